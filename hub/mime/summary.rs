@@ -1,0 +1,61 @@
+//! What is kept beside a message so that it need not be parsed again.
+
+/// Facts about one message, made once by the scanner. All offsets count from the first byte of the
+/// message as received (without the prefix that the hub puts in front).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Length of the message in bytes.
+    pub size: u64,
+    /// Length of the header block including the empty line that ends it.
+    pub header_length: u64,
+    /// IMAP ENVELOPE (RFC 9051 §7.5.2), parentheses included, 7-bit, ready for the wire.
+    pub envelope: Vec<u8>,
+    /// IMAP BODYSTRUCTURE (extensible form), parentheses included, 7-bit, ready for the wire.
+    pub body_structure: Vec<u8>,
+    /// The MIME tree in depth-first order; the first entry is the message's own top part.
+    pub parts: Vec<Part>,
+    /// Decoded header text (RFC 2047 resolved, UTF-8): what SEARCH FROM, SUBJECT … looks at.
+    pub subject: String,
+    pub from: String,
+    pub to: String,
+    pub cc: String,
+    pub bcc: String,
+    /// Message-ID without angle brackets; empty if there is none.
+    pub message_id: String,
+    /// In-Reply-To and References ids without angle brackets, oldest first, at most 100.
+    pub references: Vec<String>,
+    /// Date header as Unix seconds; `None` if missing or unreadable.
+    pub sent_at: Option<i64>,
+    /// First 256 characters of readable text (RFC 8970 PREVIEW).
+    pub preview: String,
+    /// Number of Received header fields, for loop detection (RFC 5321 §6.3).
+    pub received_count: u32,
+    /// Addresses (lower-cased domain) of From and Sender, for "who may send as whom".
+    pub author_addresses: Vec<String>,
+    /// Values of Delivered-To header fields.
+    pub delivered_to: Vec<String>,
+}
+
+/// One node of the MIME tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub kind: PartKind,
+    /// Depth in the tree; 0 is the message itself. Children follow their parent.
+    pub depth: u16,
+    /// Start of the part's MIME header (for the top part: 0).
+    pub header_start: u64,
+    /// Start of the part's body, after the empty line.
+    pub body_start: u64,
+    /// End of the part's body (exclusive), without the line break before the boundary.
+    pub body_end: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartKind {
+    /// Anything without children.
+    Leaf,
+    /// A message/rfc822 (or message/global) part: its one child is the embedded message's top part,
+    /// whose header_start is this part's body_start.
+    Message,
+    Multipart,
+}
