@@ -8,6 +8,7 @@
 
 mod accounts;
 mod address;
+mod admin;
 mod deliver;
 mod error;
 mod mailbox;
@@ -19,6 +20,7 @@ mod submit;
 
 pub use accounts::{Account, Door, ScramCredentials};
 pub use address::{Address, normal_domain};
+pub use admin::{AppPasswordInfo, TwinInfo};
 pub use deliver::{Delivery, Incoming, Recipient, Route};
 pub use error::{Error, Result};
 pub use hub_mime::{Part, PartKind, Summary};
@@ -30,7 +32,10 @@ pub use messages::{Appended, Copied, FlagChange, Keywords, MailboxInfo, Message,
 pub use password::Secret;
 pub use search::Criterion;
 pub use snapshot::{Difference, Snapshot, difference};
-pub use submit::{Notify, QueueEntry, Return, Submission, SubmissionRecipient, Submitted};
+pub use submit::{
+    Notify, Outcome, QueueEntry, QueuedMessage, QueuedRecipient, Return, Submission, SubmissionRecipient,
+    Submitted,
+};
 
 use std::sync::Arc;
 
@@ -40,4 +45,24 @@ pub struct Hub(Arc<Inner>);
 
 struct Inner {
     storage: Storage,
+}
+
+/// Limits and choices that the hub itself needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Quota of a new twin in bytes; `None` is no limit.
+    pub default_quota: Option<u64>,
+    /// Memory for mailbox indexes that nobody has open, in bytes.
+    pub index_cache: u64,
+}
+
+impl Hub {
+    pub async fn open(storage: Storage, settings: Settings) -> Result<Self> {
+        todo!()
+    }
+
+    /// Finishes what is being written and closes the database.
+    pub async fn close(&self) {
+        todo!()
+    }
 }

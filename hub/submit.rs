@@ -81,7 +81,67 @@ impl Account {
     }
 }
 
+/// A message taken from the queue for one attempt, with those of its recipients that are due.
+pub struct QueuedMessage {
+    pub id: i64,
+    pub reverse_path: Option<Address>,
+    pub ret: Return,
+    pub envelope_id: Option<String>,
+    pub smtputf8: bool,
+    pub eight_bit: bool,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// The message as it goes out.
+    pub message: crate::Message,
+    pub recipients: Vec<QueuedRecipient>,
+}
+
+#[derive(Clone, Debug)]
+pub struct QueuedRecipient {
+    pub id: i64,
+    pub address: Address,
+    pub notify: Notify,
+    pub original: Option<String>,
+    /// Attempts before this one.
+    pub attempts: u32,
+}
+
+/// What became of a recipient. The text is the other side's answer or our own reason,
+/// like `550 5.1.1 no such user`.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    Deferred { status: String, next_attempt_at: i64 },
+    Delivered { status: String },
+    Failed { status: String },
+}
+
 impl Hub {
+    /// Takes due messages under a lease of `lease_seconds`: nobody else gets them until it ends
+    /// or they are settled.
+    pub async fn take_due(&self, now: i64, limit: usize, lease_seconds: i64) -> Result<Vec<QueuedMessage>> {
+        todo!()
+    }
+
+    /// Records outcomes; delivered and failed recipients leave the queue, and the message with the
+    /// last of them. Durable when it returns.
+    pub async fn settle(&self, message: i64, outcomes: Vec<(i64, Outcome)>) -> Result<()> {
+        todo!()
+    }
+
+    /// Reads a queued message's bytes.
+    pub async fn read_queued(
+        &self,
+        message: &QueuedMessage,
+        range: std::ops::Range<u64>,
+    ) -> Result<bytes::Bytes> {
+        todo!()
+    }
+
+    /// Wakes when something was put into the queue.
+    pub async fn queue_filled(&self) {
+        todo!()
+    }
+
     /// Everything in the queue, oldest first.
     pub async fn queue(&self) -> Result<Vec<QueueEntry>> {
         todo!()
