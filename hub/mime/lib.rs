@@ -5,5 +5,8 @@
 //! their offsets, and decoded header text for search and sorting. The summary is stored beside
 //! the message and read back with [`Summary::decode`], so that no FETCH parses anything.
 
+mod stored;
 mod summary;
+
+pub use stored::SummaryView;
 pub use summary::{Part, PartKind, Summary};
