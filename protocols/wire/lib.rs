@@ -1,1 +1,14 @@
-//! todo
+//! What every protocol needs between a socket and its grammar: listeners with limits, connections
+//! that are plain TCP or TLS, SASL exchanges (RFC 4422), delays after failed log-ins.
+//!
+//! It must not know any protocol's grammar, the hub, or who a user is. A protocol crate calls
+//! [`listen`] with a handler and gets a [`Connection`] for each client that is within the limits.
+
+pub mod limits;
+mod listen;
+pub mod sasl;
+mod scram;
+mod stream;
+
+pub use listen::{DRAIN_TIME, ListenOptions, listen};
+pub use stream::{Connection, HANDSHAKE_TIME};
