@@ -1,69 +1,64 @@
-//! Rows, blobs and the change log, on SQLite or PostgreSQL. No rules, no sockets, no parsing.
+//! Rows, blobs and the change log, on SQLite or PostgreSQL. The only room with SQL.
+//!
+//! No rules, no sockets, no parsing of mail: what is allowed is decided in `hub`.
+//!
+//! Writing: [`Storage::append`] for messages, [`Storage::transact`] for everything else; both go to
+//! one writer task that commits in groups (`writer.rs`). Whoever gets an `Ok` may promise it to the
+//! world. Reading: methods of [`Storage`] on pooled connections that see committed data only.
+//!
+//! Every account has one counter, its [`Modseq`], taken once per commit; the journal (`changes.rs`)
+//! says what each step created, updated and destroyed.
 
+pub mod accounts;
+mod blobs;
+mod changes;
+mod db;
+mod error;
 mod flags;
 mod id;
 mod idset;
+mod mail;
+mod open;
+pub mod queue;
+mod spool;
+mod tx;
+mod writer;
 
+pub use blobs::StagedBlob;
+pub use changes::{Change, Folded, Kind};
+pub use error::{Error, Result};
 pub use flags::Flags;
 pub use id::{AccountId, BlobId, EmailId, MailboxId, Modseq, Uid, UidValidity};
 pub use idset::IdSet;
+pub use mail::append::{Appended, NewEmail};
+pub use mail::change::Copied;
+pub use mail::mailboxes::MailboxRow;
+pub use mail::read::{MailboxIndex, StoredEmail};
+pub use mail::{Edit, Record, Role, change as messages, mailboxes};
+pub use open::{Database, Options, Storage};
+pub use spool::Spool;
+pub use tx::Tx;
+pub use writer::{BoxFuture, Listener};
 
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("{0} does not exist")]
-    NotFound(&'static str),
-    #[error("{0} exists already")]
-    Exists(&'static str),
-    #[error("limit reached: {0}")]
-    Limit(&'static str),
-    #[error("quota exceeded: {used} of {limit} bytes are in use")]
-    OverQuota { used: u64, limit: u64 },
-}
-
-/// A message's row in a mailbox: what the in-memory index holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Record {
-    pub uid: Uid,
-    /// RFC822.SIZE in bytes.
-    pub size: u32,
-    pub flags: Flags,
-    pub modseq: Modseq,
-    pub email: EmailId,
-    /// INTERNALDATE, Unix seconds.
-    pub received_at: i64,
-}
-
-/// One step of a commit in one mailbox.
-#[derive(Clone, Debug)]
-pub enum Edit {
-    Added(Vec<Record>),
-    Flags { uids: IdSet, set: Flags, clear: Flags, unchanged_since: Option<Modseq> },
-    Removed(IdSet),
-}
-
-/// RFC 6154 §2, RFC 8621 §2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
-    Archive,
-    Drafts,
-    Inbox,
-    Junk,
-    Sent,
-    Trash,
-}
-
-pub struct StagedBlob;
-pub struct Spool;
-impl Spool {
-    /// Adds bytes. `TooLarge` is the caller's to check: see `len`.
-    pub async fn write(&mut self, _chunk: &[u8]) -> Result<(), Error> {
-        todo!()
+/// An error with all its causes in one line, for the log.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
     }
-    /// Bytes written so far.
-    pub fn len(&self) -> u64 {
-        todo!()
-    }
+    text
 }
-#[derive(Clone)]
-pub struct Storage;
-pub struct MailboxRow;
+
+/// Unix seconds.
+pub(crate) fn unix_now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |d| d.as_secs() as i64)
+}
+
+/// A lock that a panicking holder does not poison: what it guards is valid at every step.
+pub(crate) fn locked<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,112 @@
+//! The change log: what each commit created, updated and destroyed, and what is told at once.
+
+use std::collections::BTreeSet;
+
+use crate::db::values;
+use crate::{AccountId, Edit, IdSet, MailboxId, Modseq, Result, Storage};
+
+/// What a journal row is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// UIDs of a mailbox; the container is the mailbox.
+    Uid = 1,
+    /// E-mails of the account; no container. Flag changes alone are only under `Uid`: a row of the
+    /// e-mails behind `STORE 1:100000` would cost more than the change itself.
+    Email = 2,
+    /// Mailboxes of the account; no container.
+    Mailbox = 3,
+}
+
+pub(crate) struct JournalEntry {
+    pub(crate) account: AccountId,
+    pub(crate) kind: Kind,
+    pub(crate) container: i64,
+    pub(crate) created: IdSet,
+    pub(crate) updated: IdSet,
+    pub(crate) destroyed: IdSet,
+}
+
+pub(crate) const INSERT: &str = "INSERT INTO journal
+    (account, kind, container, modseq, made_at, created, updated, destroyed) VALUES {values}";
+
+/// What those who listen are told right after a commit, before anything is acknowledged.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Credentials, addresses or existence of an account.
+    Account(AccountId),
+    /// Keywords were added.
+    Keywords(AccountId),
+    /// A mailbox was deleted.
+    MailboxDeleted { account: AccountId, mailbox: MailboxId },
+    /// Messages of a mailbox.
+    Messages { account: AccountId, mailbox: MailboxId, modseq: Modseq, edit: Edit },
+    /// Something was put into the queue.
+    Queue,
+}
+
+/// Everything that happened after a modseq, folded: an object created and destroyed since is in
+/// neither set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Folded {
+    pub created: IdSet,
+    pub updated: IdSet,
+    pub destroyed: IdSet,
+    /// The modseq up to which this holds.
+    pub modseq: Modseq,
+}
+
+impl Storage {
+    /// Changes of one kind and container after `since`. `None` if the journal was trimmed above
+    /// that: the asker has to start again.
+    pub async fn changes_since(
+        &self,
+        account: AccountId,
+        kind: Kind,
+        container: i64,
+        since: Modseq,
+    ) -> Result<Option<Folded>> {
+        let mut reader = self.reader().await?;
+        reader.begin_read().await?;
+        let head = reader
+            .first("SELECT modseq, journal_floor FROM account WHERE id = $1", values![account], |row| {
+                Ok((row.int(0)? as u64, row.int(1)? as u64))
+            })
+            .await;
+        let rows = reader
+            .query(
+                "SELECT created, updated, destroyed FROM journal
+                 WHERE account = $1 AND kind = $2 AND container = $3 AND modseq > $4 ORDER BY modseq",
+                values![account, kind as i64, container, since],
+                |row| {
+                    let set = |column| -> Result<IdSet> {
+                        IdSet::decode(&row.bytes(column)?)
+                            .ok_or_else(|| crate::Error::damaged("a journal row is damaged"))
+                    };
+                    Ok((set(0)?, set(1)?, set(2)?))
+                },
+            )
+            .await;
+        reader.commit().await?;
+        let (modseq, floor) = head?.ok_or(crate::Error::NotFound("account"))?;
+        if since < floor {
+            return Ok(None);
+        }
+        let (mut created, mut updated, mut destroyed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for (new, changed, gone) in rows? {
+            created.extend(new.iter());
+            updated.extend(changed.iter().filter(|id| !created.contains(id)));
+            for id in gone.iter() {
+                updated.remove(&id);
+                if !created.remove(&id) {
+                    destroyed.insert(id);
+                }
+            }
+        }
+        Ok(Some(Folded {
+            created: created.into_iter().collect(),
+            updated: updated.into_iter().collect(),
+            destroyed: destroyed.into_iter().collect(),
+            modseq,
+        }))
+    }
+}

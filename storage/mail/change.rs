@@ -1,0 +1,261 @@
+//! Changing what is in mailboxes: flags, copies, moves, expunges.
+
+use crate::changes::Kind;
+use crate::db::{Value, values};
+use crate::mail::append::INSERT_MESSAGES;
+use crate::mail::{Edit, Record};
+use crate::tx::Tx;
+use crate::{AccountId, EmailId, Flags, IdSet, MailboxId, Modseq, Result, Uid, UidValidity};
+
+/// What a copy or move did; the n-th of `from` became the n-th of `to`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Copied {
+    pub uid_validity: UidValidity,
+    pub from: IdSet,
+    pub to: IdSet,
+}
+
+/// Changes flags of the messages in `uids` that this would change and, with `unchanged_since`,
+/// whose modseq is not above it. Returns those that failed that test.
+pub async fn change_flags(
+    tx: &mut Tx,
+    account: AccountId,
+    mailbox: MailboxId,
+    uids: &IdSet,
+    set: Flags,
+    clear: Flags,
+    unchanged_since: Option<Modseq>,
+) -> Result<IdSet> {
+    tx.load_mailboxes(vec![(account, mailbox)]).await?;
+    tx.mailbox(account, mailbox)?;
+    let modseq = tx.modseq(account)?;
+    let since = unchanged_since.unwrap_or(i64::MAX as u64);
+    let mut failed = IdSet::new();
+    let mut changed = 0;
+    let mut unseen = 0i64;
+    for &(first, last) in uids.ranges() {
+        let range = values![account, mailbox, first, last, since];
+        if unchanged_since.is_some() {
+            let newer = "SELECT uid FROM mailbox_message
+                WHERE account = $1 AND mailbox = $2 AND uid BETWEEN $3 AND $4 AND modseq > $5 ORDER BY uid";
+            for uid in tx.connection.query(newer, range.clone(), |row| row.int(0)).await? {
+                failed.insert(uid as u64);
+            }
+        }
+        // \Seen decides the mailbox's count of unseen messages.
+        if !((set | clear) & Flags::SEEN).is_empty() {
+            let seen = if set.contains(Flags::SEEN) { 0i64 } else { 1 };
+            let affected = tx
+                .connection
+                .first(
+                    "SELECT COUNT(*) FROM mailbox_message
+                     WHERE account = $1 AND mailbox = $2 AND uid BETWEEN $3 AND $4 AND modseq <= $5
+                       AND (flags & 1) = $6",
+                    [range.clone(), values![seen]].concat(),
+                    |row| row.int(0),
+                )
+                .await?
+                .unwrap_or(0);
+            unseen += if seen == 0 { -affected } else { affected };
+        }
+        changed += tx
+            .connection
+            .execute(
+                "UPDATE mailbox_message SET flags = (flags & ~$7) | $6, modseq = $8
+                 WHERE account = $1 AND mailbox = $2 AND uid BETWEEN $3 AND $4 AND modseq <= $5
+                   AND ((flags & $7) <> 0 OR (flags & $6) <> $6)",
+                [range, values![set, clear, modseq]].concat(),
+            )
+            .await?;
+    }
+    if changed > 0 {
+        let state = tx.mailbox_mut(account, mailbox)?;
+        state.unseen = state.unseen.saturating_add_signed(unseen);
+        tx.journal(account, Kind::Uid, mailbox.0, IdSet::new(), uids.clone(), IdSet::new());
+        tx.edited(account, mailbox, Edit::Flags { uids: uids.clone(), set, clear, unchanged_since })?;
+    }
+    Ok(failed)
+}
+
+/// Rows of the messages in `uids` that exist, ascending; only those with `having`, if not empty.
+async fn rows(
+    tx: &mut Tx,
+    account: AccountId,
+    mailbox: MailboxId,
+    uids: &IdSet,
+    having: Flags,
+) -> Result<Vec<Record>> {
+    let mut records = Vec::new();
+    for &(first, last) in uids.ranges() {
+        let range = values![account, mailbox, first, last, having];
+        records.append(
+            &mut tx
+                .connection
+                .query(
+                    "SELECT uid, size, flags, modseq, email, received_at FROM mailbox_message
+                     WHERE account = $1 AND mailbox = $2 AND uid BETWEEN $3 AND $4 AND (flags & $5) = $5
+                     ORDER BY uid",
+                    range,
+                    super::read::record,
+                )
+                .await?,
+        );
+    }
+    Ok(records)
+}
+
+/// Copies messages with their flags into another mailbox of the account.
+pub async fn copy(
+    tx: &mut Tx,
+    account: AccountId,
+    from: MailboxId,
+    uids: &IdSet,
+    to: MailboxId,
+) -> Result<Copied> {
+    tx.load_mailboxes(vec![(account, from), (account, to)]).await?;
+    tx.mailbox(account, from)?;
+    let records = rows(tx, account, from, uids, Flags::NONE).await?;
+    let bytes = records.iter().map(|r| u64::from(r.size)).sum();
+    tx.take_bytes(account, bytes)?;
+    let copied = insert_copies(tx, account, &records, to).await?;
+    if !records.is_empty() {
+        tx.journal_emails(account, [], records.iter().map(|r| r.email), []);
+    }
+    Ok(copied)
+}
+
+/// Moves messages: each is in exactly one of the two mailboxes before and after the commit.
+pub async fn move_to(
+    tx: &mut Tx,
+    account: AccountId,
+    from: MailboxId,
+    uids: &IdSet,
+    to: MailboxId,
+) -> Result<Copied> {
+    tx.load_mailboxes(vec![(account, from), (account, to)]).await?;
+    tx.mailbox(account, from)?;
+    let records = rows(tx, account, from, uids, Flags::NONE).await?;
+    let copied = insert_copies(tx, account, &records, to).await?;
+    delete_rows(tx, account, from, &records).await?;
+    if !records.is_empty() {
+        tx.journal_emails(account, [], records.iter().map(|r| r.email), []);
+    }
+    Ok(copied)
+}
+
+async fn insert_copies(tx: &mut Tx, account: AccountId, records: &[Record], to: MailboxId) -> Result<Copied> {
+    let modseq = tx.modseq(account)?;
+    let mut copied = Copied { uid_validity: tx.mailbox(account, to)?.uid_validity, ..Copied::default() };
+    if records.is_empty() {
+        return Ok(copied);
+    }
+    let mut added = Vec::with_capacity(records.len());
+    let mut inserts: Vec<Vec<Value>> = Vec::with_capacity(records.len());
+    let now = tx.now;
+    let state = tx.mailbox_mut(account, to)?;
+    if u64::from(state.uid_next) + records.len() as u64 >= u64::from(u32::MAX) {
+        return Err(crate::Error::Limit("the mailbox has used up its UIDs"));
+    }
+    for record in records {
+        let uid: Uid = state.uid_next;
+        state.uid_next += 1;
+        state.total += 1;
+        state.unseen += u64::from(!record.flags.contains(Flags::SEEN));
+        state.bytes += u64::from(record.size);
+        copied.from.insert(u64::from(record.uid));
+        copied.to.insert(u64::from(uid));
+        let flags = record.flags;
+        inserts.push(values![
+            account,
+            to,
+            uid,
+            record.email,
+            flags,
+            modseq,
+            record.size,
+            record.received_at,
+            now
+        ]);
+        added.push(Record { uid, modseq, ..*record });
+    }
+    tx.connection.execute_many(INSERT_MESSAGES, inserts).await?;
+    tx.journal(account, Kind::Uid, to.0, copied.to.clone(), IdSet::new(), IdSet::new());
+    tx.edited(account, to, Edit::Added(added))?;
+    Ok(copied)
+}
+
+/// Takes messages out of a mailbox, leaving the e-mails themselves.
+async fn delete_rows(
+    tx: &mut Tx,
+    account: AccountId,
+    mailbox: MailboxId,
+    records: &[Record],
+) -> Result<IdSet> {
+    let uids: IdSet = records.iter().map(|r| u64::from(r.uid)).collect();
+    if uids.is_empty() {
+        return Ok(uids);
+    }
+    for &(first, last) in uids.ranges() {
+        tx.connection
+            .execute(
+                "DELETE FROM mailbox_message
+                 WHERE account = $1 AND mailbox = $2 AND uid BETWEEN $3 AND $4",
+                values![account, mailbox, first, last],
+            )
+            .await?;
+    }
+    let state = tx.mailbox_mut(account, mailbox)?;
+    for record in records {
+        state.total = state.total.saturating_sub(1);
+        state.unseen = state.unseen.saturating_sub(u64::from(!record.flags.contains(Flags::SEEN)));
+        state.bytes = state.bytes.saturating_sub(u64::from(record.size));
+    }
+    tx.journal(account, Kind::Uid, mailbox.0, IdSet::new(), IdSet::new(), uids.clone());
+    tx.edited(account, mailbox, Edit::Removed(uids.clone()))?;
+    Ok(uids)
+}
+
+/// Removes the messages in `uids` that have `having` (all, if that is empty). E-mails that lie in
+/// no mailbox any more are marked as gone and reclaimed later.
+pub async fn expunge(
+    tx: &mut Tx,
+    account: AccountId,
+    mailbox: MailboxId,
+    uids: &IdSet,
+    having: Flags,
+) -> Result<IdSet> {
+    tx.load_mailboxes(vec![(account, mailbox)]).await?;
+    tx.mailbox(account, mailbox)?;
+    let records = rows(tx, account, mailbox, uids, having).await?;
+    let removed = delete_rows(tx, account, mailbox, &records).await?;
+    let bytes = records.iter().map(|r| u64::from(r.size)).sum();
+    tx.give_back_bytes(account, bytes)?;
+    let emails: Vec<EmailId> = records.iter().map(|r| r.email).collect();
+    let gone = mark_gone(tx, account, &emails).await?;
+    if !emails.is_empty() {
+        let left = emails.iter().copied().filter(|email| !gone.contains(&email.0));
+        tx.journal_emails(account, [], left.collect::<Vec<_>>(), gone.iter().map(|id| EmailId(*id)));
+    }
+    Ok(removed)
+}
+
+pub(crate) async fn mark_gone(
+    tx: &mut Tx,
+    account: AccountId,
+    emails: &[EmailId],
+) -> Result<std::collections::BTreeSet<i64>> {
+    let now = tx.now;
+    let rows = emails.iter().map(|email| values![account, *email, now]).collect();
+    let gone = tx
+        .connection
+        .query_many(
+            "UPDATE email SET gone_at = v.column3 FROM (VALUES {values}) AS v
+             WHERE account = v.column1 AND id = v.column2 AND NOT EXISTS
+               (SELECT 1 FROM mailbox_message m WHERE m.account = v.column1 AND m.email = v.column2)
+             RETURNING id",
+            rows,
+            |row| row.int(0),
+        )
+        .await?;
+    Ok(gone.into_iter().collect())
+}

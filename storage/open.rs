@@ -1,0 +1,334 @@
+//! Opening a database: pools, pragmas, migrations, the lock on the data directory.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::blobs::BlobStore;
+use crate::db::{Connection, values};
+use crate::mail::append::{Appended, NewEmail};
+use crate::tx::Tx;
+use crate::writer::{BoxFuture, Closure, Job, Listener, Writer};
+use crate::{AccountId, Error, Result, Spool};
+
+/// Where the rows live.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// `hub.db` in the data directory.
+    Sqlite,
+    /// `postgres://…`
+    Postgres(String),
+}
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// For blobs, the spool, the lock and SQLite's file. Made if missing.
+    pub data_dir: PathBuf,
+    pub database: Database,
+}
+
+/// Read connections. More than cores, because readers also wait for the disk.
+const READERS: u32 = 4;
+
+/// Migrations in order. An applied one is never edited.
+const MIGRATIONS: &[(&str, &str)] =
+    &[(include_str!("migrations/sqlite/0001_start.sql"), include_str!("migrations/postgres/0001_start.sql"))];
+
+#[derive(Clone)]
+pub(crate) enum Pools {
+    Postgres(sqlx::PgPool),
+    Sqlite { readers: sqlx::SqlitePool, writer: sqlx::SqlitePool },
+}
+
+impl Pools {
+    pub(crate) async fn reader(&self) -> Result<Connection> {
+        Ok(match self {
+            Self::Postgres(pool) => Connection::Postgres(pool.acquire().await?),
+            Self::Sqlite { readers, .. } => Connection::Sqlite(readers.acquire().await?),
+        })
+    }
+
+    pub(crate) async fn writer(&self) -> Result<Connection> {
+        Ok(match self {
+            Self::Postgres(pool) => Connection::Postgres(pool.acquire().await?),
+            Self::Sqlite { writer, .. } => Connection::Sqlite(writer.acquire().await?),
+        })
+    }
+
+    async fn close(&self) {
+        match self {
+            Self::Postgres(pool) => pool.close().await,
+            Self::Sqlite { readers, writer } => {
+                readers.close().await;
+                // The last connection to close folds the write-ahead log into the database.
+                writer.close().await;
+            }
+        }
+    }
+}
+
+/// The storage. Cheap to clone.
+#[derive(Clone)]
+pub struct Storage(Arc<Inner>);
+
+struct Inner {
+    database: Pools,
+    store: Arc<BlobStore>,
+    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    writer: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    listener: Arc<OnceLock<Listener>>,
+    /// Held as long as the storage is open; the operating system gives it back after a crash.
+    _lock: File,
+}
+
+impl Storage {
+    /// Opens the storage, making what is missing and applying migrations.
+    ///
+    /// Errors: `Locked` if another process has the data directory open; `Damaged` if it holds
+    /// something that is not a hub's, or a newer hub's; nothing is overwritten then.
+    pub async fn open(options: Options) -> Result<Self> {
+        let dir = &options.data_dir;
+        std::fs::create_dir_all(dir)
+            .map_err(Error::io(format!("cannot create the data directory {}", dir.display())))?;
+        let lock = lock(dir)?;
+        let database = match &options.database {
+            Database::Sqlite => open_sqlite(&dir.join("hub.db")).await?,
+            Database::Postgres(url) => open_postgres(url).await?,
+        };
+        migrate(&database).await?;
+        let key = blob_key(&database).await?;
+        let run = crate::unix_now() as u64 ^ (u64::from(std::process::id()) << 40);
+        let store = Arc::new(BlobStore::open(dir, key, run)?);
+        let listener = Arc::new(OnceLock::new());
+        let (jobs, writer) = Writer::start(database.clone(), Arc::clone(&listener));
+        Ok(Self(Arc::new(Inner {
+            database,
+            store,
+            jobs: Mutex::new(Some(jobs)),
+            writer: Mutex::new(Some(writer)),
+            listener,
+            _lock: lock,
+        })))
+    }
+
+    /// Calls `listener` after every commit, before anything in it is acknowledged. Once.
+    pub fn listen(&self, listener: Listener) {
+        if self.0.listener.set(listener).is_err() {
+            tracing::error!("the storage has a listener already");
+        }
+    }
+
+    /// A place for arriving bytes.
+    pub fn spool(&self) -> Spool {
+        Spool::new(Arc::clone(&self.0.store))
+    }
+
+    /// Puts messages into mailboxes, all or none. They are on disk when it returns.
+    pub async fn append(&self, emails: Vec<NewEmail>) -> Result<Vec<Appended>> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Append { emails, reply }).await?;
+        answer.await.map_err(|_| Error::Busy)?
+    }
+
+    /// Runs `function` in a write transaction that it shares with others, with these accounts
+    /// locked. What it did is on disk when this returns `Ok`, and undone if it returned an error.
+    pub async fn transact<T, F>(
+        &self,
+        accounts: impl IntoIterator<Item = AccountId>,
+        function: F,
+    ) -> Result<T>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let work = Box::new(Closure { function: Some(function), result: None, reply });
+        self.send(Job::Other { accounts: accounts.into_iter().collect(), work }).await?;
+        answer.await.map_err(|_| Error::Busy)?
+    }
+
+    async fn send(&self, job: Job) -> Result<()> {
+        let sender = crate::locked(&self.0.jobs).clone().ok_or(Error::Busy)?;
+        sender.send(job).await.map_err(|_| Error::Busy)
+    }
+
+    pub(crate) async fn reader(&self) -> Result<Connection> {
+        self.0.database.reader().await
+    }
+
+    pub(crate) fn store(&self) -> &BlobStore {
+        &self.0.store
+    }
+
+    /// Finishes what is queued, then closes. Later calls fail with `Busy`.
+    pub async fn close(&self) {
+        drop(crate::locked(&self.0.jobs).take());
+        let writer = crate::locked(&self.0.writer).take();
+        if let Some(writer) = writer {
+            let _ = writer.await;
+        }
+        self.0.database.close().await;
+    }
+}
+
+fn lock(dir: &Path) -> Result<File> {
+    let path = dir.join("hub.lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(Error::io(format!("cannot open the lock file {}", path.display())))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked(format!(
+            "another twinhub works on the data directory {}; stop it first, or choose another --data-dir",
+            dir.display()
+        ))),
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(Error::io(format!("cannot lock {}", path.display()))(error))
+        }
+    }
+}
+
+async fn open_sqlite(path: &Path) -> Result<Pools> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .page_size(4096)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .journal_mode(SqliteJournalMode::Wal)
+        // A commit that returned is on disk: the meaning of 250 rests on it.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(10))
+        .foreign_keys(false)
+        .statement_cache_capacity(512)
+        .pragma("wal_autocheckpoint", "4000")
+        .pragma("temp_store", "memory")
+        .pragma("cache_size", "-65536");
+    let damaged = |error: sqlx::Error| match &error {
+        sqlx::Error::Database(db) if db.code().is_some_and(|code| code == "26" || code == "11") => {
+            Error::damaged(format!(
+                "{} is not a sound SQLite database ({}). It was left as it is: restore it from a backup, \
+                 or move it away to start empty.",
+                path.display(),
+                db.message()
+            ))
+        }
+        _ => Error::from(error),
+    };
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(options.clone())
+        .await
+        .map_err(damaged)?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        // The ping costs more than the query it protects; a file does not hang up.
+        .test_before_acquire(false)
+        .connect_with(
+            options
+                .read_only(true)
+                .row_buffer_size(1024)
+                .pragma("query_only", "1")
+                .pragma("mmap_size", "268435456")
+                .pragma("cache_size", "-16384"),
+        )
+        .await
+        .map_err(damaged)?;
+    Ok(Pools::Sqlite { readers, writer })
+}
+
+async fn open_postgres(url: &str) -> Result<Pools> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|error| Error::damaged(format!("the database address cannot be read: {error}")))?
+        .options([("synchronous_commit", "on"), ("client_min_messages", "warning")])
+        .statement_cache_capacity(512);
+    let pool = PgPoolOptions::new()
+        .max_connections(READERS + 2)
+        .acquire_timeout(Duration::from_secs(10))
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await?;
+    Ok(Pools::Postgres(pool))
+}
+
+async fn migrate(database: &Pools) -> Result<()> {
+    let mut connection = database.writer().await?;
+    let sqlite = matches!(connection, Connection::Sqlite(_));
+    connection
+        .script("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY)")
+        .await?;
+    let done = connection
+        .first("SELECT COALESCE(MAX(version), 0) FROM schema_version", values![], |row| row.int(0))
+        .await?
+        .unwrap_or(0) as usize;
+    if done > MIGRATIONS.len() {
+        return Err(Error::damaged(format!(
+            "the database has schema version {done}, this twinhub knows {}: it was used by a newer twinhub. \
+             Use that one, or restore a backup made before the upgrade.",
+            MIGRATIONS.len()
+        )));
+    }
+    if done == 0 {
+        let tables = if sqlite {
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'account'"
+        } else {
+            "SELECT tablename::text FROM pg_tables WHERE tablename = 'account' AND schemaname = current_schema()"
+        };
+        if connection.first(tables, values![], |row| row.text(0)).await?.is_some() {
+            return Err(Error::damaged(
+                "the database holds tables that are not Twin Hub's; choose an empty one",
+            ));
+        }
+    }
+    for (index, (for_sqlite, for_postgres)) in MIGRATIONS.iter().enumerate().skip(done) {
+        let version = index as i64 + 1;
+        tracing::info!(version, "bringing the database to a new schema version");
+        connection.begin_write().await?;
+        let applied = async {
+            connection.script(if sqlite { for_sqlite } else { for_postgres }).await?;
+            let sql = "INSERT INTO schema_version (version) VALUES ($1)";
+            connection.execute(sql, values![version]).await?;
+            connection.commit().await
+        };
+        if let Err(error) = applied.await {
+            let _ = connection.rollback().await;
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// The key of content addresses and the counters, made once.
+async fn blob_key(database: &Pools) -> Result<[u8; 32]> {
+    let mut connection = database.writer().await?;
+    let mut fresh = [0; 32];
+    getrandom::fill(&mut fresh).map_err(|error| Error::damaged(format!("no random numbers: {error}")))?;
+    let insert = "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    connection.execute(insert, values!["blob_key", fresh.to_vec()]).await?;
+    connection
+        .execute_many(
+            "INSERT INTO counter (name, value) VALUES {values} ON CONFLICT DO NOTHING",
+            ["account", "queue", "uid_validity"].map(|name| values![name, 0i64]).into(),
+        )
+        .await?;
+    let key = connection
+        .first("SELECT value FROM setting WHERE name = $1", values!["blob_key"], |row| row.bytes(0))
+        .await?;
+    key.and_then(|key| key.try_into().ok())
+        .ok_or_else(|| Error::damaged("the setting blob_key in the database is not 32 bytes long"))
+}

@@ -1,0 +1,357 @@
+//! One write transaction, shared by all jobs of a group commit.
+//!
+//! Counters of accounts and mailboxes are read once, kept in memory while the jobs run, and written
+//! back once. A job that fails is undone alone: its rows by a savepoint, its effect on the counters
+//! by the undo log.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+
+use crate::blobs::KeptFile;
+use crate::changes::{self, Change, JournalEntry, Kind};
+use crate::db::{Connection, Value, values};
+use crate::{AccountId, Edit, EmailId, Error, IdSet, MailboxId, Modseq, Result, Uid, UidValidity};
+
+/// The account's counters within the transaction.
+#[derive(Clone, Debug)]
+pub(crate) struct AccountState {
+    /// The modseq of this commit.
+    pub(crate) modseq: Modseq,
+    pub(crate) next_id: i64,
+    /// Bytes in use, and the quota (0: none).
+    pub(crate) bytes: u64,
+    pub(crate) quota: u64,
+    dirty: bool,
+}
+
+/// The mailbox's counters within the transaction.
+#[derive(Clone, Debug)]
+pub(crate) struct MailboxState {
+    pub(crate) selectable: bool,
+    pub(crate) uid_validity: UidValidity,
+    pub(crate) uid_next: Uid,
+    pub(crate) modseq: Modseq,
+    pub(crate) total: u64,
+    pub(crate) unseen: u64,
+    pub(crate) bytes: u64,
+    dirty: bool,
+}
+
+enum Undo {
+    Account(AccountId, AccountState),
+    Mailbox((AccountId, MailboxId), Option<MailboxState>),
+}
+
+/// A write transaction. Functions of this crate that change something take it.
+pub struct Tx {
+    pub(crate) connection: Connection,
+    /// Unix seconds at the start of the group.
+    pub(crate) now: i64,
+    accounts: BTreeMap<AccountId, AccountState>,
+    mailboxes: BTreeMap<(AccountId, MailboxId), MailboxState>,
+    journal: Vec<JournalEntry>,
+    changes: Vec<Change>,
+    /// Large bodies that rows of this transaction refer to.
+    pub(crate) files: Vec<Arc<KeptFile>>,
+    undo: Vec<Undo>,
+}
+
+/// Where a failed job goes back to.
+pub(crate) struct Mark {
+    journal: usize,
+    changes: usize,
+    files: usize,
+}
+
+impl Tx {
+    pub(crate) async fn begin(mut connection: Connection, now: i64) -> Result<Self> {
+        connection.begin_write().await?;
+        Ok(Self {
+            connection,
+            now,
+            accounts: BTreeMap::new(),
+            mailboxes: BTreeMap::new(),
+            journal: Vec::new(),
+            changes: Vec::new(),
+            files: Vec::new(),
+            undo: Vec::new(),
+        })
+    }
+
+    /// Locks accounts and takes their next modseq. The lock is held until the commit, so nobody can
+    /// see modseq n + 1 before n. Accounts that do not exist are passed over.
+    pub(crate) async fn lock_accounts(&mut self, mut ids: Vec<AccountId>) -> Result<()> {
+        ids.retain(|id| !self.accounts.contains_key(id));
+        ids.sort_unstable();
+        ids.dedup();
+        let rows = ids.iter().map(|id| values![*id]).collect();
+        let states = self
+            .connection
+            .query_many(
+                "UPDATE account SET modseq = modseq + 1 FROM (VALUES {values}) AS v WHERE id = v.column1
+                 RETURNING id, modseq, next_id, bytes, quota",
+                rows,
+                |row| {
+                    let state = AccountState {
+                        modseq: row.int(1)? as u64,
+                        next_id: row.int(2)?,
+                        bytes: row.int(3)? as u64,
+                        quota: row.int(4)? as u64,
+                        dirty: false,
+                    };
+                    Ok((AccountId(row.int(0)?), state))
+                },
+            )
+            .await?;
+        self.accounts.extend(states);
+        Ok(())
+    }
+
+    /// An account that the job locked. `NotFound` if it does not exist (any more).
+    pub(crate) fn account(&self, id: AccountId) -> Result<&AccountState> {
+        self.accounts.get(&id).ok_or(Error::NotFound("account"))
+    }
+
+    pub(crate) fn account_mut(&mut self, id: AccountId) -> Result<&mut AccountState> {
+        let state = self.accounts.get_mut(&id).ok_or(Error::NotFound("account"))?;
+        self.undo.push(Undo::Account(id, state.clone()));
+        state.dirty = true;
+        Ok(state)
+    }
+
+    /// This commit's modseq of an account.
+    pub fn modseq(&self, account: AccountId) -> Result<Modseq> {
+        self.account(account).map(|state| state.modseq)
+    }
+
+    /// Takes `count` consecutive ids of the account; returns the first.
+    pub(crate) fn take_ids(&mut self, account: AccountId, count: i64) -> Result<i64> {
+        let state = self.account_mut(account)?;
+        let first = state.next_id;
+        state.next_id += count;
+        Ok(first)
+    }
+
+    /// Adds to the bytes in use. `OverQuota` if that goes over the quota.
+    pub(crate) fn take_bytes(&mut self, account: AccountId, bytes: u64) -> Result<()> {
+        let AccountState { bytes: used, quota, .. } = *self.account(account)?;
+        if quota > 0 && used.saturating_add(bytes) > quota {
+            return Err(Error::OverQuota { used, limit: quota });
+        }
+        self.account_mut(account)?.bytes += bytes;
+        Ok(())
+    }
+
+    pub(crate) fn give_back_bytes(&mut self, account: AccountId, bytes: u64) -> Result<()> {
+        let state = self.account_mut(account)?;
+        state.bytes = state.bytes.saturating_sub(bytes);
+        Ok(())
+    }
+
+    /// Reads the counters of mailboxes that are not known yet.
+    pub(crate) async fn load_mailboxes(&mut self, mut ids: Vec<(AccountId, MailboxId)>) -> Result<()> {
+        ids.retain(|id| !self.mailboxes.contains_key(id));
+        ids.sort_unstable();
+        ids.dedup();
+        let rows = ids.iter().map(|id| values![id.0, id.1]).collect();
+        let states = self
+            .connection
+            .query_many(
+                "SELECT m.account, m.id, m.selectable, m.uid_validity, m.uid_next, m.modseq, m.total, m.unseen, m.bytes
+                 FROM (VALUES {values}) AS v CROSS JOIN mailbox m
+                 WHERE m.account = v.column1 AND m.id = v.column2",
+                rows,
+                |row| {
+                    let state = MailboxState {
+                        selectable: row.int(2)? != 0,
+                        uid_validity: row.int(3)? as u32,
+                        uid_next: row.int(4)? as u32,
+                        modseq: row.int(5)? as u64,
+                        total: row.int(6)? as u64,
+                        unseen: row.int(7)? as u64,
+                        bytes: row.int(8)? as u64,
+                        dirty: false,
+                    };
+                    Ok(((AccountId(row.int(0)?), MailboxId(row.int(1)?)), state))
+                },
+            )
+            .await?;
+        self.mailboxes.extend(states);
+        Ok(())
+    }
+
+    /// A loaded mailbox that can hold messages. `NotFound` otherwise.
+    pub(crate) fn mailbox(&self, account: AccountId, id: MailboxId) -> Result<&MailboxState> {
+        self.mailboxes.get(&(account, id)).filter(|m| m.selectable).ok_or(Error::NotFound("mailbox"))
+    }
+
+    /// The same for changing it; its modseq becomes this commit's.
+    pub(crate) fn mailbox_mut(&mut self, account: AccountId, id: MailboxId) -> Result<&mut MailboxState> {
+        let modseq = self.modseq(account)?;
+        let key = (account, id);
+        let state =
+            self.mailboxes.get_mut(&key).filter(|m| m.selectable).ok_or(Error::NotFound("mailbox"))?;
+        self.undo.push(Undo::Mailbox(key, Some(state.clone())));
+        state.dirty = true;
+        state.modseq = modseq;
+        Ok(state)
+    }
+
+    /// Forgets what is known of a mailbox whose row a statement is about to change or remove,
+    /// writing its counters first.
+    pub(crate) async fn release_mailbox(&mut self, account: AccountId, id: MailboxId) -> Result<()> {
+        let key = (account, id);
+        if let Some(state) = self.mailboxes.remove(&key) {
+            if state.dirty {
+                self.connection.execute_many(UPDATE_MAILBOXES, vec![mailbox_row(key, &state)]).await?;
+            }
+            self.undo.push(Undo::Mailbox(key, Some(state)));
+        }
+        Ok(())
+    }
+
+    /// Notes changed objects for the journal.
+    pub(crate) fn journal(
+        &mut self,
+        account: AccountId,
+        kind: Kind,
+        container: i64,
+        created: IdSet,
+        updated: IdSet,
+        destroyed: IdSet,
+    ) {
+        self.journal.push(JournalEntry { account, kind, container, created, updated, destroyed });
+    }
+
+    /// Notes an edit of a mailbox's messages, for those who have it open.
+    pub(crate) fn edited(&mut self, account: AccountId, mailbox: MailboxId, edit: Edit) -> Result<()> {
+        let modseq = self.modseq(account)?;
+        self.changes.push(Change::Messages { account, mailbox, modseq, edit });
+        Ok(())
+    }
+
+    /// Notes any other change for those who listen.
+    pub(crate) fn changed(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    /// Notes e-mails that came, changed or went, whatever the mailbox.
+    pub(crate) fn journal_emails(
+        &mut self,
+        account: AccountId,
+        created: impl IntoIterator<Item = EmailId>,
+        updated: impl IntoIterator<Item = EmailId>,
+        destroyed: impl IntoIterator<Item = EmailId>,
+    ) {
+        fn set(ids: impl IntoIterator<Item = EmailId>) -> IdSet {
+            ids.into_iter().map(|id| id.0 as u64).collect()
+        }
+        self.journal(account, Kind::Email, 0, set(created), set(updated), set(destroyed));
+    }
+
+    pub(crate) fn mark(&mut self) -> Mark {
+        self.undo.clear();
+        Mark { journal: self.journal.len(), changes: self.changes.len(), files: self.files.len() }
+    }
+
+    /// Undoes in memory what was done since the mark.
+    pub(crate) fn back_to(&mut self, mark: &Mark) {
+        for undo in std::mem::take(&mut self.undo).into_iter().rev() {
+            match undo {
+                Undo::Account(id, state) => drop(self.accounts.insert(id, state)),
+                Undo::Mailbox(key, Some(state)) => drop(self.mailboxes.insert(key, state)),
+                Undo::Mailbox(key, None) => drop(self.mailboxes.remove(&key)),
+            }
+        }
+        self.journal.truncate(mark.journal);
+        self.changes.truncate(mark.changes);
+        self.files.truncate(mark.files);
+    }
+
+    /// Writes counters and journal, once for the whole group, and commits.
+    pub(crate) async fn commit(mut self) -> (Connection, Vec<Arc<KeptFile>>, Result<Vec<Change>>) {
+        let result = self.flush().await;
+        let result = match result {
+            Ok(()) => self.connection.commit().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &result {
+            tracing::error!(error = %crate::chain(error), "a commit failed; nothing in it was acknowledged");
+            let _ = self.connection.rollback().await;
+        }
+        (self.connection, self.files, result.map(|()| self.changes))
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        let mailboxes = self.mailboxes.iter().filter(|(_, state)| state.dirty);
+        let rows = mailboxes.map(|(key, state)| mailbox_row(*key, state)).collect();
+        self.connection.execute_many(UPDATE_MAILBOXES, rows).await?;
+        let accounts = self.accounts.iter().filter(|(_, state)| state.dirty);
+        let rows = accounts.map(|(id, state)| values![*id, state.next_id, state.bytes]).collect();
+        self.connection
+            .execute_many(
+                "UPDATE account SET next_id = v.column2, bytes = v.column3
+                 FROM (VALUES {values}) AS v WHERE id = v.column1",
+                rows,
+            )
+            .await?;
+        self.flush_journal().await
+    }
+
+    async fn flush_journal(&mut self) -> Result<()> {
+        type Sets = (IdSet, IdSet, IdSet);
+        let mut merged: BTreeMap<(AccountId, Kind, i64), Sets> = BTreeMap::new();
+        for entry in std::mem::take(&mut self.journal) {
+            match merged.entry((entry.account, entry.kind, entry.container)) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert((entry.created, entry.updated, entry.destroyed));
+                }
+                Entry::Occupied(mut occupied) => {
+                    let (created, updated, destroyed) = occupied.get_mut();
+                    created.extend(&entry.created);
+                    updated.extend(&entry.updated);
+                    destroyed.extend(&entry.destroyed);
+                }
+            }
+        }
+        let mut rows = Vec::with_capacity(merged.len());
+        for ((account, kind, container), (created, updated, destroyed)) in merged {
+            // An account removed within this group has nobody left to ask for its changes.
+            if let Some(state) = self.accounts.get(&account) {
+                rows.push(values![
+                    account,
+                    kind as i64,
+                    container,
+                    state.modseq,
+                    self.now,
+                    created.encode(),
+                    updated.encode(),
+                    destroyed.encode()
+                ]);
+            }
+        }
+        self.connection.execute_many(changes::INSERT, rows).await.map(drop)
+    }
+
+    /// Forgets an account whose rows are being removed.
+    pub(crate) fn forget_account(&mut self, id: AccountId) {
+        if let Some(state) = self.accounts.remove(&id) {
+            self.undo.push(Undo::Account(id, state));
+        }
+        let keys: Vec<_> = self.mailboxes.keys().filter(|key| key.0 == id).copied().collect();
+        for key in keys {
+            let state = self.mailboxes.remove(&key);
+            self.undo.push(Undo::Mailbox(key, state));
+        }
+    }
+}
+
+const UPDATE_MAILBOXES: &str =
+    "UPDATE mailbox SET uid_next = v.column3, modseq = v.column4, total = v.column5,
+        unseen = v.column6, bytes = v.column7
+    FROM (VALUES {values}) AS v WHERE account = v.column1 AND id = v.column2";
+
+fn mailbox_row(key: (AccountId, MailboxId), state: &MailboxState) -> Vec<Value> {
+    values![key.0, key.1, state.uid_next, state.modseq, state.total, state.unseen, state.bytes]
+}

@@ -1,0 +1,274 @@
+//! Group commit: one task owns the write connection, takes whatever jobs queued while the previous
+//! commit was being synced, and commits them as one transaction. No artificial delay: one client
+//! alone gets one sync per job, a hundred share one.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::changes::Change;
+use crate::db::Connection;
+use crate::mail::append::{Appended, NewEmail, append_groups};
+use crate::open::Pools;
+use crate::tx::Tx;
+use crate::{AccountId, Error, Result};
+
+/// Jobs of one group at most.
+const GROUP: usize = 512;
+/// Bodies of one group at most, in bytes: bounds memory and the length of one commit.
+const GROUP_BYTES: usize = 8 * 1024 * 1024;
+/// Jobs waiting at most; whoever brings one more waits.
+const WAITING: usize = 4096;
+
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What the writer calls after each commit, before it acknowledges anything.
+pub type Listener = Box<dyn Fn(Vec<Change>) + Send + Sync>;
+
+pub(crate) enum Job {
+    /// Messages to put into mailboxes, all or none; neighbours in the group share statements.
+    Append {
+        emails: Vec<NewEmail>,
+        reply: oneshot::Sender<Result<Vec<Appended>>>,
+    },
+    Other {
+        accounts: Vec<AccountId>,
+        work: Box<dyn Work>,
+    },
+}
+
+/// Anything else that runs inside the transaction.
+pub(crate) trait Work: Send {
+    /// Runs it; `Err` means that its savepoint must be rolled back.
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Result<(), ()>>;
+    /// Tells whoever waits, after the commit.
+    fn finish(self: Box<Self>, committed: &Result<()>);
+}
+
+pub(crate) struct Closure<F, T> {
+    pub(crate) function: Option<F>,
+    pub(crate) result: Option<Result<T>>,
+    pub(crate) reply: oneshot::Sender<Result<T>>,
+}
+
+impl<F, T> Work for Closure<F, T>
+where
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send,
+    T: Send,
+{
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Result<(), ()>> {
+        Box::pin(async move {
+            let Some(function) = self.function.take() else { return Err(()) };
+            let result = function(tx).await;
+            let outcome = result.as_ref().map(drop).map_err(drop);
+            self.result = Some(result);
+            outcome
+        })
+    }
+
+    fn finish(self: Box<Self>, committed: &Result<()>) {
+        let result = match committed {
+            Ok(()) => self.result.unwrap_or(Err(Error::Busy)),
+            Err(error) => Err(error.clone()),
+        };
+        // Whoever asked may have hung up; what is committed stays.
+        let _ = self.reply.send(result);
+    }
+}
+
+pub(crate) struct Writer {
+    database: Pools,
+    connection: Option<Connection>,
+    jobs: mpsc::Receiver<Job>,
+    listener: Arc<std::sync::OnceLock<Listener>>,
+}
+
+impl Writer {
+    pub(crate) fn start(
+        database: Pools,
+        listener: Arc<std::sync::OnceLock<Listener>>,
+    ) -> (mpsc::Sender<Job>, tokio::task::JoinHandle<()>) {
+        let (sender, jobs) = mpsc::channel(WAITING);
+        let writer = Self { database, connection: None, jobs, listener };
+        (sender, tokio::spawn(writer.run()))
+    }
+
+    async fn run(mut self) {
+        let mut waiting = Vec::new();
+        // Ends when every sender is gone: at shutdown, after the last job.
+        while self.jobs.recv_many(&mut waiting, GROUP).await > 0 {
+            while !waiting.is_empty() {
+                let mut bytes = 0;
+                let size = waiting.iter().take_while(|job| {
+                    let before = bytes;
+                    bytes += job.bytes();
+                    before == 0 || bytes <= GROUP_BYTES
+                });
+                let size = size.count();
+                self.group(waiting.drain(..size).collect()).await;
+            }
+        }
+    }
+
+    /// Runs one group and acknowledges its jobs.
+    async fn group(&mut self, mut jobs: Vec<Job>) {
+        match self.try_group(&mut jobs).await {
+            Ok(mut appended) => {
+                for job in jobs {
+                    job.finish(&mut appended, &Ok(()));
+                }
+            }
+            Err(error) => {
+                for job in jobs {
+                    job.finish(&mut Vec::new().into_iter(), &Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// Returns the results of the append jobs, in order.
+    async fn try_group(&mut self, jobs: &mut [Job]) -> Result<std::vec::IntoIter<Result<Vec<Appended>>>> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.database.writer().await?,
+        };
+        let now = crate::unix_now();
+        let mut tx = Tx::begin(connection, now).await?;
+        let appended = match run_jobs(&mut tx, jobs).await {
+            Ok(appended) => appended,
+            Err(error) => {
+                tracing::error!(error = %crate::chain(&error), "a group of writes failed");
+                if tx.connection.rollback().await.is_ok() {
+                    self.connection = Some(tx.connection);
+                }
+                return Err(error);
+            }
+        };
+        let (connection, files, result) = tx.commit().await;
+        // A connection that failed to commit may be broken: the next group takes a new one. And the
+        // commit may have happened all the same, so its files must stay (the sweep knows better).
+        for file in files {
+            file.set_referred();
+        }
+        let changes = result?;
+        self.connection = Some(connection);
+        if !changes.is_empty()
+            && let Some(listener) = self.listener.get()
+        {
+            listener(changes);
+        }
+        Ok(appended.into_iter())
+    }
+}
+
+async fn run_jobs(tx: &mut Tx, jobs: &mut [Job]) -> Result<Vec<Result<Vec<Appended>>>> {
+    let accounts: Vec<AccountId> = jobs.iter().flat_map(Job::accounts).collect();
+    tx.lock_accounts(accounts).await?;
+    let mut appended = Vec::new();
+    let mut index = 0;
+    while index < jobs.len() {
+        let run = jobs[index..].iter().take_while(|job| matches!(job, Job::Append { .. })).count();
+        if run > 0 {
+            let groups: Vec<&[NewEmail]> = jobs[index..index + run]
+                .iter()
+                .filter_map(|job| match job {
+                    Job::Append { emails, .. } => Some(emails.as_slice()),
+                    Job::Other { .. } => None,
+                })
+                .collect();
+            appended.append(&mut append_run(tx, &groups).await?);
+            index += run;
+        } else {
+            if let Job::Other { work, .. } = &mut jobs[index] {
+                run_alone(tx, work.as_mut()).await?;
+            }
+            index += 1;
+        }
+    }
+    Ok(appended)
+}
+
+/// A run of append jobs with shared statements. What fails unexpectedly is replayed job by job, so
+/// that one bad job does not fail its neighbours.
+async fn append_run(tx: &mut Tx, groups: &[&[NewEmail]]) -> Result<Vec<Result<Vec<Appended>>>> {
+    let mark = tx.mark();
+    if groups.len() == 1 {
+        // Nothing precedes its validation, so there is nothing to undo for a clean refusal.
+        return append_groups(tx, groups).await;
+    }
+    tx.connection.execute("SAVEPOINT job", Vec::new()).await?;
+    match append_groups(tx, groups).await {
+        Ok(results) => {
+            tx.connection.execute("RELEASE SAVEPOINT job", Vec::new()).await?;
+            Ok(results)
+        }
+        Err(error) => {
+            tracing::warn!(error = %crate::chain(&error), jobs = groups.len(), "replaying a group one by one");
+            undo(tx, &mark).await?;
+            let mut results = Vec::with_capacity(groups.len());
+            for group in groups {
+                let mark = tx.mark();
+                tx.connection.execute("SAVEPOINT job", Vec::new()).await?;
+                match append_groups(tx, std::slice::from_ref(group)).await {
+                    Ok(mut result) => {
+                        tx.connection.execute("RELEASE SAVEPOINT job", Vec::new()).await?;
+                        results.append(&mut result);
+                    }
+                    Err(error) => {
+                        undo(tx, &mark).await?;
+                        results.push(Err(error));
+                    }
+                }
+            }
+            Ok(results)
+        }
+    }
+}
+
+async fn run_alone(tx: &mut Tx, work: &mut dyn Work) -> Result<()> {
+    let mark = tx.mark();
+    tx.connection.execute("SAVEPOINT job", Vec::new()).await?;
+    if work.run(tx).await.is_ok() {
+        tx.connection.execute("RELEASE SAVEPOINT job", Vec::new()).await?;
+        return Ok(());
+    }
+    undo(tx, &mark).await
+}
+
+async fn undo(tx: &mut Tx, mark: &crate::tx::Mark) -> Result<()> {
+    tx.connection.execute("ROLLBACK TO SAVEPOINT job", Vec::new()).await?;
+    tx.connection.execute("RELEASE SAVEPOINT job", Vec::new()).await?;
+    tx.back_to(mark);
+    Ok(())
+}
+
+impl Job {
+    fn accounts(&self) -> Vec<AccountId> {
+        match self {
+            Self::Append { emails, .. } => emails.iter().map(|email| email.account).collect(),
+            Self::Other { accounts, .. } => accounts.clone(),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Append { emails, .. } => emails.iter().map(NewEmail::weight).sum(),
+            Self::Other { .. } => 0,
+        }
+    }
+
+    fn finish(self, appended: &mut std::vec::IntoIter<Result<Vec<Appended>>>, committed: &Result<()>) {
+        match self {
+            Self::Append { reply, .. } => {
+                let result = match committed {
+                    Ok(()) => appended.next().unwrap_or(Err(Error::Busy)),
+                    Err(error) => Err(error.clone()),
+                };
+                let _ = reply.send(result);
+            }
+            Self::Other { work, .. } => work.finish(committed),
+        }
+    }
+}
