@@ -1,1 +1,19 @@
-//! todo
+//! Typed settings and their reference text. A leaf: it knows no other crate, and each room is
+//! handed its own part by the binary.
+//!
+//! `hub.toml` in this folder is generated from the doc comments in [`sections`]
+//! (`twinhub config > config/hub.toml`); a test fails when it is stale. Every setting has a safe
+//! default, so a hub runs without any file.
+
+mod nearest;
+mod read;
+mod render;
+mod section;
+mod sections;
+mod value;
+
+pub use read::{Errors, Problem};
+pub use sections::{Config, General, Limits, Listen, Log, Outbound, Relay, Resolver, Tls};
+pub use value::{
+    CertificateFiles, Database, Endpoint, Endpoints, LogFormat, LogLevel, Quota, RelayTls, Size,
+};

@@ -1,0 +1,474 @@
+//! All settings. The doc comments are the reference text of `hub.toml`: they say what a setting
+//! does and why its default is what it is.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use crate::read::{Errors, Problem, Reader};
+use crate::render::Renderer;
+use crate::section::{Section, section};
+use crate::value::{
+    CertificateFiles, Database, Endpoint, Endpoints, LogFormat, LogLevel, Quota, RelayTls, Size,
+};
+
+section! {
+    pub struct General {
+        /// Where everything is kept. A path in this file is relative to the file's own folder.
+        /// Default: $TWINHUB_DATA_DIR, else ~/.local/share/twinhub (or under $XDG_DATA_HOME).
+        /// The option --data-dir wins over this setting.
+        data_directory: Option<PathBuf> = None, "\"/var/lib/twinhub\"";
+        /// "sqlite" keeps rows and small messages in hub.db in the data directory and needs nothing
+        /// else: right for one machine. "postgres://USER@HOST/NAME" uses a PostgreSQL database; large
+        /// messages and keys stay in the data directory. The option --database wins.
+        database: Database = Database::Sqlite;
+        /// Mail domains that this hub hosts, besides those added by `twinhub domain add`. Removing
+        /// one here does not remove its twins.
+        domains: Vec<String> = Vec::new(), "[\"example.org\"]";
+        /// The hub's own name in SMTP greetings and Received lines. Other mail servers expect one
+        /// that DNS knows. Default: "mail." and the first domain, else the machine's name.
+        hostname: Option<String> = None, "\"mail.example.org\"";
+    }
+}
+
+section! {
+    /// Addresses to listen on: "ADDRESS:PORT" or a list of them, "*" for all addresses of the machine,
+    /// [] for none. The default ports need no privileges; mail from the internet arrives on port 25
+    /// only, so forward it (or listen on "*:25" with the capability to).
+    pub struct Listen {
+        /// Mail from other servers (SMTP, STARTTLS offered). The official port is 25.
+        smtp: Endpoints = any(2525);
+        /// Mail from twins' programs, STARTTLS before log-in. The official port is 587.
+        submission: Endpoints = any(2587);
+        /// The same with TLS from the first byte; to be preferred (RFC 8314). The official port is 465.
+        submissions: Endpoints = any(2465);
+        /// Reading mail, STARTTLS before log-in. The official port is 143.
+        imap: Endpoints = any(2143);
+        /// The same with TLS from the first byte; to be preferred. The official port is 993.
+        imaps: Endpoints = any(2993);
+        /// Reserved for the web doors; nothing answers there yet, so it is not bound.
+        http: Endpoints = Endpoints::default();
+        /// Reserved like http.
+        https: Endpoints = Endpoints::default();
+    }
+}
+
+section! {
+    /// Certificates.
+    pub struct Tls {
+        /// Certificate chains and private keys (PEM). The one that names what the client asked for is
+        /// shown, else the first. Changed files are picked up within a minute, or at once on SIGHUP.
+        /// Default: a certificate that names localhost and every domain, signed by an authority of
+        /// this hub's own (certs/ca.pem in the data directory).
+        certificates: Vec<CertificateFiles> = Vec::new(),
+            "[{ chain = \"/etc/ssl/hub/fullchain.pem\", key = \"/etc/ssl/hub/privkey.pem\" }]";
+        /// PEM file with authorities to trust on outgoing connections, besides the public ones.
+        trust_roots: Option<PathBuf> = None, "\"/etc/ssl/our-ca.pem\"";
+    }
+}
+
+section! {
+    /// Limits. They keep one client from using up what all share; ordinary mail stays far below them.
+    pub struct Limits {
+        /// Largest message accepted, by SMTP and IMAP alike. 50 MiB is what large providers take.
+        message_size: Size = Size(50 << 20);
+        /// Recipients of one message; 100 is the least that RFC 5321 allows.
+        recipients: u32 = 1000;
+        /// Quota of a new twin. The default is no limit, because mail should not bounce for a limit
+        /// that nobody chose; a full disk is answered with "try again later" and loses nothing.
+        /// `twinhub twin quota` changes it for one twin.
+        quota: Quota = Quota(None);
+        /// Connections to one listener at a time.
+        connections: usize = 10_000;
+        /// Connections to one listener from one IPv4 address or IPv6 /64 network. Mail programs open
+        /// five or so; 100 is enough for an office behind one address. Connections from this machine
+        /// (a proxy, perhaps) do not count.
+        connections_per_address: usize = 100;
+        /// Logged-in IMAP connections of one twin.
+        connections_per_account: usize = 50;
+        /// Time for TLS and log-in before an IMAP or submission connection is closed.
+        time_before_login: Duration = secs(60);
+        /// Failed log-ins on one connection before it is closed.
+        failed_logins: u32 = 3;
+        /// Time without a command before a logged-in IMAP connection is closed; RFC 9051 §5.4 asks for
+        /// at least 30 minutes.
+        idle_time: Duration = secs(30 * 60);
+        /// Time to wait for the next SMTP command or piece of a message, and for a client that does
+        /// not read its answers; RFC 5321 §4.5.3.2 asks for at least 5 minutes.
+        command_time: Duration = secs(5 * 60);
+        /// Longest line of a command after log-in (before it, 8 KiB). Clients that list many
+        /// messages one by one send long ones.
+        line_length: Size = Size(64 << 10);
+        /// Received lines after which a message is taken to run in a circle (RFC 5321 §6.3).
+        hops: u32 = 100;
+        /// Memory for indexes of mailboxes that nobody has open at the moment.
+        index_cache: Size = Size(64 << 20);
+    }
+}
+
+section! {
+    /// The name server that is asked for MX records and the like.
+    pub struct Resolver {
+        /// Default: what the system uses (/etc/resolv.conf).
+        address: Option<IpAddr> = None, "\"127.0.0.1\"";
+        port: u16 = 53;
+        /// Time for one answer.
+        time: Duration = secs(5);
+    }
+}
+
+section! {
+    /// Mail to the outside.
+    pub struct Outbound {
+        /// Port of other mail servers. Anything but 25 is for tests.
+        port: u16 = 25;
+        /// Factor for the pauses between attempts. Anything but 1.0 is for tests: with 0.001, an hour
+        /// lasts 3.6 seconds.
+        clock_scale: f64 = 1.0;
+    }
+}
+
+section! {
+    /// A relay host that takes all mail to the outside. Without one, such mail waits in the queue
+    /// (`twinhub queue list`).
+    pub struct Relay {
+        host: Option<String> = None, "\"smtp.example.net\"";
+        port: u16 = 587;
+        /// "starttls" (mostly port 587), "implicit" (port 465), or "none" for a relay on this machine.
+        /// With the first two the relay must show a certificate that fits its name.
+        tls: RelayTls = RelayTls::StartTls;
+        /// Log-in name, if the relay wants one.
+        user: Option<String> = None, "\"hub@example.net\"";
+        /// File with the password on its first line; it should be readable by the hub only.
+        password_file: Option<PathBuf> = None, "\"/etc/twinhub/relay-password\"";
+    }
+}
+
+section! {
+    /// Logs, to standard error.
+    pub struct Log {
+        /// "text" for people, "json" for programs. The option --log wins.
+        format: LogFormat = LogFormat::Text;
+        /// "error", "warn", "info", "debug" or "trace". None of them shows passwords or mail.
+        level: LogLevel = LogLevel::Info;
+    }
+}
+
+/// Lists the sections once, in the order of the reference.
+macro_rules! config {
+    ($($name:ident: $type:ident,)*) => {
+        /// The whole configuration.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct Config {
+            pub general: General,
+            $(pub $name: $type,)*
+        }
+
+        const SECTIONS: &[&str] = &[$(stringify!($name)),*];
+
+        impl Config {
+            fn read(&mut self, reader: &mut Reader<'_>, table: &DeTable<'_>) {
+                self.general.read(reader, table, "");
+                reader.unknown_keys(table, "", &[General::NAMES, SECTIONS].concat());
+                $(
+                    let name = stringify!($name);
+                    if let Some(table) = reader.section(table, name) {
+                        self.$name.read(reader, table, name);
+                        reader.unknown_keys(table, name, $type::NAMES);
+                    }
+                )*
+            }
+
+            pub(crate) fn render_sections(renderer: &mut Renderer) {
+                renderer.keys::<General>();
+                $( renderer.section::<$type>(stringify!($name)); )*
+            }
+        }
+    };
+}
+
+config! {
+    listen: Listen,
+    tls: Tls,
+    limits: Limits,
+    resolver: Resolver,
+    outbound: Outbound,
+    relay: Relay,
+    log: Log,
+}
+
+/// 1 MiB: a configuration file is some kilobytes; a larger one is a mix-up.
+const MAX_FILE: u64 = 1 << 20;
+
+impl Config {
+    /// Reads a file. Relative paths in it become relative to its folder.
+    pub fn load(file: &Path) -> Result<Self, Errors> {
+        let failed =
+            |text: String| Errors { file: file.to_owned(), problems: vec![Problem { line: None, text }] };
+        let size = std::fs::metadata(file).map_err(|error| failed(error.to_string()))?.len();
+        if size > MAX_FILE {
+            return Err(failed("larger than 1 MiB: this is not a configuration file".to_owned()));
+        }
+        let text = std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
+        let mut config = Self::parse(&text, file)?;
+        config.resolve_paths(file.parent().unwrap_or(Path::new("")));
+        Ok(config)
+    }
+
+    /// Reads the text of a file; `file` is for messages.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, Errors> {
+        let mut reader = Reader::new(text);
+        let table = reader.document();
+        let mut config = Self::default();
+        config.read(&mut reader, &table);
+        config.examine(&mut reader);
+        reader.finish(file)?;
+        Ok(config)
+    }
+
+    /// Values that are well-formed but would break the hub.
+    fn examine(&self, reader: &mut Reader<'_>) {
+        let mut refuse_if = |wrong: bool, path: &str, why: &str| {
+            if wrong {
+                reader.refuse(path, why);
+            }
+        };
+        for domain in &self.general.domains {
+            let is_odd = |c: char| c.is_whitespace() || matches!(c, '@' | '/' | ':' | '"');
+            refuse_if(domain.contains(is_odd), "domains", &format!("\"{domain}\" is not a domain name"));
+        }
+        let limits = &self.limits;
+        refuse_if(
+            limits.message_size < Size(64 << 10),
+            "limits.message_size",
+            "at least 64 KiB (RFC 5321 §4.5.3.1.7)",
+        );
+        // A message's size is kept in 32 bits.
+        refuse_if(limits.message_size > Size(2 << 30), "limits.message_size", "at most 2 GiB");
+        refuse_if(limits.recipients < 100, "limits.recipients", "at least 100 (RFC 5321 §4.5.3.1.8)");
+        refuse_if(limits.connections == 0, "limits.connections", "at least 1");
+        refuse_if(limits.connections_per_address == 0, "limits.connections_per_address", "at least 1");
+        refuse_if(limits.connections_per_account == 0, "limits.connections_per_account", "at least 1");
+        refuse_if(limits.failed_logins == 0, "limits.failed_logins", "at least 1");
+        refuse_if(
+            limits.time_before_login < secs(5),
+            "limits.time_before_login",
+            "at least 5 s: people's networks are slow",
+        );
+        refuse_if(limits.idle_time < secs(60), "limits.idle_time", "at least 1 min");
+        refuse_if(limits.command_time < secs(10), "limits.command_time", "at least 10 s");
+        refuse_if(limits.line_length < Size(8 << 10), "limits.line_length", "at least 8 KiB (RFC 7162 §4)");
+        refuse_if(
+            limits.line_length > Size(16 << 20),
+            "limits.line_length",
+            "at most 16 MiB: each connection may use that much memory",
+        );
+        refuse_if(limits.hops < 25, "limits.hops", "at least 25: honest mail passes through many servers");
+        refuse_if(self.resolver.time < Duration::from_millis(100), "resolver.time", "at least 100 ms");
+        let scale = self.outbound.clock_scale;
+        refuse_if(!(scale > 0.0 && scale <= 1000.0), "outbound.clock_scale", "more than 0 and at most 1000");
+        let relay = &self.relay;
+        refuse_if(
+            relay.user.is_some() && relay.password_file.is_none(),
+            "relay.user",
+            "relay.password_file is missing",
+        );
+        refuse_if(
+            relay.password_file.is_some() && relay.user.is_none(),
+            "relay.password_file",
+            "relay.user is missing",
+        );
+        refuse_if(
+            relay.user.is_some() && relay.tls == RelayTls::None && !is_local(relay.host.as_deref()),
+            "relay.tls",
+            "a password must not cross the network without TLS",
+        );
+    }
+
+    fn resolve_paths(&mut self, folder: &Path) {
+        let paths = [
+            self.general.data_directory.as_mut(),
+            self.tls.trust_roots.as_mut(),
+            self.relay.password_file.as_mut(),
+        ];
+        let certificates =
+            self.tls.certificates.iter_mut().flat_map(|files| [&mut files.chain, &mut files.key]);
+        for path in paths.into_iter().flatten().chain(certificates) {
+            *path = folder.join(&path);
+        }
+    }
+}
+
+fn is_local(host: Option<&str>) -> bool {
+    host.is_none_or(|host| {
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+    })
+}
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn any(port: u16) -> Endpoints {
+    Endpoints(vec![Endpoint::Any(port)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(text, Path::new("hub.toml")).map_err(|errors| errors.to_string())
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(parse(""), Ok(Config::default()));
+        assert_eq!(parse("# nothing\n[limits]\n"), Ok(Config::default()));
+    }
+
+    #[test]
+    fn values_are_read() {
+        let config = parse(
+            r#"
+            domains = ["example.org", "例子.测试"]
+            database = "postgres://hub@localhost/hub"
+            [listen]
+            smtp = "*:25"
+            imap = []
+            imaps = ["127.0.0.1:993", "[::1]:993"]
+            [tls]
+            certificates = [{ chain = "a.pem", key = "b.pem" }]
+            [limits]
+            message_size = "1.5 MiB"
+            line_length = 100_000
+            idle_time = "2 h"
+            quota = "10 GB"
+            [resolver]
+            address = "::1"
+            [outbound]
+            clock_scale = 0.001
+            [relay]
+            host = "127.0.0.1"
+            tls = "none"
+            [log]
+            level = "debug"
+            "#,
+        )
+        .expect("valid");
+        assert_eq!(config.general.domains, ["example.org", "例子.测试"]);
+        assert_eq!(config.general.database, Database::Postgres("postgres://hub@localhost/hub".into()));
+        assert_eq!(config.listen.smtp, any(25));
+        assert_eq!(config.listen.submission, any(2587), "not mentioned, so the default");
+        assert_eq!(config.listen.imap, Endpoints(vec![]));
+        assert_eq!(config.listen.imaps.0.len(), 2);
+        assert_eq!(config.tls.certificates[0].key, PathBuf::from("b.pem"));
+        assert_eq!(config.limits.message_size, Size(1_572_864));
+        assert_eq!(config.limits.line_length, Size(100_000));
+        assert_eq!(config.limits.idle_time, secs(7200));
+        assert_eq!(config.limits.quota, Quota(Some(Size(10_000_000_000))));
+        assert_eq!(config.resolver.address, "::1".parse().ok());
+        assert_eq!(config.outbound.clock_scale, 0.001);
+        assert_eq!(config.relay.tls, RelayTls::None);
+        assert_eq!(config.log.level, LogLevel::Debug);
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_line() {
+        for (text, expected) in [
+            ("domain = [\"a\"]", "hub.toml:1: unknown key `domain`; did you mean `domains`?"),
+            (
+                "[limits]\n\nmesage_size = 1",
+                "hub.toml:3: unknown key `limits.mesage_size`; did you mean `message_size`?",
+            ),
+            ("[limit]\nconnections = 1", "hub.toml:1: unknown key `limit`; did you mean `limits`?"),
+            (
+                "[outbound]\ncolour = 1",
+                "hub.toml:2: unknown key `outbound.colour`; known here: port, clock_scale",
+            ),
+            (
+                "[limits]\nmessage_size = \"50 Mibs\"",
+                "hub.toml:2: limits.message_size: expected a size such as \"50 MiB\", found \"50 Mibs\"",
+            ),
+            (
+                "[limits]\nidle_time = 30",
+                "hub.toml:2: limits.idle_time: expected a time with its unit such as \"30 s\", \"5 min\", \
+                 \"2 h\" or \"7 d\", found the number 30",
+            ),
+            (
+                "[listen]\nimap = 143",
+                "hub.toml:2: listen.imap: expected \"ADDRESS:PORT\" such as \"*:25\", \"127.0.0.1:25\" or \
+                 \"[::1]:25\", or a list of them, found the number 143",
+            ),
+            (
+                "[resolver]\nport = 99999",
+                "hub.toml:2: resolver.port: expected a whole number from 0 to 65535, found the number 99999",
+            ),
+            (
+                "[log]\nlevel = \"loud\"",
+                "hub.toml:2: log.level: expected \"error\", \"warn\", \"info\", \"debug\" or \"trace\", \
+                 found \"loud\"",
+            ),
+            (
+                "[tls]\ncertificates = [{ chain = \"a.pem\" }]",
+                "hub.toml:2: tls.certificates: expected a list such as [{ chain = \"fullchain.pem\", \
+                 key = \"privkey.pem\" }], found a list: `key` is missing",
+            ),
+            ("limits = 3", "hub.toml:1: limits: expected a section [limits], found the number 3"),
+            (
+                "database = \"mysql://root:secret@host/x\"",
+                "hub.toml:1: database: expected \"sqlite\" or a URL \"postgres://user@host/name\", found a URL",
+            ),
+            ("[limits]\nrecipients = 5", "hub.toml:2: limits.recipients: at least 100 (RFC 5321 §4.5.3.1.8)"),
+            (
+                "[relay]\nhost = \"smtp.example.net\"\nuser = \"me\"",
+                "hub.toml:3: relay.user: relay.password_file is missing",
+            ),
+            ("domains = [\"a@b\"]", "hub.toml:1: domains: \"a@b\" is not a domain name"),
+            (
+                "[outbound]\nclock_scale = nan",
+                "hub.toml:2: outbound.clock_scale: more than 0 and at most 1000",
+            ),
+        ] {
+            assert_eq!(parse(text).expect_err(text), expected);
+        }
+        let syntax = parse("domains = [\n\"a\"\n[log]\n").expect_err("not TOML");
+        assert!(syntax.starts_with("hub.toml:") && syntax.contains(": not TOML: "), "{syntax}");
+    }
+
+    #[test]
+    fn all_mistakes_are_named_at_once_in_order() {
+        let text = "[log]\nlevl = 1\n[limits]\nhops = true\nrecipients = 1\n";
+        let errors = Config::parse(text, Path::new("hub.toml")).expect_err("three mistakes");
+        let lines: Vec<_> = errors.problems.iter().map(|problem| problem.line).collect();
+        assert_eq!(lines, [Some(2), Some(4), Some(5)]);
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let folder = tempfile::tempdir().expect("temporary directory");
+        let file = folder.path().join("hub.toml");
+        std::fs::write(
+            &file,
+            "data_directory = \"data\"\n[tls]\ncertificates = [{ chain = \"/a.pem\", key = \"b.pem\" }]\n",
+        )
+        .expect("writes");
+        let config = Config::load(&file).expect("valid");
+        assert_eq!(config.general.data_directory, Some(folder.path().join("data")));
+        assert_eq!(config.tls.certificates[0].chain, PathBuf::from("/a.pem"));
+        assert_eq!(config.tls.certificates[0].key, folder.path().join("b.pem"));
+
+        let missing = Config::load(&folder.path().join("absent.toml")).expect_err("no file").to_string();
+        assert!(missing.contains("absent.toml: No such file"), "{missing}");
+    }
+
+    proptest::proptest! {
+        /// Any text is an error or a configuration, never a panic.
+        #[test]
+        fn any_text_is_answered(text in "[a-z\\[\\]\"'=,.\n#{} 0-9]{0,80}") {
+            let _ = parse(&text);
+        }
+    }
+}
