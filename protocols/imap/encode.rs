@@ -1,0 +1,169 @@
+//! Writes responses into a buffer: numbers, strings, dates, flags, sets. By hand, because a tree
+//! of values for each of 100,000 FETCH responses costs ten times as much as the bytes themselves.
+//!
+//! Whatever came from a client or a message leaves as a quoted string or a literal: no name and no
+//! keyword can end a line or open a response of its own.
+
+use hub::{Flags, IdSet};
+
+use crate::grammar::date;
+use crate::names;
+
+pub(crate) type Buffer = Vec<u8>;
+
+pub(crate) fn number(out: &mut Buffer, number: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// `string = quoted / literal`: quoted where it can be (RFC 9051 §9: no CR, LF, NUL or 8-bit in it).
+pub(crate) fn string(out: &mut Buffer, text: &[u8]) {
+    let quotable = text.len() <= 1000 && text.iter().all(|&b| matches!(b, b' '..=b'~' | b'\t'));
+    if !quotable {
+        return literal(out, text);
+    }
+    out.push(b'"');
+    for &byte in text {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(byte);
+    }
+    out.push(b'"');
+}
+
+pub(crate) fn literal(out: &mut Buffer, bytes: &[u8]) {
+    literal_header(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// `"{" number "}" CRLF`; the caller writes the bytes.
+pub(crate) fn literal_header(out: &mut Buffer, length: u64) {
+    out.push(b'{');
+    number(out, length);
+    out.extend_from_slice(b"}\r\n");
+}
+
+/// A mailbox name in modified UTF-7, always quoted: Thunderbird's parser of NAMESPACE and mbsync's
+/// of LIST are at their best with that.
+pub(crate) fn mailbox(out: &mut Buffer, name: &str) {
+    string(out, names::encode(name).as_bytes());
+}
+
+/// `date-time`, in UTC: `"17-Jul-1996 02:44:25 +0000"`.
+pub(crate) fn date_time(out: &mut Buffer, seconds: i64) {
+    let (year, month, day) = date::civil(seconds.div_euclid(86400));
+    let time = seconds.rem_euclid(86400);
+    let digits = |n: i64| [b'0' + (n / 10 % 10) as u8, b'0' + (n % 10) as u8];
+    // date-year has four digits; what lies outside cannot be said.
+    let year = year.clamp(0, 9999);
+    out.push(b'"');
+    out.extend_from_slice(&digits(day));
+    out.push(b'-');
+    out.extend_from_slice(date::month_name(month).as_bytes());
+    out.push(b'-');
+    out.extend_from_slice(&digits(year / 100));
+    out.extend_from_slice(&digits(year % 100));
+    out.push(b' ');
+    out.extend_from_slice(&digits(time / 3600));
+    out.push(b':');
+    out.extend_from_slice(&digits(time / 60 % 60));
+    out.push(b':');
+    out.extend_from_slice(&digits(time % 60));
+    out.extend_from_slice(b" +0000\"");
+}
+
+/// `sequence-set` of UIDs or sequence numbers.
+pub(crate) fn set(out: &mut Buffer, set: &IdSet) {
+    for (n, &(first, last)) in set.ranges().iter().enumerate() {
+        if n > 0 {
+            out.push(b',');
+        }
+        number(out, first);
+        if last > first {
+            out.push(b':');
+            number(out, last);
+        }
+    }
+}
+
+/// `"(" [flag *(SP flag)] ")"`
+pub(crate) fn flags(out: &mut Buffer, flags: Flags, keywords: &[String]) {
+    out.push(b'(');
+    for (flag, name) in SYSTEM_FLAGS {
+        if flags.contains(flag) {
+            out.extend_from_slice(name);
+        }
+    }
+    if flags.0 & !Flags::SYSTEM.0 != 0 {
+        for position in flags.keyword_positions() {
+            if let Some(name) = keywords.get(position) {
+                out.extend_from_slice(name.as_bytes());
+                out.push(b' ');
+            }
+        }
+    }
+    // Each name brought a space; the last one becomes the parenthesis.
+    match out.last_mut() {
+        Some(last) if *last == b' ' => *last = b')',
+        _ => out.push(b')'),
+    }
+}
+
+pub(crate) const SYSTEM_FLAGS: [(Flags, &[u8]); 5] = [
+    (Flags::ANSWERED, b"\\Answered "),
+    (Flags::FLAGGED, b"\\Flagged "),
+    (Flags::DELETED, b"\\Deleted "),
+    (Flags::SEEN, b"\\Seen "),
+    (Flags::DRAFT, b"\\Draft "),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Buffer)) -> String {
+        let mut out = b"x ".to_vec();
+        write(&mut out);
+        String::from_utf8(out).expect("ASCII")[2..].to_owned()
+    }
+
+    #[test]
+    fn strings_cannot_break_out() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(written(|out| string(out, text.as_bytes())), expected);
+        };
+        check("plain", "\"plain\"");
+        check("", "\"\"");
+        check("a\"b\\c", "\"a\\\"b\\\\c\"");
+        check("a\r\n* BYE", "{8}\r\na\r\n* BYE");
+        check("é", "{2}\r\né");
+        check(&"x".repeat(1001), &format!("{{1001}}\r\n{}", "x".repeat(1001)));
+        assert_eq!(written(|out| mailbox(out, "Entwürfe & \"co\"")), "\"Entw&APw-rfe &- \\\"co\\\"\"");
+    }
+
+    #[test]
+    fn dates_are_those_of_the_rfc() {
+        let check =
+            |seconds: i64, expected: &str| assert_eq!(written(|out| date_time(out, seconds)), expected);
+        check(837_571_465, "\"17-Jul-1996 02:44:25 +0000\"");
+        check(0, "\"01-Jan-1970 00:00:00 +0000\"");
+        check(-1, "\"31-Dec-1969 23:59:59 +0000\"");
+        check(1_709_164_800, "\"29-Feb-2024 00:00:00 +0000\"");
+    }
+
+    #[test]
+    fn flags_and_sets() {
+        let keywords = ["$Junk".to_owned(), "Work".to_owned()];
+        let check = |bits: Flags, expected: &str| {
+            assert_eq!(written(|out| flags(out, bits, &keywords)), expected);
+        };
+        check(Flags::NONE, "()");
+        check(Flags::SEEN, "(\\Seen)");
+        check(Flags::SEEN | Flags::keyword(1), "(\\Seen Work)");
+        check(Flags::keyword(0) | Flags::keyword(1), "($Junk Work)");
+        check(Flags::keyword(9), "()"); // not known: it has been asked for before this is called
+        let mut uids = IdSet::range(2, 4);
+        uids.insert(7);
+        assert_eq!(written(|out| set(out, &uids)), "2:4,7");
+    }
+}

@@ -1,0 +1,252 @@
+//! What a client can ask for.
+
+use hub::{Flags, Secret};
+
+use crate::names::MailboxName;
+
+#[derive(Clone, Debug)]
+pub(crate) enum Command {
+    // Any state (RFC 9051 §6.1)
+    Capability,
+    Id(Vec<(String, String)>),
+    Logout,
+    Noop,
+    // Not authenticated (§6.2)
+    Authenticate { mechanism: String, initial: Option<Hidden> },
+    Login { name: String, password: Secret },
+    StartTls,
+    // Authenticated (§6.3). APPEND is no variant: its literals are streamed, see `AppendHead`.
+    Create { mailbox: MailboxName, uses: Vec<String> },
+    Delete { mailbox: MailboxName },
+    Enable(Vec<String>),
+    GetQuota { root: Vec<u8> },
+    GetQuotaRoot { mailbox: MailboxName },
+    Idle,
+    List(List),
+    Lsub { reference: String, pattern: String },
+    Namespace,
+    Rename { from: MailboxName, to: MailboxName },
+    Select(Select),
+    SetQuota,
+    Status { mailbox: MailboxName, items: Vec<StatusItem> },
+    Subscribe { mailbox: MailboxName, subscribed: bool },
+    // Selected (§6.4)
+    Check,
+    Close,
+    Copy { set: SequenceSet, uid: bool, mailbox: MailboxName, moves: bool },
+    Expunge { uids: Option<SequenceSet> },
+    Fetch(Fetch),
+    Search(Search),
+    Store(Store),
+    Unselect,
+}
+
+/// Bytes that may hold a password; never printed.
+#[derive(Clone)]
+pub(crate) struct Hidden(pub(crate) Vec<u8>);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hidden(…)")
+    }
+}
+
+/// SELECT or EXAMINE (RFC 9051 §6.3.2, RFC 7162 §3.1.8, §3.2.5).
+#[derive(Clone, Debug)]
+pub(crate) struct Select {
+    pub(crate) mailbox: MailboxName,
+    pub(crate) read_only: bool,
+    pub(crate) condstore: bool,
+    pub(crate) qresync: Option<Resync>,
+}
+
+/// `QRESYNC (uidvalidity modseq [known-uids])`. The sequence match data that may follow are only a
+/// hint for servers that forget what was expunged; they are read and not needed.
+#[derive(Clone, Debug)]
+pub(crate) struct Resync {
+    pub(crate) uid_validity: u32,
+    pub(crate) modseq: u64,
+    pub(crate) known: Option<SequenceSet>,
+}
+
+/// `sequence-set`, of sequence numbers or UIDs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SequenceSet {
+    /// Ranges in any order and overlapping, as sent; [`SequenceSet::LAST`] is `*`.
+    Ranges(Vec<(u32, u32)>),
+    /// `$`: what the last SEARCH RETURN (SAVE) found (RFC 5182).
+    Saved,
+}
+
+impl SequenceSet {
+    /// `*`; 0 is neither a sequence number nor a UID.
+    pub(crate) const LAST: u32 = 0;
+}
+
+/// LIST with its extensions (RFC 5258, RFC 5819, RFC 6154).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct List {
+    pub(crate) reference: String,
+    pub(crate) patterns: Vec<String>,
+    pub(crate) select_subscribed: bool,
+    pub(crate) select_special_use: bool,
+    pub(crate) recursive_match: bool,
+    /// Any extended syntax was used.
+    pub(crate) extended: bool,
+    pub(crate) return_children: bool,
+    pub(crate) return_subscribed: bool,
+    pub(crate) status: Option<Vec<StatusItem>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StatusItem {
+    AppendLimit,
+    Deleted,
+    DeletedStorage,
+    HighestModseq,
+    MailboxId,
+    Messages,
+    Recent,
+    Size,
+    UidNext,
+    UidValidity,
+    Unseen,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Fetch {
+    pub(crate) set: SequenceSet,
+    pub(crate) uid: bool,
+    pub(crate) items: Vec<Item>,
+    pub(crate) changed_since: Option<u64>,
+    pub(crate) vanished: bool,
+}
+
+/// A message data item to fetch (RFC 9051 §6.4.5, RFC 3501 §6.4.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Item {
+    Body,
+    BodyStructure,
+    EmailId,
+    Envelope,
+    Flags,
+    InternalDate,
+    Modseq,
+    /// Bytes of the message.
+    Section(Section),
+    Size,
+    ThreadId,
+    Uid,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Section {
+    /// How the answer names it.
+    pub(crate) name: SectionName,
+    /// Part numbers, empty for the message itself.
+    pub(crate) path: Vec<u32>,
+    pub(crate) portion: Portion,
+    /// `<offset.length>`
+    pub(crate) partial: Option<(u64, u64)>,
+    /// Does not set `\Seen`.
+    pub(crate) peek: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SectionName {
+    Body,
+    Rfc822,
+    Rfc822Header,
+    Rfc822Text,
+}
+
+/// `section-text`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Portion {
+    All,
+    Fields { names: Vec<Vec<u8>>, not: bool },
+    Header,
+    Mime,
+    Text,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    pub(crate) set: SequenceSet,
+    pub(crate) uid: bool,
+    pub(crate) change: Change,
+    pub(crate) silent: bool,
+    pub(crate) unchanged_since: Option<u64>,
+    pub(crate) flags: FlagList,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Add,
+    Remove,
+    Replace,
+}
+
+/// Flags as the client named them; which bit a keyword has is the account's affair.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FlagList {
+    pub(crate) system: Flags,
+    pub(crate) keywords: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Search {
+    pub(crate) uid: bool,
+    /// `None`: answer with an untagged SEARCH, else with ESEARCH (RFC 4731).
+    pub(crate) returns: Option<Returns>,
+    pub(crate) key: Key,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Returns {
+    pub(crate) all: bool,
+    pub(crate) count: bool,
+    pub(crate) max: bool,
+    pub(crate) min: bool,
+    pub(crate) save: bool,
+}
+
+/// A search key (RFC 9051 §6.4.4). Dates are days since 1970-01-01.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    All,
+    And(Vec<Key>),
+    Before(i64),
+    Body(String),
+    EmailId(String),
+    Flags(Flags),
+    Header(String, String),
+    Keyword(String),
+    Larger(u64),
+    Modseq(u64),
+    Never,
+    Not(Box<Key>),
+    /// Received at least so many seconds ago (RFC 5032).
+    Older(u64),
+    On(i64),
+    Or(Box<Key>, Box<Key>),
+    SentBefore(i64),
+    SentOn(i64),
+    SentSince(i64),
+    Sequence(SequenceSet),
+    Since(i64),
+    Smaller(u64),
+    Text(String),
+    Uid(SequenceSet),
+    Younger(u64),
+}
+
+/// What comes before a message literal of APPEND (RFC 9051 §6.3.12, RFC 3502).
+#[derive(Clone, Debug)]
+pub(crate) struct AppendHead {
+    /// `None` behind the first message of a MULTIAPPEND.
+    pub(crate) mailbox: Option<MailboxName>,
+    pub(crate) flags: FlagList,
+    /// Unix seconds.
+    pub(crate) date: Option<i64>,
+}

@@ -1,0 +1,190 @@
+//! SEARCH keys and result options (RFC 9051 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 7162, RFC 8474).
+
+use super::command::{Key, Returns, Search};
+use super::cursor::Cursor;
+use super::date::date;
+use super::{Error, Result, is_atom_char, sequence_set, system_flag};
+use hub::Flags;
+
+/// Deepest nesting of parentheses, NOT and OR.
+const DEPTH_LIMIT: usize = 50;
+/// Most keys of one program.
+const KEY_LIMIT: usize = 1000;
+
+/// `search = "SEARCH" [SP "RETURN" SP "(" … ")"] [SP "CHARSET" SP charset] 1*(SP search-key)`
+pub(super) fn search(cursor: &mut Cursor<'_>, uid: bool) -> Result<Search> {
+    cursor.space()?;
+    let mut returns = None;
+    if cursor.eat_keyword("RETURN") {
+        cursor.space()?;
+        returns = Some(return_options(cursor)?);
+        cursor.space()?;
+    }
+    if cursor.eat_keyword("CHARSET") {
+        cursor.space()?;
+        let charset = cursor.astring()?.to_ascii_uppercase();
+        if !matches!(charset.as_slice(), b"UTF-8" | b"US-ASCII" | b"ASCII") {
+            return Err(Error::BadCharset);
+        }
+        cursor.space()?;
+    }
+    let mut budget = KEY_LIMIT;
+    let mut keys = vec![key(cursor, 0, &mut budget)?];
+    while !cursor.is_at_end() {
+        cursor.space()?;
+        if cursor.is_at_end() {
+            break;
+        }
+        keys.push(key(cursor, 0, &mut budget)?);
+    }
+    Ok(Search { uid, returns, key: and(keys) })
+}
+
+fn return_options(cursor: &mut Cursor<'_>) -> Result<Returns> {
+    let mut returns = Returns::default();
+    cursor.list(16, |cursor| {
+        match cursor.keyword()?.as_str() {
+            "ALL" => returns.all = true,
+            "COUNT" => returns.count = true,
+            "MAX" => returns.max = true,
+            "MIN" => returns.min = true,
+            "SAVE" => returns.save = true,
+            _ => return Err(Error::Bad("Unknown SEARCH return option")),
+        }
+        Ok(())
+    })?;
+    // RFC 4731 §3.1: `RETURN ()` is `RETURN (ALL)`.
+    if returns == Returns::default() {
+        returns.all = true;
+    }
+    Ok(returns)
+}
+
+fn and(mut keys: Vec<Key>) -> Key {
+    match keys.len() {
+        1 => keys.remove(0),
+        _ => Key::And(keys),
+    }
+}
+
+fn key(cursor: &mut Cursor<'_>, depth: usize, budget: &mut usize) -> Result<Key> {
+    if depth > DEPTH_LIMIT {
+        return Err(Error::Limit("The search is nested too deeply"));
+    }
+    *budget = budget.checked_sub(1).ok_or(Error::Limit("The search has too many keys"))?;
+    if cursor.peek() == Some(b'(') {
+        let keys = cursor.list(KEY_LIMIT, |cursor| key(cursor, depth + 1, budget))?;
+        if keys.is_empty() {
+            return Err(Error::Bad("A search list is empty"));
+        }
+        return Ok(and(keys));
+    }
+    if cursor.peek().is_some_and(|b| b.is_ascii_digit() || matches!(b, b'*' | b'$')) {
+        return Ok(Key::Sequence(sequence_set(cursor)?));
+    }
+    let word = cursor.keyword()?;
+    let field = |cursor: &mut Cursor<'_>, name: &str| Ok(Key::Header(name.to_owned(), argument(cursor)?));
+    match word.as_str() {
+        "ALL" => Ok(Key::All),
+        "ANSWERED" | "DELETED" | "DRAFT" | "FLAGGED" | "SEEN" => {
+            Ok(Key::Flags(system_flag(&word).unwrap_or(Flags::NONE)))
+        }
+        "UNANSWERED" | "UNDELETED" | "UNDRAFT" | "UNFLAGGED" | "UNSEEN" => {
+            Ok(not(Key::Flags(system_flag(&word[2..]).unwrap_or(Flags::NONE))))
+        }
+        // Nothing is ever \Recent here (see SELECT), so NEW is nothing and OLD is everything.
+        "NEW" | "RECENT" => Ok(Key::Never),
+        "OLD" => Ok(Key::All),
+        "BCC" => field(cursor, "Bcc"),
+        "CC" => field(cursor, "Cc"),
+        "FROM" => field(cursor, "From"),
+        "SUBJECT" => field(cursor, "Subject"),
+        "TO" => field(cursor, "To"),
+        "HEADER" => {
+            let name = argument(cursor)?;
+            Ok(Key::Header(name, argument(cursor)?))
+        }
+        "BODY" => Ok(Key::Body(argument(cursor)?)),
+        "TEXT" => Ok(Key::Text(argument(cursor)?)),
+        "KEYWORD" => Ok(Key::Keyword(flag_keyword(cursor)?)),
+        "UNKEYWORD" => Ok(not(Key::Keyword(flag_keyword(cursor)?))),
+        "BEFORE" => Ok(Key::Before(date_argument(cursor)?)),
+        "ON" => Ok(Key::On(date_argument(cursor)?)),
+        "SINCE" => Ok(Key::Since(date_argument(cursor)?)),
+        "SENTBEFORE" => Ok(Key::SentBefore(date_argument(cursor)?)),
+        "SENTON" => Ok(Key::SentOn(date_argument(cursor)?)),
+        "SENTSINCE" => Ok(Key::SentSince(date_argument(cursor)?)),
+        "LARGER" => Ok(Key::Larger(number_argument(cursor)?)),
+        "SMALLER" => Ok(Key::Smaller(number_argument(cursor)?)),
+        "OLDER" => Ok(Key::Older(interval(cursor)?)),
+        "YOUNGER" => Ok(Key::Younger(interval(cursor)?)),
+        "MODSEQ" => modseq(cursor),
+        "EMAILID" => Ok(Key::EmailId(argument(cursor)?)),
+        // No message has a THREADID (RFC 8474 §5.2: then it is NIL), so none matches.
+        "THREADID" => {
+            argument(cursor)?;
+            Ok(Key::Never)
+        }
+        "UID" => {
+            cursor.space()?;
+            Ok(Key::Uid(sequence_set(cursor)?))
+        }
+        "NOT" => {
+            cursor.space()?;
+            Ok(not(key(cursor, depth + 1, budget)?))
+        }
+        "OR" => {
+            cursor.space()?;
+            let first = key(cursor, depth + 1, budget)?;
+            cursor.space()?;
+            Ok(Key::Or(Box::new(first), Box::new(key(cursor, depth + 1, budget)?)))
+        }
+        _ => Err(Error::Bad("Unknown search key")),
+    }
+}
+
+fn not(key: Key) -> Key {
+    Key::Not(Box::new(key))
+}
+
+/// Text to look for. Bytes that are not UTF-8 are in no charset that we take.
+fn argument(cursor: &mut Cursor<'_>) -> Result<String> {
+    cursor.space()?;
+    String::from_utf8(cursor.astring()?.into_owned()).map_err(|_| Error::BadCharset)
+}
+
+fn flag_keyword(cursor: &mut Cursor<'_>) -> Result<String> {
+    cursor.space()?;
+    Ok(String::from_utf8_lossy(cursor.atom()?).into_owned())
+}
+
+fn date_argument(cursor: &mut Cursor<'_>) -> Result<i64> {
+    cursor.space()?;
+    date(cursor)
+}
+
+fn number_argument(cursor: &mut Cursor<'_>) -> Result<u64> {
+    cursor.space()?;
+    cursor.number()
+}
+
+/// RFC 5032 §3: `nz-number` seconds.
+fn interval(cursor: &mut Cursor<'_>) -> Result<u64> {
+    match number_argument(cursor)? {
+        0 => Err(Error::Bad("An interval must not be 0")),
+        seconds => Ok(seconds),
+    }
+}
+
+/// `"MODSEQ" [SP entry-name SP entry-type-req] SP mod-sequence-valzer` (RFC 7162 §3.1.5). We keep
+/// one modseq per message, so the entry does not matter.
+fn modseq(cursor: &mut Cursor<'_>) -> Result<Key> {
+    cursor.space()?;
+    if cursor.peek() == Some(b'"') {
+        cursor.string()?;
+        cursor.space()?;
+        cursor.take_while(is_atom_char);
+        cursor.space()?;
+    }
+    Ok(Key::Modseq(cursor.number()?))
+}

@@ -1,0 +1,408 @@
+use super::command::*;
+use super::*;
+use imap_codec::CommandCodec;
+use imap_codec::decode::Decoder;
+use imap_types::command::{CommandBody, FetchModifier, StoreModifier};
+use imap_types::fetch::{
+    Macro, MacroOrMessageDataItemNames as Items, MessageDataItemName as Name, Section as CodecSection,
+};
+use imap_types::flag::{Flag, StoreResponse, StoreType};
+use imap_types::search::SearchKey;
+use imap_types::status::StatusDataItemName;
+use proptest::prelude::*;
+
+fn parsed(text: &str) -> Result<Command> {
+    parse(format!("a1 {text}\r\n").as_bytes())
+}
+
+/// What `imap-codec` makes of a command that our own grammar reads too; `None` if it refuses it.
+fn by_codec(text: &str) -> Option<Command> {
+    let text = format!("a1 {text}\r\n");
+    let Ok((b"", command)) = CommandCodec::default().decode(text.as_bytes()) else { return None };
+    Some(match command.body {
+        CommandBody::Fetch { sequence_set, macro_or_item_names, uid, modifiers } => {
+            let items = match macro_or_item_names {
+                Items::Macro(Macro::Fast) => vec![Item::Flags, Item::InternalDate, Item::Size],
+                Items::Macro(Macro::All) => vec![Item::Flags, Item::InternalDate, Item::Size, Item::Envelope],
+                Items::Macro(_) => {
+                    vec![Item::Flags, Item::InternalDate, Item::Size, Item::Envelope, Item::Body]
+                }
+                Items::MessageDataItemNames(names) => names.iter().map(item).collect::<Option<_>>()?,
+            };
+            let mut fetch =
+                Fetch { set: codec::set(&sequence_set), uid, items, changed_since: None, vanished: false };
+            for modifier in modifiers {
+                match modifier {
+                    FetchModifier::ChangedSince(modseq) => fetch.changed_since = Some(modseq.get()),
+                    FetchModifier::Vanished => fetch.vanished = true,
+                }
+            }
+            Command::Fetch(fetch)
+        }
+        CommandBody::Store { sequence_set, kind, response, flags, uid, modifiers } => Command::Store(Store {
+            set: codec::set(&sequence_set),
+            uid,
+            change: match kind {
+                StoreType::Add => Change::Add,
+                StoreType::Remove => Change::Remove,
+                StoreType::Replace => Change::Replace,
+            },
+            silent: response == StoreResponse::Silent,
+            unchanged_since: modifiers.iter().map(|StoreModifier::UnchangedSince(modseq)| *modseq).last(),
+            flags: flag_list(&flags),
+        }),
+        CommandBody::Copy { sequence_set, mailbox, uid } => Command::Copy {
+            set: codec::set(&sequence_set),
+            uid,
+            mailbox: codec::name(&mailbox).ok()?,
+            moves: false,
+        },
+        CommandBody::Move { sequence_set, mailbox, uid } => Command::Copy {
+            set: codec::set(&sequence_set),
+            uid,
+            mailbox: codec::name(&mailbox).ok()?,
+            moves: true,
+        },
+        CommandBody::ExpungeUid { sequence_set } => {
+            Command::Expunge { uids: Some(codec::set(&sequence_set)) }
+        }
+        CommandBody::Status { mailbox, item_names } => Command::Status {
+            mailbox: codec::name(&mailbox).ok()?,
+            items: item_names.iter().map(status_item).collect::<Option<_>>()?,
+        },
+        CommandBody::Search { charset: _, criteria, uid } => {
+            let mut keys: Vec<Key> = criteria.as_ref().iter().map(key).collect::<Option<_>>()?;
+            let key = if keys.len() == 1 { keys.remove(0) } else { Key::And(keys) };
+            Command::Search(Search { uid, returns: None, key })
+        }
+        _ => return None,
+    })
+}
+
+fn flag_list(flags: &[Flag<'_>]) -> FlagList {
+    let mut list = FlagList::default();
+    for flag in flags {
+        match flag {
+            Flag::Answered => list.system = list.system | Flags::ANSWERED,
+            Flag::Deleted => list.system = list.system | Flags::DELETED,
+            Flag::Draft => list.system = list.system | Flags::DRAFT,
+            Flag::Flagged => list.system = list.system | Flags::FLAGGED,
+            Flag::Seen => list.system = list.system | Flags::SEEN,
+            Flag::Extension(_) => {}
+            Flag::Keyword(name) => list.keywords.push(name.as_ref().to_owned()),
+        }
+    }
+    list
+}
+
+fn item(name: &Name<'_>) -> Option<Item> {
+    let whole = |name, portion, peek| {
+        Some(Item::Section(Section { name, path: Vec::new(), portion, partial: None, peek }))
+    };
+    match name {
+        Name::Body => Some(Item::Body),
+        Name::BodyExt { section, partial, peek } => {
+            let path = |part: &imap_types::fetch::Part| {
+                part.0.as_ref().iter().map(|number| number.get()).collect::<Vec<_>>()
+            };
+            let of = |part: &Option<imap_types::fetch::Part>| part.as_ref().map(path).unwrap_or_default();
+            let fields = |names: &[imap_types::core::AString<'_>], not| Portion::Fields {
+                names: names.iter().map(|name| name.as_ref().to_vec()).collect(),
+                not,
+            };
+            let (path, portion) = match section {
+                None => (Vec::new(), Portion::All),
+                Some(CodecSection::Part(part)) => (path(part), Portion::All),
+                Some(CodecSection::Header(part)) => (of(part), Portion::Header),
+                Some(CodecSection::HeaderFields(part, names)) => (of(part), fields(names.as_ref(), false)),
+                Some(CodecSection::HeaderFieldsNot(part, names)) => (of(part), fields(names.as_ref(), true)),
+                Some(CodecSection::Text(part)) => (of(part), Portion::Text),
+                Some(CodecSection::Mime(part)) => (path(part), Portion::Mime),
+            };
+            Some(Item::Section(Section {
+                name: SectionName::Body,
+                path,
+                portion,
+                partial: partial.map(|(offset, length)| (offset.into(), length.get().into())),
+                peek: *peek,
+            }))
+        }
+        Name::BodyStructure => Some(Item::BodyStructure),
+        Name::Envelope => Some(Item::Envelope),
+        Name::Flags => Some(Item::Flags),
+        Name::InternalDate => Some(Item::InternalDate),
+        Name::ModSeq => Some(Item::Modseq),
+        Name::Rfc822 => whole(SectionName::Rfc822, Portion::All, false),
+        Name::Rfc822Header => whole(SectionName::Rfc822Header, Portion::Header, true),
+        Name::Rfc822Size => Some(Item::Size),
+        Name::Rfc822Text => whole(SectionName::Rfc822Text, Portion::Text, false),
+        Name::Uid => Some(Item::Uid),
+        _ => None,
+    }
+}
+
+fn status_item(name: &StatusDataItemName) -> Option<StatusItem> {
+    Some(match name {
+        StatusDataItemName::Messages => StatusItem::Messages,
+        StatusDataItemName::Recent => StatusItem::Recent,
+        StatusDataItemName::UidNext => StatusItem::UidNext,
+        StatusDataItemName::UidValidity => StatusItem::UidValidity,
+        StatusDataItemName::Unseen => StatusItem::Unseen,
+        StatusDataItemName::Deleted => StatusItem::Deleted,
+        StatusDataItemName::DeletedStorage => StatusItem::DeletedStorage,
+        StatusDataItemName::HighestModSeq => StatusItem::HighestModseq,
+        StatusDataItemName::Size => StatusItem::Size,
+    })
+}
+
+fn key(key: &SearchKey<'_>) -> Option<Key> {
+    let text = |text: &imap_types::core::AString<'_>| {
+        String::from_utf8(text.as_ref().to_vec()).expect("the test sends UTF-8")
+    };
+    let header = |name: &str, value| Some(Key::Header(name.to_owned(), text(value)));
+    let days = |date: &imap_types::datetime::NaiveDate| {
+        let date = date.as_ref().to_string(); // ISO 8601
+        let part = |range: std::ops::Range<usize>| date[range].parse::<i64>().expect("a number");
+        let month = date::month_name(part(5..7));
+        let text = format!("{}-{month}-{}", &date[8..10], &date[0..4]);
+        date::date(&mut Cursor::new(text.as_bytes())).expect("a date")
+    };
+    let not = |key| Some(Key::Not(Box::new(key)));
+    match key {
+        SearchKey::And(keys) => {
+            let mut keys = keys.as_ref().iter().map(self::key).collect::<Option<Vec<_>>>()?;
+            Some(if keys.len() == 1 { keys.remove(0) } else { Key::And(keys) })
+        }
+        SearchKey::SequenceSet(set) => Some(Key::Sequence(codec::set(set))),
+        SearchKey::All | SearchKey::Old => Some(Key::All),
+        SearchKey::New | SearchKey::Recent => Some(Key::Never),
+        SearchKey::Answered => Some(Key::Flags(Flags::ANSWERED)),
+        SearchKey::Deleted => Some(Key::Flags(Flags::DELETED)),
+        SearchKey::Draft => Some(Key::Flags(Flags::DRAFT)),
+        SearchKey::Flagged => Some(Key::Flags(Flags::FLAGGED)),
+        SearchKey::Seen => Some(Key::Flags(Flags::SEEN)),
+        SearchKey::Unanswered => not(Key::Flags(Flags::ANSWERED)),
+        SearchKey::Undeleted => not(Key::Flags(Flags::DELETED)),
+        SearchKey::Undraft => not(Key::Flags(Flags::DRAFT)),
+        SearchKey::Unflagged => not(Key::Flags(Flags::FLAGGED)),
+        SearchKey::Unseen => not(Key::Flags(Flags::SEEN)),
+        SearchKey::Bcc(value) => header("Bcc", value),
+        SearchKey::Cc(value) => header("Cc", value),
+        SearchKey::From(value) => header("From", value),
+        SearchKey::Subject(value) => header("Subject", value),
+        SearchKey::To(value) => header("To", value),
+        SearchKey::Header(name, value) => Some(Key::Header(text(name), text(value))),
+        SearchKey::Body(value) => Some(Key::Body(text(value))),
+        SearchKey::Text(value) => Some(Key::Text(text(value))),
+        SearchKey::Before(date) => Some(Key::Before(days(date))),
+        SearchKey::On(date) => Some(Key::On(days(date))),
+        SearchKey::Since(date) => Some(Key::Since(days(date))),
+        SearchKey::SentBefore(date) => Some(Key::SentBefore(days(date))),
+        SearchKey::SentOn(date) => Some(Key::SentOn(days(date))),
+        SearchKey::SentSince(date) => Some(Key::SentSince(days(date))),
+        SearchKey::Keyword(name) => Some(Key::Keyword(name.as_ref().to_owned())),
+        SearchKey::Unkeyword(name) => not(Key::Keyword(name.as_ref().to_owned())),
+        SearchKey::Larger(size) => Some(Key::Larger(u64::from(*size))),
+        SearchKey::Smaller(size) => Some(Key::Smaller(u64::from(*size))),
+        SearchKey::Not(inner) => not(self::key(inner)?),
+        SearchKey::Or(a, b) => Some(Key::Or(Box::new(self::key(a)?), Box::new(self::key(b)?))),
+        SearchKey::Uid(set) => Some(Key::Uid(codec::set(set))),
+        _ => None,
+    }
+}
+
+/// Commands that both read: they must mean the same.
+#[test]
+fn our_grammar_agrees_with_imap_codec() {
+    for text in [
+        "FETCH 1 FLAGS",
+        "FETCH 1:*,5,*:3 (FLAGS UID)",
+        "UID FETCH 1 ALL",
+        "FETCH 1 FULL",
+        "FETCH 1 FAST",
+        "FETCH 2 BODY",
+        "FETCH 2 BODY[]",
+        "FETCH 2 (BODY.PEEK[1.2.HEADER.FIELDS.NOT (X \"Y\")]<0.100> BODYSTRUCTURE)",
+        "FETCH 2 (BODY[HEADER] BODY[TEXT] BODY[1.MIME] BODY[3] BODY[4.TEXT]<7.1>)",
+        "FETCH 2 (RFC822 RFC822.HEADER RFC822.TEXT RFC822.SIZE ENVELOPE INTERNALDATE MODSEQ)",
+        "FETCH 1:5 (UID FLAGS) (CHANGEDSINCE 12345)",
+        "UID FETCH 300:500 (FLAGS) (CHANGEDSINCE 12345 VANISHED)",
+        "STORE 2:4 +FLAGS (\\Deleted)",
+        "UID STORE * FLAGS.SILENT (\\Seen $Junk)",
+        "STORE 1 -FLAGS.SILENT \\Answered \\Draft",
+        "STORE 1 FLAGS ()",
+        "STORE 7,5,9 (UNCHANGEDSINCE 320162338) +FLAGS.SILENT (\\Deleted)",
+        "COPY 2:4 MEETING",
+        "UID COPY 2:4 \"Entw&APw-rfe\"",
+        "MOVE 1 inbox",
+        "UID MOVE 42:69 foo",
+        "UID EXPUNGE 3000:3002",
+        "STATUS blurdybloop (UIDNEXT MESSAGES)",
+        "STATUS inbox (SIZE HIGHESTMODSEQ UIDVALIDITY UNSEEN RECENT DELETED DELETED-STORAGE)",
+        "SEARCH FLAGGED SINCE 1-Feb-1994 NOT FROM \"Smith\"",
+        "SEARCH CHARSET UTF-8 TEXT {6}\r\nмат",
+        "SEARCH (OR SEEN UNDELETED) UID 1:*,7 3 HEADER X-Foo \"\"",
+        "UID SEARCH OLD NEW RECENT ALL LARGER 3 SMALLER 9 KEYWORD $x UNKEYWORD y",
+        "SEARCH ON 1-Jan-2020 BEFORE 29-Feb-2020 SENTON 1-Jan-1970 SENTSINCE \"3-Mar-2020\" SENTBEFORE 4-Apr-2020",
+        "SEARCH BCC a CC b TO c SUBJECT d BODY e",
+    ] {
+        let codec = by_codec(text).unwrap_or_else(|| panic!("imap-codec refuses {text}"));
+        let ours = parsed(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+        assert_eq!(format!("{ours:?}"), format!("{codec:?}"), "{text}");
+    }
+}
+
+/// What `imap-codec` refuses and clients send all the same.
+#[test]
+fn extended_commands() {
+    let check = |text: &str, expected: &str| {
+        assert!(by_codec(text).is_none(), "imap-codec reads {text} now: use it");
+        let command = parsed(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+        assert!(format!("{command:?}").contains(expected), "{text}: {command:?}");
+    };
+    // emersion/go-imap#657: Outlook.
+    check("FETCH 1 RFC822.PEEK", "name: Rfc822, path: [], portion: All, partial: None, peek: true");
+    // modern-email/defects#29: iPhone Mail 16.5.
+    check("UID FETCH 1:* (FLAGS) (CHANGEDSINCE 0)", "changed_since: Some(0)");
+    check("FETCH $ (EMAILID THREADID)", "set: Saved, uid: false, items: [EmailId, ThreadId]");
+    check("STORE $ +FLAGS \\Seen", "set: Saved");
+    check("UID MOVE $ Trash", "set: Saved");
+    check(
+        "SEARCH RETURN (MIN COUNT) ALL",
+        "Some(Returns { all: false, count: true, max: false, min: true, save: false })",
+    );
+    check("SEARCH RETURN () UNSEEN", "Some(Returns { all: true");
+    check("SEARCH RETURN (SAVE) CHARSET UTF-8 $ EMAILID M1", "Sequence(Saved), EmailId(\"M1\")");
+    check(
+        "UID SEARCH OLDER 259200 MODSEQ \"/flags/\\\\draft\" all 620162338",
+        "[Older(259200), Modseq(620162338)]",
+    );
+    check("LIST (SUBSCRIBED RECURSIVEMATCH) \"\" \"*\"", "recursive_match: true");
+    check("LIST \"\" (\"INBOX\" \"Drafts\" \"Sent/%\")", "patterns: [\"INBOX\", \"Drafts\", \"Sent/%\"]");
+    check("LIST \"\" \"*\" RETURN (SPECIAL-USE STATUS (UNSEEN))", "status: Some([Unseen])");
+    check("LIST \"\" % RETURN (CHILDREN SUBSCRIBED)", "return_children: true, return_subscribed: true");
+    check("CREATE MyDrafts (USE (\\Drafts))", "uses: [\"DRAFTS\"]");
+    check("STATUS INBOX (MAILBOXID APPENDLIMIT)", "[MailboxId, AppendLimit]");
+    check(&format!("SEARCH {}SEEN{}", "(".repeat(40), ")".repeat(40)), "Flags");
+}
+
+#[test]
+fn commands_of_the_codec() {
+    let check = |text: &str, expected: &str| {
+        let command = parsed(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+        let command = format!("{command:?}");
+        assert!(command.contains(expected), "{text}: {command}");
+        assert!(!command.contains("sesame"), "a password is printed");
+    };
+    check("CAPABILITY", "Capability");
+    check("noop", "Noop");
+    check("LOGOUT  ", "Logout");
+    check("LOGIN fred \"open sesame\"", "name: \"fred\"");
+    check("LOGIN {4}\r\nfred {6}\r\nsesame", "name: \"fred\"");
+    check("LOGIN \"fred\" \"sésame\"", "Login");
+    check("AUTHENTICATE PLAIN", "mechanism: \"PLAIN\", initial: None");
+    check("AUTHENTICATE SCRAM-SHA-256 =", "mechanism: \"SCRAM-SHA-256\", initial: Some");
+    check("AUTHENTICATE PLAIN AGZyZWQAc2VzYW1l", "initial: Some");
+    check("SELECT inbox", "MailboxName(\"INBOX\"), read_only: false, condstore: false");
+    check(
+        "EXAMINE \"Entw&APw-rfe\" (CONDSTORE)",
+        "MailboxName(\"Entwürfe\"), read_only: true, condstore: true",
+    );
+    check(
+        "SELECT INBOX (QRESYNC (67890007 20050715194045000 41,43:211,214:541))",
+        "Resync { uid_validity: 67890007, modseq: 20050715194045000, known: Some(Ranges([(41, 41), (43, 211), (214, 541)]))",
+    );
+    check("ENABLE CONDSTORE X-UNKNOWN", "[\"CONDSTORE\", \"X-UNKNOWN\"]");
+    check("ID (\"name\" \"Thunderbird\" \"os\" NIL)", "(\"name\", \"Thunderbird\"), (\"os\", \"\")");
+    check("ID NIL", "Id([])");
+    check("LSUB \"\" \"*\"", "reference: \"\", pattern: \"*\"");
+    check("LSUB \"#news.\" comp.%", "pattern: \"comp.%\"");
+    check("RENAME Inbox \"a b\"", "from: MailboxName(\"INBOX\"), to: MailboxName(\"a b\")");
+    check("SUBSCRIBE x", "subscribed: true");
+    check("UNSUBSCRIBE x", "subscribed: false");
+    check("DELETE x", "Delete");
+    check("CREATE x", "uses: []");
+    check("GETQUOTA \"\"", "GetQuota { root: [] }");
+    check("GETQUOTAROOT INBOX", "GetQuotaRoot");
+    check("SETQUOTA \"\" (STORAGE 512)", "SetQuota");
+    check("NAMESPACE", "Namespace");
+    check("IDLE", "Idle");
+    check("CHECK", "Check");
+    check("CLOSE", "Close");
+    check("UNSELECT", "Unselect");
+    check("EXPUNGE", "Expunge { uids: None }");
+    check("STARTTLS", "StartTls");
+}
+
+#[test]
+fn malformed_commands_are_refused_without_echo() {
+    let check = |text: &str, expected: Error| assert_eq!(parsed(text).expect_err(text), expected, "{text}");
+    let deep = "(".repeat(60) + "SEEN" + &")".repeat(60);
+    check(&format!("SEARCH {deep}"), Error::Limit("The search is nested too deeply"));
+    check(&format!("SEARCH {}SEEN", "NOT ".repeat(60)), Error::Limit("The search is nested too deeply"));
+    check(&format!("SEARCH{}", " SEEN".repeat(1001)), Error::Limit("The search has too many keys"));
+    check("SEARCH CHARSET ISO-8859-1 TEXT x", Error::BadCharset);
+    check("SEARCH TEXT {1}\r\n\u{e9}", Error::BadCharset);
+    check("SEARCH", Error::Bad("A space or an argument is missing"));
+    check("FETCH 1 BODY[1.]", Error::Bad("A section is malformed"));
+    check("FETCH 1 BODY[MIME]", Error::Bad("A section is malformed"));
+    check("FETCH 1 BODY[0]", Error::Bad("A part number is malformed"));
+    check("FETCH 1 BODY[]<0.0>", Error::Bad("A partial range must not be empty"));
+    check("FETCH 1 BODY[HEADER.FIELDS ({3}\r\na\r\n)]", Error::Bad("A header field name is malformed"));
+    check("FETCH 0 FLAGS", Error::Bad("A sequence set is malformed"));
+    check("FETCH 4294967296 FLAGS", Error::Bad("A sequence set is malformed"));
+    check("STORE 1 FLAGS", Error::Bad("A space or an argument is missing"));
+    check(
+        &format!("STORE 1 FLAGS {}", "x".repeat(101)),
+        Error::Limit("A keyword has more than 100 characters"),
+    );
+    check("UID NOOP", Error::Bad("Unknown UID command"));
+    check("XYZZY <script>", Error::Bad("Unknown command or malformed arguments"));
+    check("SELECT {2}\r\na\x01", Error::Name);
+    check("SELECT a b c", Error::Bad("Unknown command or malformed arguments"));
+    check("LOGOUT now", Error::Bad("Unknown command or malformed arguments"));
+    assert_eq!(parse(b"\r\n").expect_err("no tag"), Error::Bad("A tag is missing"));
+    assert_eq!(parse(b"a\r\n").expect_err("no command"), Error::Bad("A command is missing"));
+    assert_eq!(
+        parse(b"GET / HTTP/1.1\r\n").expect_err("HTTP"),
+        Error::Bad("Unknown command or malformed arguments")
+    );
+}
+
+#[test]
+fn heads_of_append() {
+    let check = |text: &str, expected: &str| {
+        let found = format!("{:?}", append_head(text.as_bytes()));
+        assert!(found.contains(expected), "{text:?}: {found}");
+    };
+    check("a APPEND INBOX {310}\r\n", "mailbox: Some(MailboxName(\"INBOX\"))");
+    check("a APPEND saved (\\Seen $x) {310+}\r\n", "keywords: [\"$x\"]");
+    check("a APPEND saved () \" 7-Feb-1994 22:25:00 -0800\" ~{310}\r\n", "date: Some(760688700)");
+    check("a append {5}\r\n", "Ok(Argument)");
+    check("a append {5}\r\nInbox {7}\r\n", "MailboxName(\"INBOX\")");
+    check("a LOGIN {5}\r\n", "Ok(Argument)");
+    check("a APPEND x y {5}\r\n", "Err(");
+    check("a APPEND x (\\Seen {5}\r\n", "Err(");
+    let more = |text: &str| format!("{:?}", append_more(text.as_bytes()));
+    assert_eq!(more("\r\n"), "Ok(None)");
+    assert!(more(" (\\Flagged) {12}\r\n").contains("Ok(Some(AppendHead { mailbox: None"));
+    assert!(more(" garbage\r\n").contains("Err"));
+    assert!(more("{12}\r\n").contains("Err"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn arbitrary_commands_do_not_panic(
+        verb in prop_oneof![
+            Just("FETCH 1 "), Just("SEARCH "), Just("STORE 1 "), Just("LIST "), Just("UID "), Just("APPEND "),
+            Just("CREATE "), Just("STATUS "), Just("LOGIN "), Just("SELECT "), Just("ID "), Just("")
+        ],
+        rest in "[ ()\\[\\]{}\"\\\\.:,*$<>+a-zA-Z0-9%~\\-\r\n\u{e9}]{0,40}",
+    ) {
+        let text = format!("a {verb}{rest}\r\n");
+        let _ = parse(text.as_bytes());
+        let _ = append_head(text.as_bytes());
+        let _ = append_more(rest.as_bytes());
+    }
+}
