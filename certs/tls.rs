@@ -1,0 +1,286 @@
+//! TLS configurations: for our listeners, with certificates that can change under way, and for
+//! outgoing connections.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use hub_config::CertificateFiles;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tracing::info;
+
+use crate::authority::Authority;
+use crate::loaded::{Loaded, Stamp, add_roots};
+use crate::{Certificate, Error};
+
+/// The one crypto provider of this program.
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+pub struct Options {
+    /// Where the hub keeps certificates of its own.
+    pub folder: PathBuf,
+    /// Files from the configuration; with none, the hub makes a certificate itself.
+    pub configured: Vec<CertificateFiles>,
+    /// Domains (and the hub's own name) that a self-made certificate names.
+    pub domains: Vec<String>,
+}
+
+/// The certificates that this hub shows. Cheap to clone.
+#[derive(Clone)]
+pub struct Certs(Arc<Inner>);
+
+struct Inner {
+    configured: Vec<CertificateFiles>,
+    authority: Authority,
+    provider: Arc<CryptoProvider>,
+    state: Mutex<State>,
+    shown: Arc<Shown>,
+}
+
+struct State {
+    domains: Vec<String>,
+    stamps: Vec<Stamp>,
+}
+
+impl Certs {
+    /// Loads the configured certificates, or makes one.
+    pub fn open(options: Options) -> Result<Self, Error> {
+        let Options { folder, configured, domains } = options;
+        if configured.is_empty() {
+            Authority::make_folder(&folder)?;
+        }
+        let inner = Inner {
+            configured,
+            authority: Authority::new(&folder),
+            provider: provider(),
+            state: Mutex::new(State { domains, stamps: Vec::new() }),
+            shown: Arc::new(Shown(ArcSwap::default())),
+        };
+        let certs = Self(Arc::new(inner));
+        certs.load(&mut certs.state(), SystemTime::now())?;
+        Ok(certs)
+    }
+
+    /// A configuration for listeners. It stays good for ever: certificates change within it.
+    ///
+    /// A client that names protocols (ALPN, RFC 7301) without `protocol` is refused: so a browser
+    /// cannot be talked into speaking to a mail port (the ALPACA attack). Mail programs name none.
+    pub fn server_config(&self, protocol: &str) -> Result<Arc<ServerConfig>, Error> {
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.0.provider))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(&self.0.shown) as _);
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        // Mail programs reconnect often; a ticket spares them and us the key exchange's signature.
+        config.ticketer = aws_lc_rs::Ticketer::new()?;
+        Ok(Arc::new(config))
+    }
+
+    /// Names other domains in a self-made certificate, from the next handshake on.
+    pub fn set_domains(&self, domains: Vec<String>) -> Result<(), Error> {
+        let mut state = self.state();
+        state.domains = domains;
+        if self.0.configured.is_empty() { self.load(&mut state, SystemTime::now()) } else { Ok(()) }
+    }
+
+    /// Looks for changed files and for a self-made certificate near its end. On an error the old
+    /// certificates stay in use.
+    pub fn refresh(&self) -> Result<(), Error> {
+        let mut state = self.state();
+        let has_changed = self.stamps() != state.stamps;
+        if has_changed || self.0.configured.is_empty() {
+            self.load(&mut state, SystemTime::now())?;
+            if has_changed {
+                info!("certificates reloaded");
+            }
+        }
+        Ok(())
+    }
+
+    /// The PEM file that a client must trust: the own authority's, or else the configured chain.
+    pub fn authority(&self) -> &Path {
+        self.0.configured.first().map_or(self.0.authority.certificate(), |files| &files.chain)
+    }
+
+    pub fn is_self_made(&self) -> bool {
+        self.0.configured.is_empty()
+    }
+
+    /// The certificates in use.
+    pub fn certificates(&self) -> Vec<Certificate> {
+        self.0.shown.0.load().iter().map(Loaded::shown).collect()
+    }
+
+    fn load(&self, state: &mut State, now: SystemTime) -> Result<(), Error> {
+        let inner = &self.0;
+        // Taken before reading: a change in between is seen the next time.
+        let stamps = self.stamps();
+        let loaded = if inner.configured.is_empty() {
+            vec![inner.authority.certificate_for(&state.domains, now, &inner.provider)?]
+        } else {
+            let load =
+                |files: &CertificateFiles| Loaded::from_files(&files.chain, &files.key, &inner.provider);
+            inner.configured.iter().map(load).collect::<Result<_, _>>()?
+        };
+        inner.shown.0.store(Arc::new(loaded));
+        state.stamps = stamps;
+        Ok(())
+    }
+
+    fn stamps(&self) -> Vec<Stamp> {
+        self.0.configured.iter().flat_map(|files| [Stamp::of(&files.chain), Stamp::of(&files.key)]).collect()
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is shown to clients, best first.
+struct Shown(ArcSwap<Vec<Loaded>>);
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let shown = self.0.load();
+        let fitting = hello.server_name().and_then(|name| shown.iter().find(|loaded| loaded.fits(name)));
+        // Without a fitting name the client decides what it thinks of the first.
+        fitting.or(shown.first()).map(|loaded| Arc::clone(&loaded.key))
+    }
+}
+
+impl std::fmt::Debug for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.load().iter()).finish()
+    }
+}
+
+/// A configuration for outgoing connections: trusts the public authorities and those in
+/// `trust_roots`.
+pub fn client_config(trust_roots: Option<&Path>) -> Result<Arc<ClientConfig>, Error> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(path) = trust_roots {
+        add_roots(&mut roots, path)?;
+    }
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::{ClientConnection, ServerConnection};
+    use rustls_pki_types::ServerName;
+    use std::fs;
+
+    fn write_certificate(folder: &Path, name: &str) -> CertificateFiles {
+        let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).expect("certificate");
+        let files = CertificateFiles {
+            chain: folder.join(format!("{name}.pem")),
+            key: folder.join(format!("{name}.key")),
+        };
+        fs::write(&files.chain, made.cert.pem()).expect("writes");
+        fs::write(&files.key, made.signing_key.serialize_pem()).expect("writes");
+        files
+    }
+
+    fn options(folder: &Path, configured: Vec<CertificateFiles>, domains: &[&str]) -> Options {
+        let domains = domains.iter().map(|&domain| domain.to_owned()).collect();
+        Options { folder: folder.join("certs"), configured, domains }
+    }
+
+    /// A handshake in memory with a client that trusts `roots`.
+    fn handshake(certs: &Certs, roots: &Path, name: &str, alpn: &[&str]) -> Result<(), rustls::Error> {
+        let mut config = ClientConfig::clone(&client_config(Some(roots)).expect("roots"));
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        let mut client = ClientConnection::new(Arc::new(config), name)?;
+        let mut server = ServerConnection::new(certs.server_config("imap").expect("config"))?;
+        while client.is_handshaking() || server.is_handshaking() {
+            let mut bytes = Vec::new();
+            client.write_tls(&mut bytes).expect("memory");
+            server.read_tls(&mut bytes.as_slice()).expect("memory");
+            server.process_new_packets()?;
+            bytes.clear();
+            server.write_tls(&mut bytes).expect("memory");
+            client.read_tls(&mut bytes.as_slice()).expect("memory");
+            client.process_new_packets()?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_self_made_certificate_serves_new_domains_without_restart() {
+        let folder = tempfile::tempdir().expect("temporary directory");
+        let certs = Certs::open(options(folder.path(), vec![], &["a.test"])).expect("opens");
+        assert!(certs.is_self_made());
+        let roots = certs.authority().to_owned();
+        assert!(handshake(&certs, &roots, "localhost", &[]).is_ok());
+        assert!(handshake(&certs, &roots, "mail.a.test", &[]).is_ok());
+        assert!(handshake(&certs, &roots, "mail.b.test", &[]).is_err());
+        certs.set_domains(vec!["a.test".into(), "b.test".into()]).expect("made anew");
+        assert!(handshake(&certs, &roots, "mail.b.test", &[]).is_ok());
+        let names = certs.certificates().remove(0).names;
+        assert!(
+            names.contains(&"autoconfig.b.test".to_owned()) && names.contains(&"::1".to_owned()),
+            "{names:?}"
+        );
+    }
+
+    #[test]
+    fn clients_of_other_protocols_are_refused() {
+        let folder = tempfile::tempdir().expect("temporary directory");
+        let certs = Certs::open(options(folder.path(), vec![], &[])).expect("opens");
+        let roots = certs.authority().to_owned();
+        assert!(handshake(&certs, &roots, "localhost", &["imap"]).is_ok());
+        assert!(handshake(&certs, &roots, "localhost", &["h2", "http/1.1"]).is_err());
+    }
+
+    #[test]
+    fn the_certificate_that_names_the_host_is_shown() {
+        let folder = tempfile::tempdir().expect("temporary directory");
+        let (a, b) = (write_certificate(folder.path(), "a.test"), write_certificate(folder.path(), "b.test"));
+        let certs = Certs::open(options(folder.path(), vec![a.clone(), b.clone()], &[])).expect("opens");
+        assert!(handshake(&certs, &a.chain, "a.test", &[]).is_ok());
+        assert!(handshake(&certs, &b.chain, "b.test", &[]).is_ok());
+        assert!(handshake(&certs, &b.chain, "a.test", &[]).is_err(), "b's authority did not sign a's");
+        assert!(!folder.path().join("certs").exists(), "nothing is made that is not needed");
+    }
+
+    #[test]
+    fn changed_files_are_picked_up_and_damaged_ones_are_not() {
+        let folder = tempfile::tempdir().expect("temporary directory");
+        let files = write_certificate(folder.path(), "a.test");
+        let old = folder.path().join("old.pem");
+        fs::copy(&files.chain, &old).expect("copies");
+        let certs = Certs::open(options(folder.path(), vec![files.clone()], &[])).expect("opens");
+        assert!(handshake(&certs, &old, "a.test", &[]).is_ok());
+
+        fs::write(&files.key, "rubbish").expect("writes");
+        let error = certs.refresh().expect_err("damaged").to_string();
+        assert!(error.contains("a.test.key: no private key"), "{error}");
+        assert!(handshake(&certs, &old, "a.test", &[]).is_ok(), "the old one stays");
+
+        write_certificate(folder.path(), "a.test");
+        certs.refresh().expect("loads");
+        assert!(handshake(&certs, &files.chain, "a.test", &[]).is_ok());
+        assert!(handshake(&certs, &old, "a.test", &[]).is_err());
+    }
+
+    #[test]
+    fn missing_files_are_an_error_at_start() {
+        let folder = tempfile::tempdir().expect("temporary directory");
+        let files = CertificateFiles { chain: "/nowhere/a.pem".into(), key: "/nowhere/a.key".into() };
+        let error = Certs::open(options(folder.path(), vec![files], &[])).err().expect("fails").to_string();
+        assert!(error.starts_with("/nowhere/a.pem: No such file"), "{error}");
+        assert!(client_config(Some(Path::new("/nowhere/roots.pem"))).is_err());
+    }
+}
