@@ -5,8 +5,24 @@
 //! their offsets, and decoded header text for search and sorting. The summary is stored beside
 //! the message and read back with [`Summary::decode`], so that no FETCH parses anything.
 
+mod address;
+mod charset;
+mod content;
+mod envelope;
+mod header;
+mod html;
+mod lexer;
+mod preview;
+mod scanner;
 mod stored;
+mod structure;
 mod summary;
+mod text;
+mod transfer;
+mod wire;
+mod words;
 
+pub use scanner::Scanner;
 pub use stored::SummaryView;
 pub use summary::{Part, PartKind, Summary};
+pub use transfer::decode_transfer;
