@@ -1,8 +1,8 @@
-//! Twins' accounts: log-in, credentials, addresses, quota.
+//! A twin's account: what a log-in opens.
 
 use std::fmt;
 
-use crate::{AccountId, Address, Hub, Messages, Result, Secret};
+use crate::{AccountId, Address, Error, Hub, Messages, Result};
 
 /// The door through which somebody logs in; app passwords can be limited to some of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,13 +13,21 @@ pub enum Door {
     Submission,
 }
 
-/// What a SCRAM-SHA-256 server needs to know of a user (RFC 5802 §3, RFC 7677).
-#[derive(Clone)]
-pub struct ScramCredentials {
-    pub salt: Vec<u8>,
-    pub iterations: u32,
-    pub stored_key: [u8; 32],
-    pub server_key: [u8; 32],
+impl Door {
+    pub const ALL: [Self; 4] = [Self::Api, Self::Dav, Self::Imap, Self::Submission];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Dav => "dav",
+            Self::Imap => "imap",
+            Self::Submission => "submission",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|door| door.name() == name)
+    }
 }
 
 /// A twin's account, opened by a log-in. Cheap to clone.
@@ -31,23 +39,8 @@ pub struct Account {
 }
 
 impl Hub {
-    /// Checks a login name (an address of the twin) and its password or an app password.
-    ///
-    /// Takes equally long for unknown names. Errors: `BadCredentials`, or `Unavailable` if it could
-    /// not be checked (never say "wrong password" then: clients would ask for a new one).
-    pub async fn login(&self, name: &str, secret: &Secret, door: Door) -> Result<Account> {
-        todo!()
-    }
-
-    /// The credentials for a SCRAM-SHA-256 exchange. For an unknown name they are made up, but the
-    /// same each time, so that nobody learns which names exist (RFC 5802 §9).
-    pub async fn scram_credentials(&self, name: &str) -> Result<ScramCredentials> {
-        todo!()
-    }
-
-    /// Opens the account after a SCRAM exchange has proved `name`'s password.
-    pub async fn login_proven(&self, name: &str, door: Door) -> Result<Account> {
-        todo!()
+    pub(crate) fn account(&self, id: AccountId, handle: Address) -> Account {
+        Account { hub: self.clone(), id, handle }
     }
 }
 
@@ -68,12 +61,19 @@ impl Account {
     /// True if the twin may send as `address`: its handle, an alias of it, or one of these with a
     /// `+detail`.
     pub async fn may_send_as(&self, address: &Address) -> Result<bool> {
-        todo!()
+        let key = address.key();
+        let without_detail = address.without_detail().map(|plain| plain.key());
+        let own = self.hub.0.storage.addresses(Some(self.id)).await?;
+        Ok(own
+            .iter()
+            .map(|row| row.written.to_lowercase())
+            .any(|own| own == key || without_detail.as_ref().is_some_and(|plain| own == *plain)))
     }
 
     /// Bytes in use and the limit in bytes (`None`: no limit).
     pub async fn quota(&self) -> Result<(u64, Option<u64>)> {
-        todo!()
+        let row = self.hub.0.storage.account(self.id).await?.ok_or(Error::NotFound("account"))?;
+        Ok((row.bytes, (row.quota > 0).then_some(row.quota)))
     }
 }
 

@@ -1,10 +1,12 @@
 //! The one way in: port 25, another hub, an import, a bounce and an invitation make no difference.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use hub_mime::Summary;
+use hub_mime::{Scanner, Summary};
+use hub_storage::{NewEmail, StagedBlob};
 
-use crate::{AccountId, Address, EmailId, Hub, MailboxId, Result, Spool};
+use crate::{AccountId, Address, EmailId, Error, Flags, Hub, MailboxId, Result, Spool};
 
 /// Where mail for an address goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +23,10 @@ pub enum Route {
 /// Dropping it forgets it.
 #[derive(Clone)]
 pub struct Incoming {
-    pub(crate) blob: Arc<hub_storage::StagedBlob>,
+    pub(crate) blob: Arc<StagedBlob>,
     pub summary: Arc<Summary>,
+    encoded: Arc<[u8]>,
+    thread_keys: Arc<[i64]>,
 }
 
 /// One accepted RCPT TO of ours.
@@ -44,27 +48,126 @@ pub struct Delivery {
     pub trace: Vec<u8>,
 }
 
+/// Large bodies are scanned in pieces of this many bytes.
+const PIECE: usize = 256 * 1024;
+
+impl Incoming {
+    /// The row of this message in one mailbox.
+    pub(crate) fn into_email(
+        self,
+        (account, mailbox): (AccountId, MailboxId),
+        prefix: Vec<u8>,
+        flags: Flags,
+        received_at: i64,
+    ) -> NewEmail {
+        NewEmail {
+            account,
+            mailbox,
+            blob: self.blob,
+            prefix,
+            summary: self.encoded,
+            sent_at: self.summary.sent_at.unwrap_or(0),
+            thread_keys: self.thread_keys.to_vec(),
+            flags,
+            received_at,
+        }
+    }
+}
+
+fn scan(blob: &StagedBlob) -> Result<Summary> {
+    let mut scanner = Scanner::new();
+    if let Some(bytes) = blob.in_memory() {
+        scanner.feed(bytes);
+    } else {
+        let mut offset = 0;
+        while offset < blob.size() {
+            let piece = blob.read_at(offset, PIECE)?;
+            scanner.feed(&piece);
+            offset += piece.len().max(1) as u64;
+        }
+    }
+    Ok(scanner.finish())
+}
+
+/// RFC 8621 §3: messages of a thread share a message id in Message-ID, In-Reply-To or References,
+/// and the base subject.
+fn thread_keys(summary: &Summary) -> Vec<i64> {
+    let subject = crate::thread::base_subject(&summary.subject);
+    let ids = std::iter::once(&summary.message_id).chain(summary.references.iter().rev().take(20));
+    let mut keys = Vec::new();
+    for id in ids.filter(|id| !id.is_empty()) {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(id.as_bytes()).update(&[0]).update(subject.as_bytes());
+        let hash = hasher.finalize();
+        let (head, _) = hash.as_bytes().split_first_chunk::<8>().expect("a hash has 32 bytes");
+        let key = i64::from_be_bytes(*head);
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    keys
+}
+
 impl Hub {
     /// A place for arriving bytes: in memory while small, then in a file. Nothing is visible until
     /// it is delivered, appended or submitted.
     pub fn spool(&self) -> Spool {
-        todo!()
+        self.0.storage.spool()
     }
 
     /// Ends the spool and summarises the message; a large body is durable in its file afterwards.
     pub async fn examine(&self, spool: Spool) -> Result<Incoming> {
-        todo!()
+        let blob = Arc::new(spool.finish().await?);
+        let summary = if blob.in_memory().is_some() {
+            scan(&blob)?
+        } else {
+            let blob = Arc::clone(&blob);
+            tokio::task::spawn_blocking(move || scan(&blob))
+                .await
+                .map_err(|_| Error::Unavailable(hub_storage::Error::Busy))??
+        };
+        let encoded = summary.encode().into();
+        let thread_keys = thread_keys(&summary).into();
+        Ok(Incoming { blob, summary: Arc::new(summary), encoded, thread_keys })
     }
 
     /// Decides where mail for `address` goes: exact address or alias first, then without `+detail`;
-    /// `postmaster` of every domain of ours (and `postmaster` alone) always exists (RFC 5321 §4.5.1).
+    /// `postmaster` of every domain of ours always exists (RFC 5321 §4.5.1).
     pub async fn route(&self, address: &Address) -> Result<Route> {
-        todo!()
+        let storage = &self.0.storage;
+        if !storage.has_domain(address.domain()).await? {
+            return Ok(Route::Elsewhere);
+        }
+        let mut accounts = storage.accounts_of_address(&address.key()).await?;
+        if accounts.is_empty()
+            && let Some(plain) = address.without_detail()
+        {
+            accounts = storage.accounts_of_address(&plain.key()).await?;
+        }
+        if accounts.is_empty() && address.local().eq_ignore_ascii_case("postmaster") {
+            return Ok(Route::Local(self.postmaster().await?.accounts));
+        }
+        if accounts.is_empty() {
+            return Ok(Route::Unknown);
+        }
+        Ok(Route::Local(accounts.into_iter().map(|account| account.id).collect()))
     }
 
-    /// Whom `RCPT TO:<postmaster>` without a domain reaches.
+    /// Whom `RCPT TO:<postmaster>` without a domain reaches: who has that address in any domain of
+    /// ours, else the hub's first twin. `NotFound` as long as there is no twin at all.
     pub async fn postmaster(&self) -> Result<Recipient> {
-        todo!()
+        let storage = &self.0.storage;
+        let domains = storage.domains().await?;
+        for domain in &domains {
+            let address = Address::parse(&format!("postmaster@{domain}"))?;
+            let accounts = storage.accounts_of_address(&address.key()).await?;
+            if !accounts.is_empty() {
+                return Ok(Recipient { address, accounts: accounts.into_iter().map(|a| a.id).collect() });
+            }
+        }
+        let first = storage.accounts().await?.into_iter().next().ok_or(Error::NotFound("postmaster"))?;
+        let domain = domains.first().map_or("localhost", String::as_str);
+        Ok(Recipient { address: Address::parse(&format!("postmaster@{domain}"))?, accounts: vec![first.id] })
     }
 
     /// Puts the message into the INBOX of every account named. All or nothing; when it returns `Ok`
@@ -72,6 +175,34 @@ impl Hub {
     ///
     /// Errors: `OverQuota` (nobody got it), `Unavailable`.
     pub async fn deliver(&self, delivery: Delivery) -> Result<Vec<(AccountId, MailboxId, EmailId)>> {
-        todo!()
+        let emails = local_emails(&delivery);
+        let places: Vec<AccountId> = emails.iter().map(|email| email.account).collect();
+        let appended = self.0.storage.append(emails).await?;
+        let place = |(account, appended): (AccountId, hub_storage::Appended)| {
+            (account, MailboxId::INBOX, appended.email)
+        };
+        Ok(places.into_iter().zip(appended).map(place).collect())
     }
+}
+
+/// One row per account, however many of its addresses were named.
+pub(crate) fn local_emails(delivery: &Delivery) -> Vec<NewEmail> {
+    let now = crate::unix_now();
+    let mut reached = HashSet::new();
+    let mut emails = Vec::new();
+    for recipient in &delivery.recipients {
+        for account in &recipient.accounts {
+            if !reached.insert(*account) {
+                continue;
+            }
+            let reverse_path = delivery.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default();
+            let mut prefix =
+                format!("Return-Path: <{reverse_path}>\r\nDelivered-To: {}\r\n", recipient.address)
+                    .into_bytes();
+            prefix.extend_from_slice(&delivery.trace);
+            let place = (*account, MailboxId::INBOX);
+            emails.push(delivery.incoming.clone().into_email(place, prefix, Flags::NONE, now));
+        }
+    }
+    emails
 }

@@ -4,21 +4,30 @@
 //! It may touch storage and the clock. It must not know wire words, sockets or HTTP types: how a
 //! refusal is said is decided in each protocol's `status.rs`.
 //!
-//! User data is reached through an [`Account`], which only a login (or local delivery) can make.
+//! User data is reached through an [`Account`], which only a log-in (or local delivery) can make.
 
 mod accounts;
 mod address;
 mod admin;
 mod deliver;
 mod error;
+mod login;
 mod mailbox;
+mod mailboxes;
 mod messages;
 mod password;
 mod search;
 mod snapshot;
 mod submit;
+mod thread;
 
-pub use accounts::{Account, Door, ScramCredentials};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hub_storage::Change;
+
+pub use accounts::{Account, Door};
 pub use address::{Address, normal_domain};
 pub use admin::{AppPasswordInfo, TwinInfo};
 pub use deliver::{Delivery, Incoming, Recipient, Route};
@@ -28,8 +37,9 @@ pub use hub_storage::{
     AccountId, EmailId, Flags, IdSet, MailboxId, Modseq, Record, Role, Spool, Storage, Uid, UidValidity,
 };
 pub use mailbox::OpenMailbox;
-pub use messages::{Appended, Copied, FlagChange, Keywords, MailboxInfo, Message, Messages, NewMessage};
-pub use password::Secret;
+pub use mailboxes::MailboxInfo;
+pub use messages::{Appended, Copied, FlagChange, Keywords, Message, Messages, NewMessage};
+pub use password::{ScramCredentials, Secret};
 pub use search::Criterion;
 pub use snapshot::{Difference, Snapshot, difference};
 pub use submit::{
@@ -37,7 +47,8 @@ pub use submit::{
     Submitted,
 };
 
-use std::sync::Arc;
+/// How often what nobody refers to any more is looked for.
+const MAINTENANCE: Duration = Duration::from_secs(60);
 
 /// The hub. Cheap to clone.
 #[derive(Clone)]
@@ -45,6 +56,14 @@ pub struct Hub(Arc<Inner>);
 
 struct Inner {
     storage: Storage,
+    settings: Settings,
+    /// Of this run only: for what must look the same each time and mean nothing.
+    secret: [u8; 32],
+    logins: login::Logins,
+    mailboxes: mailbox::Mailboxes,
+    keywords: Mutex<HashMap<AccountId, Arc<Keywords>>>,
+    queue_filled: tokio::sync::Notify,
+    maintenance: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
 /// Limits and choices that the hub itself needs to know.
@@ -57,12 +76,86 @@ pub struct Settings {
 }
 
 impl Hub {
+    /// Starts the hub on an open storage.
     pub async fn open(storage: Storage, settings: Settings) -> Result<Self> {
-        todo!()
+        let mut secret = [0; 32];
+        password::random(&mut secret)?;
+        let hub = Self(Arc::new(Inner {
+            mailboxes: mailbox::Mailboxes::new(settings.index_cache),
+            logins: login::Logins::new()?,
+            storage,
+            settings,
+            secret,
+            keywords: Mutex::default(),
+            queue_filled: tokio::sync::Notify::new(),
+            maintenance: Mutex::new(None),
+        }));
+        let inner = Arc::downgrade(&hub.0);
+        hub.0.storage.listen(Box::new(move |changes| {
+            if let Some(inner) = inner.upgrade() {
+                inner.committed(changes);
+            }
+        }));
+        *locked(&hub.0.maintenance) = Some(tokio::spawn(maintain(hub.0.storage.clone())));
+        Ok(hub)
     }
 
     /// Finishes what is being written and closes the database.
     pub async fn close(&self) {
-        todo!()
+        if let Some(task) = locked(&self.0.maintenance).take() {
+            task.abort();
+        }
+        self.0.storage.close().await;
     }
+}
+
+impl Inner {
+    /// Brings everything in memory up to a commit, before it is acknowledged to anybody.
+    fn committed(&self, changes: Vec<Change>) {
+        for change in &changes {
+            match change {
+                Change::Account(account) => {
+                    self.logins.forget(*account);
+                    locked(&self.keywords).remove(account);
+                }
+                Change::Keywords(account) => drop(locked(&self.keywords).remove(account)),
+                Change::Queue => self.queue_filled.notify_one(),
+                Change::MailboxDeleted { .. } | Change::Messages { .. } => {}
+            }
+        }
+        self.mailboxes.apply(changes);
+    }
+}
+
+/// Gives back what nobody refers to any more, a slice at a time.
+async fn maintain(storage: Storage) {
+    match storage.sweep().await {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!(removed, "removed blob files that an interrupted run left behind"),
+        Err(error) => tracing::warn!(error = %hub_storage::chain(&error), "the blob directory was not swept"),
+    }
+    loop {
+        tokio::time::sleep(MAINTENANCE).await;
+        loop {
+            match storage.reclaim(unix_now()).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(error = %hub_storage::chain(&error), "nothing was reclaimed this time");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Unix seconds.
+pub(crate) fn unix_now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |d| d.as_secs() as i64)
+}
+
+/// A lock that a panicking holder does not poison: what it guards is valid at every step.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

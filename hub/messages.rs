@@ -1,38 +1,23 @@
-//! Messages and mailboxes of an account.
+//! Messages of an account: put, change, copy, move, remove, read.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hub_storage::{Kind, NewEmail, mailboxes, messages as rows};
 
 use crate::{
-    Account, EmailId, Flags, IdSet, Incoming, MailboxId, Modseq, OpenMailbox, Result, Role, Uid, UidValidity,
+    Account, EmailId, Error, Flags, IdSet, Incoming, MailboxId, Modseq, OpenMailbox, Result, Uid, UidValidity,
 };
+
+/// Messages per commit of a large move or expunge: nobody else waits for more than that.
+const SLICE: usize = 2_000;
 
 /// The messages of one account: `account.messages()`.
 #[derive(Clone, Copy)]
 pub struct Messages<'a> {
     pub(crate) account: &'a Account,
-}
-
-/// A mailbox with its counters as of the last commit.
-#[derive(Clone, Debug)]
-pub struct MailboxInfo {
-    pub id: MailboxId,
-    /// Full name from the root, levels separated by `/`; the inbox is `INBOX`.
-    pub path: String,
-    pub role: Option<Role>,
-    /// False for a name that exists only because it has children (`\Noselect`).
-    pub selectable: bool,
-    pub subscribed: bool,
-    pub has_children: bool,
-    pub uid_validity: UidValidity,
-    pub uid_next: Uid,
-    pub modseq: Modseq,
-    pub total: u32,
-    pub unseen: u32,
-    /// Sum of the sizes of its messages, in bytes.
-    pub bytes: u64,
 }
 
 /// A message to put into a mailbox.
@@ -65,9 +50,27 @@ pub enum FlagChange {
     Replace(Flags),
 }
 
+impl FlagChange {
+    /// (set, clear). Bit 63 is never touched: the database's integers are signed.
+    fn bits(self) -> (Flags, Flags) {
+        match self {
+            Self::Add(flags) => (flags, Flags::NONE),
+            Self::Remove(flags) => (Flags::NONE, flags),
+            Self::Replace(flags) => (flags, Flags(!flags.0 & (i64::MAX as u64))),
+        }
+    }
+}
+
 /// The account's keywords in the order of their flag bits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keywords(pub Vec<String>);
+
+impl Keywords {
+    /// The flag of a keyword, whatever its case.
+    pub fn flag(&self, name: &str) -> Option<Flags> {
+        self.0.iter().position(|known| known.eq_ignore_ascii_case(name)).map(Flags::keyword)
+    }
+}
 
 /// A kept message: what FETCH needs besides the index record.
 #[derive(Clone)]
@@ -89,63 +92,65 @@ impl Message {
 }
 
 impl Messages<'_> {
-    /// All mailboxes, sorted by path with INBOX first.
-    pub async fn mailboxes(&self) -> Result<Vec<MailboxInfo>> {
-        todo!()
-    }
-
-    /// The mailbox of that name (`INBOX` in any case), `NotFound` if there is none.
-    pub async fn mailbox(&self, path: &str) -> Result<MailboxInfo> {
-        todo!()
-    }
-
-    /// Creates a mailbox, its missing parents too, and subscribes to it. `Exists`, `Invalid`, `Limit`.
-    pub async fn create(&self, path: &str, role: Option<Role>) -> Result<MailboxInfo> {
-        todo!()
-    }
-
-    /// Deletes a mailbox and its messages. With children it stays as a name that cannot be selected
-    /// (RFC 9051 §6.3.5). `NotFound`, `Forbidden` for INBOX, `Invalid` for such a bare name with children.
-    pub async fn delete(&self, path: &str) -> Result<()> {
-        todo!()
-    }
-
-    /// Renames a mailbox and all below it; UIDs and UIDVALIDITY stay. Renaming INBOX moves its
-    /// messages into a new mailbox (RFC 9051 §6.3.6). `NotFound`, `Exists`, `Invalid`.
-    pub async fn rename(&self, from: &str, to: &str) -> Result<()> {
-        todo!()
-    }
-
-    /// Subscribes to or unsubscribes from a name, whether it exists or not (RFC 3501 §6.3.6).
-    pub async fn subscribe(&self, path: &str, subscribed: bool) -> Result<()> {
-        todo!()
-    }
-
-    /// All subscribed names, also those of mailboxes that do not exist any more.
-    pub async fn subscriptions(&self) -> Result<Vec<String>> {
-        todo!()
+    pub(crate) fn storage(&self) -> &hub_storage::Storage {
+        &self.account.hub.0.storage
     }
 
     /// Opens a mailbox for looking at; loads its index if nobody has it open. `NotFound`.
     pub async fn open(&self, id: MailboxId) -> Result<Arc<OpenMailbox>> {
-        todo!()
+        self.account.hub.0.mailboxes.open(self.storage(), (self.account.id, id)).await
     }
 
-    /// The account's keywords. Cached; what is missing from it appears after the next call.
+    /// The account's keywords, from memory if they have not changed.
     pub async fn keywords(&self) -> Result<Arc<Keywords>> {
-        todo!()
+        let cache = &self.account.hub.0.keywords;
+        let id = self.account.id;
+        if let Some(known) = crate::locked(cache).get(&id) {
+            return Ok(Arc::clone(known));
+        }
+        let keywords = Arc::new(Keywords(self.storage().keywords(id).await?));
+        let mut cache = crate::locked(cache);
+        // A handful of words per account that is logged in; start over rather than grow for ever.
+        if cache.len() >= 10_000 {
+            cache.clear();
+        }
+        cache.insert(id, Arc::clone(&keywords));
+        Ok(keywords)
     }
 
     /// The flag bits of these keyword names (case-insensitive), made up if `create`. Names unknown
     /// otherwise are left out. `Limit` beyond [`Flags::MAX_KEYWORDS`].
     pub async fn keyword_flags(&self, names: &[&str], create: bool) -> Result<Flags> {
-        todo!()
+        let mut keywords = self.keywords().await?;
+        if create && names.iter().any(|name| keywords.flag(name).is_none()) {
+            let account = self.account.id;
+            let new: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            self.storage()
+                .transact([account], move |tx| {
+                    Box::pin(async move { mailboxes::add_keywords(tx, account, &new).await })
+                })
+                .await?;
+            keywords = self.keywords().await?;
+        }
+        Ok(names.iter().filter_map(|name| keywords.flag(name)).fold(Flags::NONE, |a, b| a | b))
     }
 
     /// Puts messages into a mailbox, all or none, in order. On disk when it returns.
     /// `NotFound`, `OverQuota`, `Unavailable`.
     pub async fn append(&self, mailbox: MailboxId, messages: Vec<NewMessage>) -> Result<Appended> {
-        todo!()
+        let account = self.account.id;
+        let emails: Vec<NewEmail> = messages
+            .into_iter()
+            .map(|message| {
+                let place = (account, mailbox);
+                message.incoming.into_email(place, Vec::new(), message.flags, message.received_at)
+            })
+            .collect();
+        let appended = self.storage().append(emails).await?;
+        Ok(Appended {
+            uid_validity: appended.first().map_or(0, |a| a.uid_validity),
+            uids: appended.into_iter().map(|a| a.uid).collect(),
+        })
     }
 
     /// Changes flags of those of `uids` that still exist and, with `unchanged_since`, whose modseq is
@@ -157,43 +162,169 @@ impl Messages<'_> {
         change: FlagChange,
         unchanged_since: Option<Modseq>,
     ) -> Result<IdSet> {
-        todo!()
+        let (account, uids) = (self.account.id, uids.clone());
+        let (set, clear) = change.bits();
+        Ok(self
+            .storage()
+            .transact([account], move |tx| {
+                Box::pin(async move {
+                    rows::change_flags(tx, account, mailbox, &uids, set, clear, unchanged_since).await
+                })
+            })
+            .await?)
     }
 
-    /// Copies those of `uids` that still exist, with their flags. `NotFound` if a mailbox is gone, `OverQuota`.
+    /// Copies those of `uids` that still exist, with their flags, all or none. `NotFound` if a
+    /// mailbox is gone, `OverQuota`.
     pub async fn copy(&self, from: MailboxId, uids: &IdSet, to: MailboxId) -> Result<Copied> {
-        todo!()
+        let (account, uids) = (self.account.id, uids.clone());
+        let copied = self
+            .storage()
+            .transact([account], move |tx| {
+                Box::pin(async move { rows::copy(tx, account, from, &uids, to).await })
+            })
+            .await?;
+        Ok(Copied { uid_validity: copied.uid_validity, from: copied.from, to: copied.to })
     }
 
     /// Moves those of `uids` that still exist; each message is in exactly one of the two at any time.
     pub async fn move_to(&self, from: MailboxId, uids: &IdSet, to: MailboxId) -> Result<Copied> {
-        todo!()
+        let account = self.account.id;
+        let mut moved = Copied { uid_validity: 0, from: IdSet::new(), to: IdSet::new() };
+        for slice in self.existing_slices(from, Some(uids), Flags::NONE).await? {
+            let step = self
+                .storage()
+                .transact([account], move |tx| {
+                    Box::pin(async move { rows::move_to(tx, account, from, &slice, to).await })
+                })
+                .await?;
+            moved.uid_validity = step.uid_validity;
+            moved.from.extend(&step.from);
+            moved.to.extend(&step.to);
+        }
+        if moved.uid_validity == 0 {
+            moved.uid_validity = self.open(to).await?.snapshot().uid_validity;
+        }
+        Ok(moved)
     }
 
     /// Removes messages that have `\Deleted`: all of them, or those among `uids`. Returns the UIDs removed.
     pub async fn expunge(&self, mailbox: MailboxId, uids: Option<&IdSet>) -> Result<IdSet> {
-        todo!()
+        let account = self.account.id;
+        let mut removed = IdSet::new();
+        for slice in self.existing_slices(mailbox, uids, Flags::DELETED).await? {
+            removed.extend(
+                &self
+                    .storage()
+                    .transact([account], move |tx| {
+                        Box::pin(
+                            async move { rows::expunge(tx, account, mailbox, &slice, Flags::DELETED).await },
+                        )
+                    })
+                    .await?,
+            );
+        }
+        Ok(removed)
+    }
+
+    /// Those of `uids` (all, if `None`) that exist and have `having`, in sets of at most [`SLICE`].
+    async fn existing_slices(
+        &self,
+        mailbox: MailboxId,
+        uids: Option<&IdSet>,
+        having: Flags,
+    ) -> Result<Vec<IdSet>> {
+        let snapshot = self.open(mailbox).await?.snapshot();
+        let all = IdSet::range(1, u64::from(u32::MAX));
+        let mut slices: Vec<IdSet> = Vec::new();
+        let mut count = SLICE;
+        for &(first, last) in uids.unwrap_or(&all).ranges() {
+            let start = snapshot.lower_bound(u32::try_from(first).unwrap_or(u32::MAX));
+            for record in snapshot.iter_from(start).take_while(|r| u64::from(r.uid) <= last) {
+                if !record.flags.contains(having) {
+                    continue;
+                }
+                if count == SLICE {
+                    slices.push(IdSet::new());
+                    count = 0;
+                }
+                if let Some(slice) = slices.last_mut() {
+                    slice.insert(u64::from(record.uid));
+                    count += 1;
+                }
+            }
+        }
+        Ok(slices)
     }
 
     /// UIDs removed from a mailbox after `since` (RFC 7162 §3.2.10 VANISHED); `None` if the journal
     /// does not reach back so far.
     pub async fn vanished_since(&self, mailbox: MailboxId, since: Modseq) -> Result<Option<IdSet>> {
-        todo!()
+        let changes = self.storage().changes_since(self.account.id, Kind::Uid, mailbox.0, since).await?;
+        Ok(changes.map(|changes| changes.destroyed))
     }
 
     /// The kept messages of these ids, in the same order, in one go; `None` for one that is gone.
     /// Call it with up to a few hundred at a time.
     pub async fn fetch(&self, emails: &[EmailId]) -> Result<Vec<Option<Message>>> {
-        todo!()
+        let mut found: HashMap<EmailId, Message> = self
+            .storage()
+            .emails(self.account.id, emails)
+            .await?
+            .into_iter()
+            .map(|row| {
+                let message = Message {
+                    prefix: row.prefix,
+                    summary: row.summary,
+                    blob: row.blob,
+                    blob_size: row.blob_size,
+                };
+                (row.id, message)
+            })
+            .collect();
+        let mut distinct = emails.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        if distinct.len() == emails.len() {
+            return Ok(emails.iter().map(|id| found.remove(id)).collect());
+        }
+        Ok(emails.iter().map(|id| found.get(id).cloned()).collect())
     }
 
     /// Bytes of a message, prefix included; the range is cut to its length. Reads no more than needed.
     pub async fn read(&self, message: &Message, range: Range<u64>) -> Result<Bytes> {
-        todo!()
+        read_message(self.storage(), message, range).await
     }
 
     /// Whole messages at once, for FETCH of many small ones.
     pub async fn read_all(&self, messages: &[&Message]) -> Result<Vec<Bytes>> {
-        todo!()
+        let blobs: Vec<_> = messages.iter().map(|message| message.blob).collect();
+        let bodies = self.storage().read_blobs(&blobs).await?;
+        let whole = |(message, body): (&&Message, Bytes)| match message.prefix.is_empty() {
+            true => body,
+            false => [&message.prefix[..], &body].concat().into(),
+        };
+        Ok(messages.iter().zip(bodies).map(whole).collect())
     }
+}
+
+pub(crate) async fn read_message(
+    storage: &hub_storage::Storage,
+    message: &Message,
+    range: Range<u64>,
+) -> Result<Bytes> {
+    let end = range.end.min(message.size());
+    let start = range.start.min(end);
+    let prefix = message.prefix.len() as u64;
+    if end <= prefix {
+        return Ok(message.prefix.slice(start as usize..end as usize));
+    }
+    let from = start.saturating_sub(prefix);
+    let length =
+        usize::try_from(end - prefix - from).map_err(|_| Error::TooLarge { limit: usize::MAX as u64 })?;
+    let body = storage.read_blob(message.blob, from, length).await?;
+    if start >= prefix {
+        return Ok(body);
+    }
+    Ok([&message.prefix[start as usize..], &body].concat().into())
 }

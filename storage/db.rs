@@ -93,6 +93,8 @@ pub(crate) enum Connection {
 impl Connection {
     /// Runs a statement; returns the number of rows it changed.
     pub(crate) async fn execute(&mut self, sql: &'static str, values: Vec<Value>) -> Result<u64> {
+        #[cfg(test)]
+        crate::tests::plans::note(sql);
         Ok(match self {
             Self::Postgres(c) => {
                 sqlx::query_with(sql, postgres_arguments(values)?).execute(&mut **c).await?.rows_affected()
@@ -110,6 +112,8 @@ impl Connection {
         values: Vec<Value>,
         mut map: impl FnMut(Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
+        #[cfg(test)]
+        crate::tests::plans::note(sql);
         let mut out = Vec::new();
         match self {
             Self::Postgres(c) => {

@@ -21,6 +21,8 @@ mod mail;
 mod open;
 pub mod queue;
 mod spool;
+#[cfg(test)]
+mod tests;
 mod tx;
 mod writer;
 
@@ -30,7 +32,7 @@ pub use error::{Error, Result};
 pub use flags::Flags;
 pub use id::{AccountId, BlobId, EmailId, MailboxId, Modseq, Uid, UidValidity};
 pub use idset::IdSet;
-pub use mail::append::{Appended, NewEmail};
+pub use mail::append::{Appended, NewEmail, append_within};
 pub use mail::change::Copied;
 pub use mail::mailboxes::MailboxRow;
 pub use mail::read::{MailboxIndex, StoredEmail};

@@ -230,7 +230,7 @@ async fn open_sqlite(path: &Path) -> Result<Pools> {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .connect_with(options.clone())
+        .connect_with(options)
         .await
         .map_err(damaged)?;
     let readers = SqlitePoolOptions::new()
@@ -240,10 +240,15 @@ async fn open_sqlite(path: &Path) -> Result<Pools> {
         // The ping costs more than the query it protects; a file does not hang up.
         .test_before_acquire(false)
         .connect_with(
-            options
+            // Nothing but reading: what makes a file (journal mode, page size) is the writer's.
+            SqliteConnectOptions::new()
+                .filename(path)
                 .read_only(true)
+                .busy_timeout(Duration::from_secs(10))
+                .statement_cache_capacity(512)
                 .row_buffer_size(1024)
                 .pragma("query_only", "1")
+                .pragma("temp_store", "memory")
                 .pragma("mmap_size", "268435456")
                 .pragma("cache_size", "-16384"),
         )

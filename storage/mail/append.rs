@@ -246,3 +246,8 @@ async fn assign_threads(tx: &mut Tx, accepted: &[(&NewEmail, Appended)]) -> Resu
         .await?;
     Ok(threads)
 }
+
+/// Appends within a transaction that does more than this. All or none.
+pub async fn append_within(tx: &mut Tx, emails: &[NewEmail]) -> Result<Vec<Appended>> {
+    append_groups(tx, &[emails]).await?.pop().unwrap_or(Ok(Vec::new()))
+}

@@ -269,3 +269,22 @@ pub async fn add_keywords(tx: &mut Tx, account: AccountId, names: &[String]) -> 
     tx.changed(Change::Keywords(account));
     Ok(())
 }
+
+/// The mailbox of that name below `parent`.
+pub async fn child(
+    tx: &mut Tx,
+    account: AccountId,
+    parent: MailboxId,
+    name: &str,
+) -> Result<Option<MailboxRow>> {
+    let sql =
+        "SELECT id, parent, name, role, selectable, uid_validity, uid_next, modseq, total, unseen, bytes
+        FROM mailbox WHERE account = $1 AND parent = $2 AND name = $3";
+    tx.connection.first(sql, values![account, parent, name], mailbox_row).await
+}
+
+/// Number of mailboxes of the account.
+pub async fn count(tx: &mut Tx, account: AccountId) -> Result<u64> {
+    let sql = "SELECT COUNT(*) FROM mailbox WHERE account = $1 AND parent >= 0";
+    Ok(tx.connection.first(sql, values![account], |row| row.int(0)).await?.unwrap_or(0) as u64)
+}

@@ -1,0 +1,236 @@
+//! What the hub's owner does: domains, twins, aliases, app passwords.
+
+use std::collections::HashMap;
+
+use hub_storage::accounts as rows;
+use hub_storage::mailboxes;
+
+use crate::{AccountId, Address, Door, Error, Hub, Result, Role, Secret, password};
+
+#[derive(Clone, Debug)]
+pub struct TwinInfo {
+    pub handle: Address,
+    pub aliases: Vec<Address>,
+    /// Bytes in use.
+    pub used: u64,
+    /// Quota in bytes; `None` is no limit.
+    pub limit: Option<u64>,
+    /// Unix seconds.
+    pub created_at: i64,
+}
+
+#[derive(Clone, Debug)]
+pub struct AppPasswordInfo {
+    pub id: i64,
+    pub name: String,
+    /// Doors it opens; all if empty.
+    pub doors: Vec<Door>,
+    pub created_at: i64,
+    pub last_used_at: Option<i64>,
+}
+
+/// The mailboxes that a new twin gets, so that every client finds the same ones (RFC 6154).
+const FIRST_MAILBOXES: [(&str, Role); 6] = [
+    ("INBOX", Role::Inbox),
+    ("Archive", Role::Archive),
+    ("Drafts", Role::Drafts),
+    ("Junk", Role::Junk),
+    ("Sent", Role::Sent),
+    ("Trash", Role::Trash),
+];
+
+/// Keywords that every account has from the start. Thunderbird uses the junk keywords only if it
+/// sees both of them announced.
+const FIRST_KEYWORDS: [&str; 5] = ["$Forwarded", "$MDNSent", "$Junk", "$NotJunk", "$Phishing"];
+
+impl Hub {
+    /// Hosts a domain. `Exists`, `Invalid`.
+    pub async fn add_domain(&self, name: &str) -> Result<()> {
+        let name = crate::normal_domain(name)
+            .filter(|name| !name.starts_with('['))
+            .ok_or_else(|| Error::Invalid(format!("\"{}\" is not a domain name", name.escape_debug())))?;
+        self.0
+            .storage
+            .transact([], move |tx| Box::pin(async move { rows::add_domain(tx, &name).await }))
+            .await?;
+        Ok(())
+    }
+
+    pub async fn domains(&self) -> Result<Vec<String>> {
+        Ok(self.0.storage.domains().await?)
+    }
+
+    /// Makes a twin with its INBOX and the usual mailboxes. `Exists`; `NotFound` if the domain is
+    /// not hosted here.
+    pub async fn add_twin(&self, handle: &Address, password: &Secret) -> Result<AccountId> {
+        if !self.0.storage.has_domain(handle.domain()).await? {
+            return Err(Error::NotFound("domain"));
+        }
+        let kept = self.keep_password(password).await?;
+        let (key, written) = (handle.key(), handle.to_string());
+        let quota = self.0.settings.default_quota.unwrap_or(0);
+        let id = self
+            .0
+            .storage
+            .transact([], move |tx| {
+                Box::pin(async move {
+                    let id = rows::add_account(tx, &key, &written, &kept.hash, &kept.scram, quota).await?;
+                    for (name, role) in FIRST_MAILBOXES {
+                        mailboxes::create(tx, id, hub_storage::MailboxRow::ROOT, name, Some(role), true)
+                            .await?;
+                        mailboxes::subscribe(tx, id, name, true).await?;
+                    }
+                    mailboxes::add_keywords(tx, id, &FIRST_KEYWORDS.map(str::to_owned)).await?;
+                    Ok(id)
+                })
+            })
+            .await?;
+        tracing::info!(twin = %handle, "twin added");
+        Ok(id)
+    }
+
+    pub async fn twins(&self) -> Result<Vec<TwinInfo>> {
+        let mut addresses: HashMap<AccountId, Vec<Address>> = HashMap::new();
+        for row in self.0.storage.addresses(None).await? {
+            addresses.entry(row.account).or_default().push(Address::parse(&row.written)?);
+        }
+        let accounts = self.0.storage.accounts().await?;
+        accounts
+            .into_iter()
+            .map(|account| {
+                let handle = Address::parse(&account.handle)?;
+                let mut aliases = addresses.remove(&account.id).unwrap_or_default();
+                aliases.retain(|alias| alias.key() != handle.key());
+                Ok(TwinInfo {
+                    handle,
+                    aliases,
+                    used: account.bytes,
+                    limit: (account.quota > 0).then_some(account.quota),
+                    created_at: account.created_at,
+                })
+            })
+            .collect()
+    }
+
+    pub async fn set_password(&self, handle: &Address, password: &Secret) -> Result<()> {
+        let id = self.twin(handle).await?;
+        let kept = self.keep_password(password).await?;
+        self.0
+            .storage
+            .transact([id], move |tx| {
+                Box::pin(async move { rows::set_password(tx, id, &kept.hash, &kept.scram).await })
+            })
+            .await?;
+        tracing::info!(twin = %handle, "password changed");
+        Ok(())
+    }
+
+    /// Quota in bytes, `None` for no limit.
+    pub async fn set_quota(&self, handle: &Address, limit: Option<u64>) -> Result<()> {
+        let id = self.twin(handle).await?;
+        let quota = limit.unwrap_or(0);
+        self.0.storage.transact([id], move |tx| Box::pin(rows::set_quota(tx, id, quota))).await?;
+        Ok(())
+    }
+
+    /// Removes a twin with everything it has. What it sent and is still queued leaves all the same.
+    /// `NotFound`.
+    pub async fn remove_twin(&self, handle: &Address) -> Result<()> {
+        let id = self.twin(handle).await?;
+        self.0.storage.transact([id], move |tx| Box::pin(rows::remove_account(tx, id))).await?;
+        self.0.mailboxes.forget_account(id);
+        tracing::info!(twin = %handle, "twin removed");
+        Ok(())
+    }
+
+    /// Mail for `alias` goes to `target` too, and `target` may send as it. `Exists`, `NotFound`.
+    pub async fn add_alias(&self, alias: &Address, target: &Address) -> Result<()> {
+        if !self.0.storage.has_domain(alias.domain()).await? {
+            return Err(Error::NotFound("domain"));
+        }
+        let id = self.twin(target).await?;
+        let (key, written) = (alias.key(), alias.to_string());
+        Ok(self
+            .0
+            .storage
+            .transact([id], move |tx| {
+                Box::pin(async move { rows::add_address(tx, id, &key, &written).await })
+            })
+            .await?)
+    }
+
+    /// `NotFound`; `Forbidden` for the twin's own handle.
+    pub async fn remove_alias(&self, alias: &Address, target: &Address) -> Result<()> {
+        let id = self.twin(target).await?;
+        if alias.key() == target.key() {
+            return Err(Error::Forbidden("a twin's own address cannot be removed from it"));
+        }
+        let key = alias.key();
+        Ok(self
+            .0
+            .storage
+            .transact([id], move |tx| Box::pin(async move { rows::remove_address(tx, id, &key).await }))
+            .await?)
+    }
+
+    /// Makes a password for one device; it is returned once and kept only as a hash.
+    pub async fn add_app_password(
+        &self,
+        handle: &Address,
+        name: &str,
+        doors: &[Door],
+    ) -> Result<(i64, Secret)> {
+        let id = self.twin(handle).await?;
+        let secret = Secret::generate()?;
+        let hash = password::app_password_hash(&secret).ok_or(Error::BadCredentials)?;
+        let name: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
+        let doors = doors.iter().map(|door| door.name()).collect::<Vec<_>>().join(" ");
+        let number = self
+            .0
+            .storage
+            .transact([id], move |tx| {
+                Box::pin(async move { rows::add_app_password(tx, id, &name, &hash, &doors).await })
+            })
+            .await?;
+        tracing::info!(twin = %handle, number, "app password added");
+        Ok((number, secret))
+    }
+
+    pub async fn app_passwords(&self, handle: &Address) -> Result<Vec<AppPasswordInfo>> {
+        let id = self.twin(handle).await?;
+        let passwords = self.0.storage.app_passwords(id).await?;
+        Ok(passwords
+            .into_iter()
+            .map(|row| AppPasswordInfo {
+                id: row.id,
+                name: row.name,
+                doors: row.doors.split(' ').filter_map(Door::from_name).collect(),
+                created_at: row.created_at,
+                last_used_at: (row.last_used_at > 0).then_some(row.last_used_at),
+            })
+            .collect())
+    }
+
+    pub async fn revoke_app_password(&self, handle: &Address, number: i64) -> Result<()> {
+        let id = self.twin(handle).await?;
+        self.0.storage.transact([id], move |tx| Box::pin(rows::remove_app_password(tx, id, number))).await?;
+        tracing::info!(twin = %handle, number, "app password revoked");
+        Ok(())
+    }
+
+    /// The account whose handle this is (not an alias).
+    async fn twin(&self, handle: &Address) -> Result<AccountId> {
+        let key = handle.key();
+        let accounts = self.0.storage.accounts_of_address(&key).await?;
+        let twin = accounts.into_iter().find(|account| account.handle.to_lowercase() == key);
+        twin.map(|account| account.id).ok_or(Error::NotFound("twin"))
+    }
+
+    async fn keep_password(&self, password: &Secret) -> Result<password::Kept> {
+        if password.expose().is_empty() {
+            return Err(Error::Invalid("an empty password would let everybody in".into()));
+        }
+        let password = password.clone();
+        self.0.logins.hashing(move || password::keep(&password)).await?
+    }
+}

@@ -1,0 +1,185 @@
+//! Logging in, and remembering for minutes that somebody did: clients that reconnect all the time
+//! must not cost an argon2 each.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use hub_storage::accounts::AccountRow;
+use tokio::sync::Semaphore;
+
+use crate::password::{self, hmac_sha256};
+use crate::{Account, AccountId, Address, Door, Error, Hub, Result, ScramCredentials, Secret};
+
+/// How long a verified log-in is remembered.
+const REMEMBERED: Duration = Duration::from_secs(300);
+/// Log-ins remembered at most.
+const MOST: usize = 10_000;
+
+pub(crate) struct Logins {
+    /// Of this process only: keys what is remembered, so that no secret lies in memory.
+    key: [u8; 32],
+    remembered: Mutex<HashMap<[u8; 32], (AccountId, Address, Instant)>>,
+    /// argon2 takes 19 MiB and a core each time; more at once than cores only costs memory.
+    hashing: Semaphore,
+    /// Checked against when there is no such account, so that it takes as long.
+    nobody: tokio::sync::OnceCell<String>,
+}
+
+impl Logins {
+    pub(crate) fn new() -> Result<Self> {
+        let mut key = [0; 32];
+        password::random(&mut key)?;
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Ok(Self {
+            key,
+            remembered: Mutex::default(),
+            hashing: Semaphore::new(cores),
+            nobody: tokio::sync::OnceCell::new(),
+        })
+    }
+
+    /// Runs something slow of `password` on another thread, not too many at once.
+    pub(crate) async fn hashing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        let busy = || Error::Unavailable(hub_storage::Error::Busy);
+        let _permit = self.hashing.acquire().await.map_err(|_| busy())?;
+        tokio::task::spawn_blocking(work).await.map_err(|_| busy())
+    }
+
+    fn token(&self, name: &str, secret: &Secret, door: Door) -> [u8; 32] {
+        let inner = hmac_sha256(&self.key, secret.expose().as_bytes());
+        hmac_sha256(&inner, format!("{}\0{name}", door.name()).as_bytes())
+    }
+
+    fn recall(&self, token: &[u8; 32]) -> Option<(AccountId, Address)> {
+        let remembered = crate::locked(&self.remembered);
+        let (account, handle, until) = remembered.get(token)?;
+        (*until > Instant::now()).then(|| (*account, handle.clone()))
+    }
+
+    fn remember(&self, token: [u8; 32], account: AccountId, handle: Address) {
+        let now = Instant::now();
+        let mut remembered = crate::locked(&self.remembered);
+        if remembered.len() >= MOST {
+            remembered.retain(|_, (_, _, until)| *until > now);
+            if remembered.len() >= MOST {
+                remembered.clear();
+            }
+        }
+        remembered.insert(token, (account, handle, now + REMEMBERED));
+    }
+
+    /// Forgets an account's log-ins: its password changed, or it is gone.
+    pub(crate) fn forget(&self, account: AccountId) {
+        crate::locked(&self.remembered).retain(|_, (id, _, _)| *id != account);
+    }
+}
+
+impl Hub {
+    /// Checks a login name (an address of the twin; without a domain if the hub has only one) and
+    /// its password or an app password for this door.
+    ///
+    /// Takes equally long for unknown names. Errors: `BadCredentials`, or `Unavailable` if it could
+    /// not be checked (never say "wrong password" then: clients would ask for a new one).
+    pub async fn login(&self, name: &str, secret: &Secret, door: Door) -> Result<Account> {
+        let logins = &self.0.logins;
+        let token = logins.token(name, secret, door);
+        if let Some((id, handle)) = logins.recall(&token) {
+            return Ok(self.account(id, handle));
+        }
+        let account = self.account_of_login(name).await?;
+        if let Some(account) = &account
+            && let Some(hash) = password::app_password_hash(secret)
+            && self.app_password_opens(account.id, &hash, door).await?
+        {
+            return self.open_account(account, Some(token));
+        }
+        let hash = match &account {
+            Some(account) if !account.password.is_empty() => account.password.clone(),
+            _ => self.hash_of_nobody().await?,
+        };
+        let secret = secret.clone();
+        let right = logins.hashing(move || password::verify(&secret, &hash)).await?;
+        match account {
+            Some(account) if right && !account.password.is_empty() => {
+                self.open_account(&account, Some(token))
+            }
+            _ => Err(Error::BadCredentials),
+        }
+    }
+
+    /// The credentials for a SCRAM-SHA-256 exchange. For an unknown name they are made up, but the
+    /// same each time, so that nobody learns which names exist (RFC 5802 §9).
+    pub async fn scram_credentials(&self, name: &str) -> Result<ScramCredentials> {
+        let account = self.account_of_login(name).await?;
+        let known = account.and_then(|account| ScramCredentials::decode(&account.scram));
+        Ok(known.unwrap_or_else(|| ScramCredentials::of_nobody(&self.0.secret, name)))
+    }
+
+    /// Opens the account after a SCRAM exchange has proved `name`'s password.
+    pub async fn login_proven(&self, name: &str, _door: Door) -> Result<Account> {
+        let account = self.account_of_login(name).await?.ok_or(Error::BadCredentials)?;
+        self.open_account(&account, None)
+    }
+
+    fn open_account(&self, row: &AccountRow, token: Option<[u8; 32]>) -> Result<Account> {
+        let handle = Address::parse(&row.handle)?;
+        if let Some(token) = token {
+            self.0.logins.remember(token, row.id, handle.clone());
+        }
+        Ok(self.account(row.id, handle))
+    }
+
+    async fn account_of_login(&self, name: &str) -> Result<Option<AccountRow>> {
+        let full = match name.contains('@') {
+            true => name.to_owned(),
+            false => match self.0.storage.domains().await?.as_slice() {
+                [only] => format!("{name}@{only}"),
+                _ => return Ok(None),
+            },
+        };
+        let Ok(address) = Address::parse(&full) else { return Ok(None) };
+        let key = address.key();
+        let mut accounts = self.0.storage.accounts_of_address(&key).await?;
+        let is_handle = |account: &AccountRow| account.handle.to_lowercase() == key;
+        if let Some(at) = accounts.iter().position(is_handle) {
+            return Ok(Some(accounts.swap_remove(at)));
+        }
+        // An alias names one twin or, being a list, nobody in particular.
+        Ok(if accounts.len() == 1 { accounts.pop() } else { None })
+    }
+
+    async fn app_password_opens(&self, account: AccountId, hash: &[u8; 32], door: Door) -> Result<bool> {
+        for row in self.0.storage.app_passwords(account).await? {
+            let opens = row.doors.is_empty() || row.doors.split(' ').any(|name| name == door.name());
+            if password::same_hash(&row.hash, hash) && opens {
+                let storage = self.0.storage.clone();
+                // Nobody waits for the note of the last use.
+                tokio::spawn(async move {
+                    if let Err(error) = storage
+                        .transact([account], move |tx| {
+                            Box::pin(hub_storage::accounts::used_app_password(tx, account, row.id))
+                        })
+                        .await
+                    {
+                        tracing::debug!(%error, "the last use of an app password was not noted");
+                    }
+                });
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn hash_of_nobody(&self) -> Result<String> {
+        let logins = &self.0.logins;
+        let make = || async {
+            let kept = logins.hashing(|| password::keep(&Secret::new("nobody"))).await??;
+            Ok::<_, Error>(kept.hash)
+        };
+        logins.nobody.get_or_try_init(make).await.cloned()
+    }
+}

@@ -1,0 +1,298 @@
+//! The tree of an account's mailboxes under the names that IMAP clients use.
+
+use std::collections::{HashMap, HashSet};
+
+use hub_storage::{MailboxRow, Tx, mailboxes};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::{Error, IdSet, MailboxId, Messages, Modseq, Result, Role, Uid, UidValidity};
+
+/// Mailboxes of one account at most.
+const MOST: u64 = 10_000;
+/// Levels of one path at most, and octets of one name: longer ones only come from broken clients.
+const LEVELS: usize = 32;
+const NAME: usize = 255;
+
+/// A mailbox with its counters as of the last commit.
+#[derive(Clone, Debug)]
+pub struct MailboxInfo {
+    pub id: MailboxId,
+    /// Full name from the root, levels separated by `/`; the inbox is `INBOX`.
+    pub path: String,
+    pub role: Option<Role>,
+    /// False for a name that exists only because it has children (`\Noselect`).
+    pub selectable: bool,
+    pub subscribed: bool,
+    pub has_children: bool,
+    pub uid_validity: UidValidity,
+    pub uid_next: Uid,
+    pub modseq: Modseq,
+    pub total: u32,
+    pub unseen: u32,
+    /// Sum of the sizes of its messages, in bytes.
+    pub bytes: u64,
+}
+
+/// A path as levels: NFC, INBOX in capitals (RFC 9051 §5.1).
+fn levels(path: &str) -> Result<Vec<String>> {
+    let invalid = |why: &str| Error::Invalid(format!("the mailbox name {why}"));
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let mut levels: Vec<String> = path.split('/').map(|level| level.nfc().collect()).collect();
+    if levels.len() > LEVELS {
+        return Err(invalid("has more than 32 levels"));
+    }
+    for level in &levels {
+        if level.is_empty() {
+            return Err(invalid("is empty or has an empty level"));
+        }
+        if level.len() > NAME {
+            return Err(invalid("has a level of more than 255 octets"));
+        }
+        if level.chars().any(char::is_control) {
+            return Err(invalid("has a control character"));
+        }
+    }
+    if levels[0].eq_ignore_ascii_case("INBOX") {
+        levels[0] = "INBOX".into();
+    }
+    Ok(levels)
+}
+
+/// Full paths of all rows.
+fn paths(rows: &[MailboxRow]) -> HashMap<MailboxId, String> {
+    let by_id: HashMap<MailboxId, &MailboxRow> = rows.iter().map(|row| (row.id, row)).collect();
+    let mut paths = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let mut names = vec![row.name.as_str()];
+        let mut above = row.parent;
+        while let Some(parent) = by_id.get(&above).filter(|_| names.len() <= LEVELS) {
+            names.push(&parent.name);
+            above = parent.parent;
+        }
+        names.reverse();
+        paths.insert(row.id, names.join("/"));
+    }
+    paths
+}
+
+impl Messages<'_> {
+    /// All mailboxes, sorted by path with INBOX first.
+    pub async fn mailboxes(&self) -> Result<Vec<MailboxInfo>> {
+        let (rows, subscribed) = self.storage().mailboxes(self.account.id).await?;
+        let subscribed: HashSet<String> = subscribed.into_iter().collect();
+        let parents: HashSet<MailboxId> = rows.iter().map(|row| row.parent).collect();
+        let mut paths = paths(&rows);
+        let mut infos: Vec<MailboxInfo> = rows
+            .into_iter()
+            .map(|row| {
+                let path = paths.remove(&row.id).unwrap_or(row.name);
+                MailboxInfo {
+                    id: row.id,
+                    role: row.role,
+                    selectable: row.selectable,
+                    subscribed: subscribed.contains(&path),
+                    has_children: parents.contains(&row.id),
+                    uid_validity: row.uid_validity,
+                    uid_next: row.uid_next,
+                    modseq: row.modseq,
+                    total: row.total,
+                    unseen: row.unseen,
+                    bytes: row.bytes,
+                    path,
+                }
+            })
+            .collect();
+        infos.sort_by(|a, b| (a.id != MailboxId::INBOX, &a.path).cmp(&(b.id != MailboxId::INBOX, &b.path)));
+        Ok(infos)
+    }
+
+    /// The mailbox of that name (`INBOX` in any case), `NotFound` if there is none.
+    pub async fn mailbox(&self, path: &str) -> Result<MailboxInfo> {
+        let path = levels(path).map_err(|_| Error::NotFound("mailbox"))?.join("/");
+        let all = self.mailboxes().await?;
+        all.into_iter().find(|info| info.path == path).ok_or(Error::NotFound("mailbox"))
+    }
+
+    /// Creates a mailbox, its missing parents too, and subscribes to it. `Exists`, `Invalid`, `Limit`.
+    pub async fn create(&self, path: &str, role: Option<Role>) -> Result<MailboxInfo> {
+        let levels = levels(path)?;
+        let account = self.account.id;
+        let path = levels.join("/");
+        self.storage()
+            .transact([account], move |tx| {
+                Box::pin(async move {
+                    if let Some(role) = role
+                        && mailboxes::list(tx, account).await?.iter().any(|row| row.role == Some(role))
+                    {
+                        return Err(hub_storage::Error::Exists("a mailbox with this special use"));
+                    }
+                    let count = mailboxes::count(tx, account).await?;
+                    if count + levels.len() as u64 > MOST {
+                        return Err(hub_storage::Error::Limit("an account can have 10000 mailboxes"));
+                    }
+                    make_path(tx, account, &levels, role).await?;
+                    mailboxes::subscribe(tx, account, &levels.join("/"), true).await
+                })
+            })
+            .await?;
+        self.mailbox(&path).await
+    }
+
+    /// Deletes a mailbox and its messages. With children it stays as a name that cannot be selected
+    /// (RFC 9051 §6.3.5). `NotFound`, `Forbidden` for INBOX, `Invalid` for such a bare name with children.
+    pub async fn delete(&self, path: &str) -> Result<()> {
+        let path = levels(path).map_err(|_| Error::NotFound("mailbox"))?.join("/");
+        if path == "INBOX" {
+            return Err(Error::Forbidden("INBOX cannot be deleted"));
+        }
+        let account = self.account.id;
+        self.storage()
+            .transact([account], move |tx| {
+                Box::pin(async move {
+                    let rows = mailboxes::list(tx, account).await?;
+                    let row = find(&rows, &path)?;
+                    let has_children = rows.iter().any(|other| other.parent == row.id);
+                    if has_children && !row.selectable {
+                        return Ok(Err(Error::Invalid(
+                            "the mailbox has others below it and holds no messages itself".into(),
+                        )));
+                    }
+                    mailboxes::delete(tx, account, row, has_children).await?;
+                    Ok(Ok(()))
+                })
+            })
+            .await?
+    }
+
+    /// Renames a mailbox and all below it; UIDs and UIDVALIDITY stay, subscriptions follow. Renaming
+    /// INBOX moves its messages into a new mailbox (RFC 9051 §6.3.6). `NotFound`, `Exists`, `Invalid`.
+    pub async fn rename(&self, from: &str, to: &str) -> Result<()> {
+        let from = levels(from).map_err(|_| Error::NotFound("mailbox"))?;
+        let to = levels(to)?;
+        if to == ["INBOX"] {
+            return Err(Error::Exists("INBOX"));
+        }
+        if from == ["INBOX"] {
+            let target = self.create(&to.join("/"), None).await?;
+            let all = IdSet::range(1, u64::from(u32::MAX));
+            self.move_to(MailboxId::INBOX, &all, target.id).await?;
+            return Ok(());
+        }
+        if to.len() > from.len() && to.starts_with(&from) {
+            return Err(Error::Invalid("a mailbox cannot be moved below itself".into()));
+        }
+        let account = self.account.id;
+        Ok(self
+            .storage()
+            .transact([account], move |tx| {
+                Box::pin(async move {
+                    let rows = mailboxes::list(tx, account).await?;
+                    let id = find(&rows, &from.join("/"))?.id;
+                    let parent = match to.split_last() {
+                        Some((_, above)) if !above.is_empty() => make_parents(tx, account, above).await?,
+                        _ => MailboxRow::ROOT,
+                    };
+                    let name = to.last().map_or("", String::as_str);
+                    mailboxes::rename(tx, account, id, parent, name).await?;
+                    move_subscriptions(tx, account, &from.join("/"), &to.join("/")).await
+                })
+            })
+            .await?)
+    }
+
+    /// Subscribes to or unsubscribes from a name, whether it exists or not (RFC 3501 §6.3.6).
+    pub async fn subscribe(&self, path: &str, subscribed: bool) -> Result<()> {
+        let path = levels(path)?.join("/");
+        let account = self.account.id;
+        Ok(self
+            .storage()
+            .transact([account], move |tx| {
+                Box::pin(async move { mailboxes::subscribe(tx, account, &path, subscribed).await })
+            })
+            .await?)
+    }
+
+    /// All subscribed names, also those of mailboxes that do not exist any more.
+    pub async fn subscriptions(&self) -> Result<Vec<String>> {
+        Ok(self.storage().mailboxes(self.account.id).await?.1)
+    }
+}
+
+fn find<'r>(rows: &'r [MailboxRow], path: &str) -> hub_storage::Result<&'r MailboxRow> {
+    let paths = paths(rows);
+    rows.iter()
+        .find(|row| paths.get(&row.id).is_some_and(|found| found == path))
+        .ok_or(hub_storage::Error::NotFound("mailbox"))
+}
+
+/// Makes sure that all levels exist; returns the last one's id.
+async fn make_parents(
+    tx: &mut Tx,
+    account: hub_storage::AccountId,
+    levels: &[String],
+) -> hub_storage::Result<MailboxId> {
+    let mut parent = MailboxRow::ROOT;
+    for name in levels {
+        parent = match mailboxes::child(tx, account, parent, name).await? {
+            Some(row) => row.id,
+            None => mailboxes::create(tx, account, parent, name, None, true).await?,
+        };
+    }
+    Ok(parent)
+}
+
+async fn make_path(
+    tx: &mut Tx,
+    account: hub_storage::AccountId,
+    levels: &[String],
+    role: Option<Role>,
+) -> hub_storage::Result<()> {
+    let Some((name, above)) = levels.split_last() else { return Ok(()) };
+    let parent = make_parents(tx, account, above).await?;
+    match mailboxes::child(tx, account, parent, name).await? {
+        Some(row) if row.selectable => Err(hub_storage::Error::Exists("mailbox")),
+        Some(row) => mailboxes::make_selectable(tx, account, row.id, role).await,
+        None => mailboxes::create(tx, account, parent, name, role, true).await.map(drop),
+    }
+}
+
+async fn move_subscriptions(
+    tx: &mut Tx,
+    account: hub_storage::AccountId,
+    from: &str,
+    to: &str,
+) -> hub_storage::Result<()> {
+    for path in mailboxes::subscribed(tx, account).await? {
+        let below = path.strip_prefix(from).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        if let Some(rest) = below {
+            mailboxes::subscribe(tx, account, &path, false).await?;
+            mailboxes::subscribe(tx, account, &format!("{to}{rest}"), true).await?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_normalised() {
+        for (input, expected) in [
+            ("inbox", Some("INBOX")),
+            ("InBox/sub", Some("INBOX/sub")),
+            ("a/b/", Some("a/b")),
+            ("Entwu\u{308}rfe", Some("Entwürfe")),
+            ("", None),
+            ("/", None),
+            ("a//b", None),
+            ("/a", None),
+            ("a\u{7}", None),
+            ("a\r\nb", None),
+        ] {
+            assert_eq!(levels(input).ok().map(|l| l.join("/")).as_deref(), expected, "{input:?}");
+        }
+        assert!(levels(&"x/".repeat(33)).is_err());
+        assert!(levels(&"x".repeat(256)).is_err());
+    }
+}

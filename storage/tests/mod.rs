@@ -1,0 +1,127 @@
+//! The storage's tests: every case runs on SQLite and on PostgreSQL.
+
+mod cases;
+mod damage;
+pub(crate) mod plans;
+#[path = "../../tests/e2e/postgres.rs"]
+#[expect(dead_code, reason = "crash and restart are for the end-to-end tests, which share this file")]
+mod postgres;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::{AccountId, Database, MailboxId, NewEmail, Options, Result, Storage, accounts, mailboxes};
+
+/// A data directory and a database, which can be opened again.
+pub(crate) struct Place {
+    directory: tempfile::TempDir,
+    database: Database,
+}
+
+impl Place {
+    pub(crate) async fn open(&self) -> Storage {
+        self.try_open().await.expect("opens")
+    }
+
+    pub(crate) async fn try_open(&self) -> Result<Storage> {
+        let data_dir = self.directory.path().to_owned();
+        Storage::open(Options { data_dir, database: self.database.clone() }).await
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+fn on_sqlite() -> Place {
+    Place { directory: tempfile::tempdir().expect("a temporary directory"), database: Database::Sqlite }
+}
+
+/// Runs cases on SQLite as a test each, and on PostgreSQL one after the other on one server.
+macro_rules! cases {
+    ($($case:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() { super::cases::$case(super::on_sqlite()).await })*
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn no_statement_reads_a_whole_table() {
+                $(Box::pin(super::cases::$case(super::on_sqlite())).await;)*
+                let place = super::on_sqlite();
+                super::plans::check(&place.open().await).await;
+            }
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn postgres() {
+            let Some(server) = postgres::Postgres::start() else {
+                assert!(std::env::var_os("CI").is_none(), "PostgreSQL is not installed");
+                eprintln!("SKIPPED: PostgreSQL is not installed (Debian's package postgresql)");
+                return;
+            };
+            $(
+                eprintln!("postgres: {}", stringify!($case));
+                let name = stringify!($case);
+                let admin = sqlx::PgPool::connect(&server.url()).await.expect("connects");
+                sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.expect("made");
+                admin.close().await;
+                let database = Database::Postgres(server.url().replace("/twinhub", &format!("/{name}")));
+                let directory = tempfile::tempdir().expect("a temporary directory");
+                Box::pin(cases::$case(Place { directory, database })).await;
+            )*
+        }
+    };
+}
+
+cases! {
+    appended_messages_are_read_back,
+    a_group_is_all_or_nothing,
+    one_refused_job_does_not_touch_its_neighbours,
+    flags_change_by_one_rule,
+    copies_moves_and_expunges_keep_the_counters,
+    mailboxes_form_a_tree,
+    equal_content_is_kept_once_and_reclaimed,
+    a_deleted_mailbox_is_emptied_later,
+    concurrent_appends_get_gapless_uids,
+    everything_survives_a_restart,
+    the_queue_leases_and_settles,
+    threads_are_joined_by_references,
+    a_removed_account_leaves_nothing,
+    the_journal_folds_changes,
+}
+
+/// An account with INBOX and one more mailbox.
+async fn account(storage: &Storage, name: &str, quota: u64) -> (AccountId, MailboxId) {
+    let name = format!("{name}@example.org");
+    storage
+        .transact([], move |tx| {
+            Box::pin(async move {
+                let id = accounts::add_account(tx, &name, &name, "", b"", quota).await?;
+                let root = crate::MailboxRow::ROOT;
+                mailboxes::create(tx, id, root, "INBOX", Some(crate::Role::Inbox), true).await?;
+                let other = mailboxes::create(tx, id, root, "Other", None, true).await?;
+                Ok((id, other))
+            })
+        })
+        .await
+        .expect("account")
+}
+
+/// A message with this body for an account's INBOX.
+async fn email(storage: &Storage, account: AccountId, body: &[u8]) -> NewEmail {
+    let mut spool = storage.spool();
+    for chunk in body.chunks(50_000) {
+        spool.write(chunk).await.expect("written");
+    }
+    NewEmail {
+        account,
+        mailbox: MailboxId::INBOX,
+        blob: Arc::new(spool.finish().await.expect("staged")),
+        prefix: b"Received: by test\r\n".to_vec(),
+        summary: Arc::from(&b"summary"[..]),
+        sent_at: 0,
+        thread_keys: Vec::new(),
+        flags: crate::Flags::NONE,
+        received_at: 1_000,
+    }
+}
