@@ -1,0 +1,16 @@
+//! Whole server, real clients: the built binary on loopback, a fresh directory for each test.
+//! `tests/README.md` says how to run them and what they need.
+
+mod admin;
+mod clients;
+mod crash;
+mod harness;
+mod imap;
+mod imap_client;
+mod postgres;
+mod roundtrip;
+mod smtp;
+mod smtp_client;
+mod submission;
+mod terminal_clients;
+mod wire;
