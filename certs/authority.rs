@@ -28,18 +28,19 @@ const LEAF_LIFE: Duration = Duration::from_secs(397 * 86_400);
 /// Certificates are made anew this long before they end.
 const RENEW_BEFORE: Duration = Duration::from_secs(30 * 86_400);
 
-/// The host names that a certificate for `domains` needs, in ASCII form (RFC 5890): each domain,
+/// The host names that a certificate needs, in ASCII form (RFC 5890): the hub's own, each domain,
 /// where its mail is read (`mail.`), where programs look for settings (`autoconfig.`).
-pub fn names_of(domains: &[String]) -> Vec<String> {
+pub(crate) fn names_of(hosts: &[String], domains: &[String]) -> Vec<String> {
+    let ascii = |name: &String| idna::domain_to_ascii(name).ok();
     let mut names = vec!["localhost".to_owned()];
-    for domain in domains {
-        // An address literal such as [192.0.2.1] has no host name.
-        if let Ok(ascii) = idna::domain_to_ascii(domain)
-            && !ascii.starts_with('[')
-        {
-            names.extend(["", "mail.", "autoconfig."].map(|prefix| format!("{prefix}{ascii}")));
-        }
+    for domain in domains.iter().filter_map(ascii) {
+        names.extend(["", "mail.", "autoconfig."].map(|prefix| format!("{prefix}{domain}")));
     }
+    names.extend(hosts.iter().filter_map(ascii));
+    // What DNS cannot hold (an address literal, a longer label) no client asks for.
+    names.retain(|name| rustls_pki_types::DnsName::try_from(name.as_str()).is_ok());
+    names.sort();
+    names.dedup();
     names
 }
 
@@ -68,24 +69,23 @@ impl Authority {
         &self.ca_certificate
     }
 
-    /// The certificate for `domains`: the one on disk if it still serves, else a new one.
+    /// The certificate for `names`: the one on disk if it still serves, else a new one.
     pub(crate) fn certificate_for(
         &self,
-        domains: &[String],
+        names: &[String],
         now: SystemTime,
         provider: &CryptoProvider,
     ) -> Result<Loaded, Error> {
         let (ca, ca_key) = self.authority(now)?;
-        let names = names_of(domains);
         if self.leaf.exists() {
             match Loaded::from_files(&self.leaf, &self.leaf, provider) {
-                Ok(leaf) if serves(&leaf, &names, &ca.der, now) => return Ok(leaf),
+                Ok(leaf) if serves(&leaf, names, &ca.der, now) => return Ok(leaf),
                 Ok(_) => {}
                 // Nothing is lost with it: the authority signs another.
                 Err(error) => warn!(%error, "making the certificate anew"),
             }
         }
-        let pem = make_leaf(&names, now, &ca.pem, ca_key)?;
+        let pem = make_leaf(names, now, &ca.pem, ca_key)?;
         write_atomically(&self.leaf, pem.as_bytes(), 0o600)
             .map_err(|error| Error::file(&self.leaf, error))?;
         info!(names = names.join(" "), "made a certificate");
@@ -227,7 +227,7 @@ mod tests {
     }
 
     fn make(folder: &Path, domains: &[&str], now: SystemTime) -> Result<Loaded, Error> {
-        Authority::new(folder).certificate_for(&names(domains), now, &tls::provider())
+        Authority::new(folder).certificate_for(&names_of(&[], &names(domains)), now, &tls::provider())
     }
 
     /// What a client that trusts ca.pem says of the certificate.
@@ -266,6 +266,23 @@ mod tests {
             let data = fs::metadata(folder.path().join(file)).expect(file);
             assert_eq!(data.permissions().mode() & 0o777, mode, "{file}");
         }
+    }
+
+    #[test]
+    fn names_are_ascii_and_each_once() {
+        let names = names_of(&names(&["mail.a.test", "[192.0.2.1]", "a b"]), &names(&["A.test", "ä.test"]));
+        assert_eq!(
+            names,
+            [
+                "a.test",
+                "autoconfig.a.test",
+                "autoconfig.xn--4ca.test",
+                "localhost",
+                "mail.a.test",
+                "mail.xn--4ca.test",
+                "xn--4ca.test"
+            ]
+        );
     }
 
     #[test]

@@ -14,7 +14,6 @@ mod tls;
 
 use std::path::PathBuf;
 
-pub use authority::names_of;
 pub use files::write_atomically;
 pub use hub_key::hub_key;
 pub use loaded::Certificate;

@@ -11,8 +11,8 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::Error;
 use crate::der::{Facts, facts};
+use crate::{Error, tls};
 
 /// What is shown of a certificate in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,18 @@ pub struct Certificate {
     /// Unix seconds.
     pub not_before: i64,
     pub not_after: i64,
+}
+
+impl Certificate {
+    /// Looks at a chain and the key that should belong to it, without using them.
+    pub fn read(chain: &Path, key: &Path) -> Result<Self, Error> {
+        Loaded::from_files(chain, key, &tls::provider()).map(|loaded| loaded.shown())
+    }
+
+    /// True if a client that asks for `host` accepts it.
+    pub fn fits(&self, host: &str) -> bool {
+        fits(&self.names, host)
+    }
 }
 
 pub(crate) struct Loaded {
@@ -65,6 +77,15 @@ impl Loaded {
     }
 }
 
+/// RFC 6125 §6.4: exactly, or a wildcard for the leftmost label.
+fn fits(names: &[String], host: &str) -> bool {
+    let host = idna::domain_to_ascii(host).unwrap_or_else(|_| host.to_ascii_lowercase());
+    let parent = host.split_once('.').map(|(_, parent)| parent);
+    names
+        .iter()
+        .any(|known| *known == host || known.strip_prefix("*.").is_some_and(|wild| Some(wild) == parent))
+}
+
 /// All certificates of a PEM file.
 pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|error| error.to_string())
@@ -105,7 +126,6 @@ impl std::fmt::Debug for Loaded {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tls;
 
     fn loaded(names: &[&str]) -> Loaded {
         let folder = tempfile::tempdir().expect("temporary directory");

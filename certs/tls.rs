@@ -13,7 +13,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tracing::info;
 
-use crate::authority::Authority;
+use crate::authority::{Authority, names_of};
 use crate::loaded::{Loaded, Stamp, add_roots};
 use crate::{Certificate, Error};
 
@@ -27,7 +27,9 @@ pub struct Options {
     pub folder: PathBuf,
     /// Files from the configuration; with none, the hub makes a certificate itself.
     pub configured: Vec<CertificateFiles>,
-    /// Domains (and the hub's own name) that a self-made certificate names.
+    /// Names of the hub itself, for a self-made certificate.
+    pub hosts: Vec<String>,
+    /// Mail domains that a self-made certificate names, with `mail.` and `autoconfig.` of each.
     pub domains: Vec<String>,
 }
 
@@ -37,6 +39,7 @@ pub struct Certs(Arc<Inner>);
 
 struct Inner {
     configured: Vec<CertificateFiles>,
+    hosts: Vec<String>,
     authority: Authority,
     provider: Arc<CryptoProvider>,
     state: Mutex<State>,
@@ -51,12 +54,13 @@ struct State {
 impl Certs {
     /// Loads the configured certificates, or makes one.
     pub fn open(options: Options) -> Result<Self, Error> {
-        let Options { folder, configured, domains } = options;
+        let Options { folder, configured, hosts, domains } = options;
         if configured.is_empty() {
             Authority::make_folder(&folder)?;
         }
         let inner = Inner {
             configured,
+            hosts,
             authority: Authority::new(&folder),
             provider: provider(),
             state: Mutex::new(State { domains, stamps: Vec::new() }),
@@ -122,7 +126,8 @@ impl Certs {
         // Taken before reading: a change in between is seen the next time.
         let stamps = self.stamps();
         let loaded = if inner.configured.is_empty() {
-            vec![inner.authority.certificate_for(&state.domains, now, &inner.provider)?]
+            let names = names_of(&inner.hosts, &state.domains);
+            vec![inner.authority.certificate_for(&names, now, &inner.provider)?]
         } else {
             let load =
                 |files: &CertificateFiles| Loaded::from_files(&files.chain, &files.key, &inner.provider);
@@ -194,7 +199,7 @@ mod tests {
 
     fn options(folder: &Path, configured: Vec<CertificateFiles>, domains: &[&str]) -> Options {
         let domains = domains.iter().map(|&domain| domain.to_owned()).collect();
-        Options { folder: folder.join("certs"), configured, domains }
+        Options { folder: folder.join("certs"), configured, hosts: vec!["hub.test".into()], domains }
     }
 
     /// A handshake in memory with a client that trusts `roots`.
@@ -223,7 +228,9 @@ mod tests {
         let certs = Certs::open(options(folder.path(), vec![], &["a.test"])).expect("opens");
         assert!(certs.is_self_made());
         let roots = certs.authority().to_owned();
-        assert!(handshake(&certs, &roots, "localhost", &[]).is_ok());
+        for host in ["localhost", "hub.test"] {
+            assert!(handshake(&certs, &roots, host, &[]).is_ok(), "{host}");
+        }
         assert!(handshake(&certs, &roots, "mail.a.test", &[]).is_ok());
         assert!(handshake(&certs, &roots, "mail.b.test", &[]).is_err());
         certs.set_domains(vec!["a.test".into(), "b.test".into()]).expect("made anew");

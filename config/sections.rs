@@ -265,7 +265,7 @@ impl Config {
             "limits.line_length",
             "at most 16 MiB: each connection may use that much memory",
         );
-        refuse_if(limits.hops < 25, "limits.hops", "at least 25: honest mail passes through many servers");
+        refuse_if(limits.hops < 100, "limits.hops", "at least 100 (RFC 5321 §6.3)");
         refuse_if(self.resolver.time < Duration::from_millis(100), "resolver.time", "at least 100 ms");
         let scale = self.outbound.clock_scale;
         refuse_if(!(scale > 0.0 && scale <= 1000.0), "outbound.clock_scale", "more than 0 and at most 1000");

@@ -4,11 +4,13 @@
 //! It must not know any protocol's grammar, the hub, or who a user is. A protocol crate calls
 //! [`listen`] with a handler and gets a [`Connection`] for each client that is within the limits.
 
+mod bind;
 pub mod limits;
 mod listen;
 pub mod sasl;
 mod scram;
 mod stream;
 
+pub use bind::bind;
 pub use listen::{DRAIN_TIME, ListenOptions, listen};
 pub use stream::{Connection, HANDSHAKE_TIME};
