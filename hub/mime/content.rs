@@ -23,6 +23,13 @@ impl ContentType {
         Self { kind: kind.into(), subtype: subtype.into(), parameters: Parameters::default() }
     }
 
+    /// What a part without (readable) type is (RFC 2045 §5.2).
+    pub(crate) fn text_plain() -> Self {
+        let mut content_type = Self::new("text", "plain");
+        content_type.parameters.0.push(("charset".into(), "us-ascii".into()));
+        content_type
+    }
+
     /// RFC 2045 §5.1. `None` if malformed: then it counts as missing (RFC 2045 §5.2).
     pub(crate) fn parse(value: &str) -> Option<Self> {
         let mut lexer = Lexer::new(value);
@@ -70,6 +77,29 @@ pub(crate) fn parse_disposition(value: &str) -> Option<(String, Parameters)> {
         (true, false) => Some(("attachment".to_owned(), parameters)),
         (true, true) => None,
     }
+}
+
+/// `Content-Transfer-Encoding`, `7bit` if there is none (RFC 2045 §6.1). What it says with a space
+/// or a semicolon too many is still told, since without it the body cannot be read.
+pub(crate) fn transfer_encoding(value: Option<&str>) -> String {
+    const KNOWN: [&str; 5] = ["7bit", "8bit", "base64", "binary", "quoted-printable"];
+    let mut lexer = Lexer::new(value.unwrap_or_default());
+    lexer.skip_cfws();
+    let token = lexer.mime_token();
+    lexer.skip_cfws();
+    if token.is_empty() {
+        return "7bit".to_owned();
+    }
+    if lexer.is_at_end() || lexer.peek() == Some(';') {
+        return token.to_owned();
+    }
+    let second = lexer.mime_token();
+    let known = KNOWN.iter().find(|known| {
+        [format!("{token}{second}"), format!("{token}-{second}")]
+            .iter()
+            .any(|joined| joined.eq_ignore_ascii_case(known))
+    });
+    known.map_or_else(|| token.to_owned(), |known| (*known).to_owned())
 }
 
 /// `Content-Language` (RFC 3282 §2).

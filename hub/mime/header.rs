@@ -99,14 +99,13 @@ impl HeaderBlock {
         match Field::named(name) {
             None => {}
             Some(Field::Received) => self.received_count = self.received_count.saturating_add(1),
-            Some(field) => {
-                if self.room > FIELD_COST {
-                    self.room -= FIELD_COST;
-                    self.in_field = true;
-                    self.fields.push((field, self.text.len()..self.text.len()));
-                    self.append(value);
-                }
+            Some(field) if self.room > FIELD_COST => {
+                self.room -= FIELD_COST;
+                self.in_field = true;
+                self.fields.push((field, self.text.len()..self.text.len()));
+                self.append(value);
             }
+            Some(_) => {}
         }
     }
 
@@ -163,11 +162,6 @@ pub(crate) fn split_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
 
 pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
-}
-
-pub(crate) fn trim_start(bytes: &[u8]) -> &[u8] {
-    let start = bytes.iter().position(|&byte| !is_space(byte)).unwrap_or(bytes.len());
-    &bytes[start..]
 }
 
 pub(crate) fn trim_end(bytes: &[u8]) -> &[u8] {

@@ -6,14 +6,19 @@
 //! the message and read back with [`Summary::decode`], so that no FETCH parses anything.
 
 mod address;
+mod brief;
 mod charset;
 mod content;
 mod envelope;
+mod fields;
+mod fold;
 mod header;
 mod html;
 mod lexer;
 mod preview;
 mod scanner;
+mod searchable;
+mod section;
 mod stored;
 mod structure;
 mod summary;
@@ -22,7 +27,12 @@ mod transfer;
 mod wire;
 mod words;
 
+pub use brief::body_without_extensions;
+pub use fields::{header_fields, header_text, header_values};
+pub use fold::{contains_folded, fold};
 pub use scanner::Scanner;
+pub use searchable::searchable_texts;
+pub use section::{Section, find_part, section_range};
 pub use stored::SummaryView;
 pub use summary::{Part, PartKind, Summary};
 pub use transfer::decode_transfer;

@@ -1,8 +1,7 @@
 //! The first words of a message (RFC 8970).
 
-use crate::content::{ContentType, parse_disposition};
+use crate::content::{ContentType, parse_disposition, transfer_encoding};
 use crate::header::{Field, HeaderBlock};
-use crate::structure::transfer_encoding;
 use crate::{charset, html, transfer};
 
 /// See [`crate::Summary::preview`].
@@ -46,7 +45,7 @@ impl Preview {
         if slot.is_none() && !is_attachment {
             *slot = Some(Sample {
                 node,
-                encoding: transfer_encoding(header),
+                encoding: transfer_encoding(header.first(Field::ContentTransferEncoding, None).as_deref()),
                 charset: content_type.parameters.value("charset"),
                 room,
                 bytes: Vec::new(),

@@ -7,7 +7,7 @@ use crate::content::ContentType;
 use crate::envelope::{Addresses, put_envelope};
 use crate::header::{Field, HeaderBlock};
 use crate::preview::Preview;
-use crate::structure::{Form, Node, Rendered, default_type, put_body};
+use crate::structure::{Form, Node, Rendered, put_body};
 use crate::{Part, PartKind, Summary, text};
 
 /// A digest has two parts per message; a client that shows more than a few hundred does not exist.
@@ -406,21 +406,21 @@ fn classify(header: &HeaderBlock, in_digest: bool, may_nest: bool) -> (ContentTy
     let mut content_type = match given {
         Some(content_type) => content_type,
         None if in_digest => ContentType::new("message", "rfc822"),
-        None => default_type(),
+        None => ContentType::text_plain(),
     };
     if content_type.is_multipart() {
         let boundary = content_type.parameters.value("boundary").map(String::into_bytes);
         match boundary.filter(|boundary| may_nest && !boundary.is_empty() && boundary.len() <= MAX_BOUNDARY) {
             Some(boundary) => return (content_type, Form::Multipart, Some(boundary)),
             // RFC 2045 §5.2: a malformed type counts as text.
-            None => return (default_type(), Form::Text, None),
+            None => return (ContentType::text_plain(), Form::Text, None),
         }
     }
     if content_type.is_message() {
         return if may_nest {
             (content_type, Form::Message, None)
         } else {
-            (default_type(), Form::Text, None)
+            (ContentType::text_plain(), Form::Text, None)
         };
     }
     if content_type.is_text() {

@@ -2,9 +2,8 @@
 //! together at its end, when the sizes are known.
 
 use crate::Part;
-use crate::content::{ContentType, Parameters, parse_disposition, parse_languages};
+use crate::content::{ContentType, Parameters, parse_disposition, parse_languages, transfer_encoding};
 use crate::header::{Field, HeaderBlock};
-use crate::lexer::Lexer;
 use crate::wire::{NIL, put_parameter, put_text, put_token};
 
 /// Which of the four forms of `body` a part has.
@@ -62,7 +61,7 @@ impl Rendered {
             head.push(b' ');
             put_text(&mut head, text(Field::ContentDescription).as_deref());
             head.push(b' ');
-            put_token(&mut head, &transfer_encoding(header));
+            put_token(&mut head, &transfer_encoding(text(Field::ContentTransferEncoding).as_deref()));
             tail.push(b' ');
             put_text(&mut tail, text(Field::ContentMd5).as_deref());
         }
@@ -77,40 +76,8 @@ impl Rendered {
 
     /// An empty text, for a multipart that has no parts: the grammar asks for at least one.
     pub(crate) fn empty_text() -> Self {
-        let content_type = default_type();
-        Self::new(Form::Text, &content_type, &HeaderBlock::default(), None, Vec::new())
+        Self::new(Form::Text, &ContentType::text_plain(), &HeaderBlock::default(), None, Vec::new())
     }
-}
-
-/// RFC 2045 §5.2.
-pub(crate) fn default_type() -> ContentType {
-    let mut content_type = ContentType::new("text", "plain");
-    content_type.parameters.0.push(("charset".into(), "us-ascii".into()));
-    content_type
-}
-
-/// `Content-Transfer-Encoding`, `7bit` if there is none (RFC 2045 §6.1). What it says with a space
-/// or a semicolon too many is still told, since without it the body cannot be read.
-pub(crate) fn transfer_encoding(header: &HeaderBlock) -> String {
-    const KNOWN: [&str; 5] = ["7bit", "8bit", "base64", "binary", "quoted-printable"];
-    let value = header.first(Field::ContentTransferEncoding, None).unwrap_or_default();
-    let mut lexer = Lexer::new(&value);
-    lexer.skip_cfws();
-    let token = lexer.mime_token();
-    lexer.skip_cfws();
-    if token.is_empty() {
-        return "7bit".to_owned();
-    }
-    if lexer.is_at_end() || lexer.peek() == Some(';') {
-        return token.to_owned();
-    }
-    let second = lexer.mime_token();
-    let known = KNOWN.iter().find(|known| {
-        [format!("{token}{second}"), format!("{token}-{second}")]
-            .iter()
-            .any(|joined| joined.eq_ignore_ascii_case(known))
-    });
-    known.map_or_else(|| token.to_owned(), |known| (*known).to_owned())
 }
 
 /// ```abnf
