@@ -1,12 +1,26 @@
-//! Search within a mailbox with the substring semantics of RFC 9051 §6.4.4.
+//! Search within a mailbox with the substring semantics of RFC 9051 §6.4.4: the text decides, no
+//! index is trusted. What the index record can tell costs nothing; what the summary can tell costs
+//! one page of rows per 256 messages; only what is left reads header blocks or bodies.
 
-use crate::{Flags, IdSet, Messages, Modseq, OpenMailbox, Result, Snapshot};
+use hub_mime::{Part, SummaryView, contains_folded, fold};
+
+use crate::{Error, Flags, IdSet, Message, Messages, Modseq, OpenMailbox, Record, Result, Snapshot};
+
+/// Messages whose summaries are fetched at once.
+const SUMMARIES: usize = 256;
+/// Bodies read at once.
+const BODIES: usize = 16;
+/// A body is searched up to this many bytes; a larger one is mostly attachment.
+const BODY_LIMIT: u64 = 32 * 1024 * 1024;
+const DAY: i64 = 86_400;
+/// Most that a Date's zone can differ from UTC (RFC 5322 allows ±99 hours; nobody lives there).
+const ZONE: i64 = 14 * 3_600;
 
 /// A search key. Dates are days since 1970-01-01 (as the client wrote them, zone ignored).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Criterion {
     All,
-    And(Vec<Criterion>),
+    And(Vec<Self>),
     /// Substring of the decoded body text (all text parts).
     Body(String),
     /// All these flags are set.
@@ -16,8 +30,8 @@ pub enum Criterion {
     LargerThan(u64),
     ModseqAtLeast(Modseq),
     Never,
-    Not(Box<Criterion>),
-    Or(Box<Criterion>, Box<Criterion>),
+    Not(Box<Self>),
+    Or(Box<Self>, Box<Self>),
     ReceivedBefore(i64),
     ReceivedOn(i64),
     ReceivedSince(i64),
@@ -38,6 +52,262 @@ impl Messages<'_> {
         snapshot: &Snapshot,
         criterion: &Criterion,
     ) -> Result<Vec<u32>> {
-        todo!()
+        let criterion = folded(criterion);
+        let mut found = Vec::new();
+        let mut undecided = Vec::new();
+        for (index, record) in snapshot.iter().enumerate() {
+            match by_record(&criterion, record) {
+                Some(true) => found.push(index as u32),
+                Some(false) => {}
+                None => undecided.push((index as u32, *record)),
+            }
+        }
+        for page in undecided.chunks(SUMMARIES) {
+            self.search_page(mailbox, &criterion, page, &mut found).await?;
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    async fn search_page(
+        &self,
+        mailbox: &OpenMailbox,
+        criterion: &Criterion,
+        page: &[(u32, Record)],
+        found: &mut Vec<u32>,
+    ) -> Result<()> {
+        let emails: Vec<_> = page.iter().map(|(_, record)| record.email).collect();
+        let messages = self.fetch(&emails).await?;
+        let mut unread = Vec::new();
+        for ((index, record), message) in page.iter().zip(messages) {
+            // Reclaimed since, and expunged an hour ago at the least: it does not match.
+            let Some(message) = message else { continue };
+            match by_summary(criterion, record, &message)? {
+                Some(true) => found.push(*index),
+                Some(false) => {}
+                None => unread.push((*index, *record, message)),
+            }
+        }
+        for bodies in unread.chunks(BODIES) {
+            for (index, record, message) in bodies {
+                let until = match needs_body(criterion) {
+                    true => BODY_LIMIT,
+                    false => header_length(message)?,
+                };
+                let bytes = self.read(message, 0..until).await?;
+                let parts: Vec<Part> = view(message)?.parts().collect();
+                let text = Text { bytes: &bytes, prefix: message.prefix.len(), parts: &parts };
+                if by_text(criterion, record, message, &text)? {
+                    found.push(*index);
+                }
+            }
+            tracing::trace!(mailbox = mailbox.id().0, bodies = bodies.len(), "searched bodies");
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+}
+
+fn view(message: &Message) -> Result<SummaryView<'_>> {
+    SummaryView::new(&message.summary).ok_or_else(|| {
+        Error::Unavailable(hub_storage::Error::Damaged("a message's summary is damaged".into()))
+    })
+}
+
+fn header_length(message: &Message) -> Result<u64> {
+    Ok(message.prefix.len() as u64 + view(message)?.header_length())
+}
+
+/// The same criterion with all text folded once.
+fn folded(criterion: &Criterion) -> Criterion {
+    let boxed = |c: &Criterion| Box::new(folded(c));
+    match criterion {
+        Criterion::And(all) => Criterion::And(all.iter().map(folded).collect()),
+        Criterion::Body(text) => Criterion::Body(fold(text)),
+        Criterion::Header(name, text) => Criterion::Header(name.to_ascii_lowercase(), fold(text)),
+        Criterion::Not(inner) => Criterion::Not(boxed(inner)),
+        Criterion::Or(a, b) => Criterion::Or(boxed(a), boxed(b)),
+        Criterion::Text(text) => Criterion::Text(fold(text)),
+        other => other.clone(),
+    }
+}
+
+fn needs_body(criterion: &Criterion) -> bool {
+    match criterion {
+        Criterion::Body(_) | Criterion::Text(_) => true,
+        Criterion::And(all) => all.iter().any(needs_body),
+        Criterion::Not(inner) => needs_body(inner),
+        Criterion::Or(a, b) => needs_body(a) || needs_body(b),
+        _ => false,
+    }
+}
+
+/// Three-valued logic: `leaf` says what it knows, this combines it.
+fn decide(criterion: &Criterion, leaf: &mut impl FnMut(&Criterion) -> Option<bool>) -> Option<bool> {
+    match criterion {
+        Criterion::All => Some(true),
+        Criterion::Never => Some(false),
+        Criterion::And(all) => {
+            let mut result = Some(true);
+            for part in all {
+                match decide(part, leaf) {
+                    Some(false) => return Some(false),
+                    Some(true) => {}
+                    None => result = None,
+                }
+            }
+            result
+        }
+        Criterion::Not(inner) => decide(inner, leaf).map(|result| !result),
+        Criterion::Or(a, b) => match (decide(a, leaf), decide(b, leaf)) {
+            (Some(true), _) | (_, Some(true)) => Some(true),
+            (Some(false), Some(false)) => Some(false),
+            _ => None,
+        },
+        other => leaf(other),
+    }
+}
+
+fn by_record(criterion: &Criterion, record: &Record) -> Option<bool> {
+    decide(criterion, &mut |leaf| record_leaf(leaf, record))
+}
+
+fn record_leaf(leaf: &Criterion, record: &Record) -> Option<bool> {
+    let received = record.received_at.div_euclid(DAY);
+    Some(match leaf {
+        Criterion::Flags(flags) => record.flags.contains(*flags),
+        Criterion::LargerThan(size) => u64::from(record.size) > *size,
+        Criterion::ModseqAtLeast(modseq) => record.modseq >= *modseq,
+        Criterion::ReceivedBefore(day) => received < *day,
+        Criterion::ReceivedOn(day) => received == *day,
+        Criterion::ReceivedSince(day) => received >= *day,
+        Criterion::SmallerThan(size) => u64::from(record.size) < *size,
+        Criterion::Uids(uids) => uids.contains(u64::from(record.uid)),
+        _ => return None,
+    })
+}
+
+fn by_summary(criterion: &Criterion, record: &Record, message: &Message) -> Result<Option<bool>> {
+    let view = view(message)?;
+    Ok(decide(criterion, &mut |leaf| record_leaf(leaf, record).or_else(|| summary_leaf(leaf, record, &view))))
+}
+
+fn summary_leaf(leaf: &Criterion, record: &Record, view: &SummaryView<'_>) -> Option<bool> {
+    match leaf {
+        Criterion::Header(name, text) if !text.is_empty() => {
+            let value = match name.as_str() {
+                "bcc" => view.bcc(),
+                "cc" => view.cc(),
+                "from" => view.from(),
+                "subject" => view.subject(),
+                "to" => view.to(),
+                _ => return None,
+            };
+            // A match is one. No match may be due to comments or syntax that the summary leaves
+            // out of addresses, so only the subject can be denied here.
+            match contains_folded(value, text) {
+                true => Some(true),
+                false => (name == "subject").then_some(false),
+            }
+        }
+        Criterion::SentBefore(_) | Criterion::SentOn(_) | Criterion::SentSince(_) => {
+            // The day as written differs from UTC's near midnight; only then the field is read.
+            let sent = view.sent_at().unwrap_or(record.received_at);
+            let earliest = sent_leaf(leaf, (sent - ZONE).div_euclid(DAY));
+            let latest = sent_leaf(leaf, (sent + ZONE).div_euclid(DAY));
+            let between = sent_leaf(leaf, sent.div_euclid(DAY));
+            if view.sent_at().is_none() {
+                return Some(between);
+            }
+            (earliest == latest && earliest == between).then_some(between)
+        }
+        // Found in the decoded header text means found.
+        Criterion::Text(text) => {
+            let places = [view.subject(), view.from(), view.to(), view.cc()];
+            places.iter().any(|place| contains_folded(place, text)).then_some(true)
+        }
+        _ => None,
+    }
+}
+
+fn sent_leaf(leaf: &Criterion, sent: i64) -> bool {
+    match leaf {
+        Criterion::SentBefore(day) => sent < *day,
+        Criterion::SentOn(day) => sent == *day,
+        Criterion::SentSince(day) => sent >= *day,
+        _ => false,
+    }
+}
+
+/// The bytes of a message, or of its header block.
+struct Text<'a> {
+    bytes: &'a [u8],
+    prefix: usize,
+    parts: &'a [Part],
+}
+
+fn by_text(criterion: &Criterion, record: &Record, message: &Message, text: &Text<'_>) -> Result<bool> {
+    let view = view(message)?;
+    let header_end = (text.prefix + view.header_length() as usize).min(text.bytes.len());
+    let header = &text.bytes[..header_end];
+    let decided = decide(criterion, &mut |leaf| {
+        if let Some(known) = record_leaf(leaf, record).or_else(|| summary_leaf(leaf, record, &view)) {
+            return Some(known);
+        }
+        let in_body = |needle: &str| {
+            let received = &text.bytes[text.prefix.min(text.bytes.len())..];
+            hub_mime::searchable_texts(received, text.parts).any(|text| contains_folded(&text, needle))
+        };
+        Some(match leaf {
+            Criterion::Body(needle) => in_body(needle),
+            Criterion::Header(name, needle) => {
+                hub_mime::header_values(header, name).any(|value| contains_folded(&value, needle))
+            }
+            Criterion::Text(needle) => {
+                contains_folded(&hub_mime::header_text(header), needle) || in_body(needle)
+            }
+            dates => {
+                let written = hub_mime::header_values(header, "date").next();
+                let day = written.as_deref().and_then(written_day);
+                sent_leaf(dates, day.unwrap_or(record.received_at.div_euclid(DAY)))
+            }
+        })
+    });
+    Ok(decided.unwrap_or(false))
+}
+
+/// The day of a Date field as written, zone ignored (RFC 9051 §6.4.4), in days since 1970-01-01.
+fn written_day(value: &str) -> Option<i64> {
+    let date = mail_parser::DateTime::parse_rfc822(value)?;
+    let utc = mail_parser::DateTime { hour: 0, minute: 0, second: 0, tz_hour: 0, tz_minute: 0, ..date };
+    Some(utc.to_timestamp().div_euclid(DAY))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_taken_as_written() {
+        for (value, day) in [
+            ("Thu, 1 Jan 1970 00:30:00 +0200", Some(0)),
+            ("Thu, 1 Jan 1970 23:30:00 -0800", Some(0)),
+            ("Fri, 2 Jan 1970 00:00:00 +0000 (a comment)", Some(1)),
+            ("nonsense", None),
+        ] {
+            assert_eq!(written_day(value), day, "{value}");
+        }
+    }
+
+    #[test]
+    fn unknown_is_carried_through() {
+        let unknown = || Criterion::Text("x".into());
+        let decide = |criterion| decide(&criterion, &mut |_| None);
+        assert_eq!(decide(Criterion::And(vec![unknown(), Criterion::Never])), Some(false));
+        assert_eq!(decide(Criterion::And(vec![unknown(), Criterion::All])), None);
+        assert_eq!(decide(Criterion::Or(Box::new(unknown()), Box::new(Criterion::All))), Some(true));
+        assert_eq!(decide(Criterion::Or(Box::new(unknown()), Box::new(Criterion::Never))), None);
+        assert_eq!(decide(Criterion::Not(Box::new(unknown()))), None);
+        assert_eq!(decide(Criterion::And(Vec::new())), Some(true));
     }
 }

@@ -144,16 +144,27 @@ pub async fn push(tx: &mut Tx, message: &NewQueued) -> Result<i64> {
 pub async fn take_due(tx: &mut Tx, now: i64, limit: usize, lease_seconds: i64) -> Result<Vec<DueMessage>> {
     // Only the writer claims, so no row can be claimed twice; several nodes on one PostgreSQL would
     // need FOR UPDATE SKIP LOCKED here.
-    let mut recipients: BTreeMap<i64, Vec<DueRecipient>> = BTreeMap::new();
-    let claimed = tx
+    let mut due = tx
         .connection
         .query(
-            "UPDATE queue_recipient SET leased_until = $3
-             WHERE next_attempt_at <= $1 AND leased_until <= $1 AND message IN
-               (SELECT message FROM queue_recipient WHERE next_attempt_at <= $1 AND leased_until <= $1
-                GROUP BY message ORDER BY MIN(next_attempt_at) LIMIT $2)
+            "SELECT message FROM queue_recipient WHERE next_attempt_at <= $1 AND leased_until <= $1
+             ORDER BY next_attempt_at LIMIT $2",
+            values![now, limit as i64 * 10],
+            |row| row.int(0),
+        )
+        .await?;
+    due.sort_unstable();
+    due.dedup();
+    due.truncate(limit);
+    let mut recipients: BTreeMap<i64, Vec<DueRecipient>> = BTreeMap::new();
+    let rows = due.iter().map(|message| values![*message, now, now + lease_seconds]).collect();
+    let claimed = tx
+        .connection
+        .query_many(
+            "UPDATE queue_recipient SET leased_until = v.column3 FROM (VALUES {values}) AS v
+             WHERE message = v.column1 AND next_attempt_at <= v.column2 AND leased_until <= v.column2
              RETURNING message, id, address, notify, original, attempts",
-            values![now, limit as i64, now + lease_seconds],
+            rows,
             |row| {
                 let recipient = DueRecipient {
                     id: row.int(1)?,

@@ -33,7 +33,10 @@ pub(crate) async fn check(storage: &Storage) {
     let mut reader = storage.reader().await.expect("reader");
     for sql in statements {
         let verb = sql.split_whitespace().next().unwrap_or_default();
-        if !["SELECT", "UPDATE", "DELETE", "INSERT"].contains(&verb) || sql.contains("pg_tables") {
+        if !["SELECT", "UPDATE", "DELETE", "INSERT"].contains(&verb)
+            || sql.contains("pg_tables")
+            || sql.contains("sqlite_master")
+        {
             continue;
         }
         let explain: &'static str = String::leak(format!("EXPLAIN QUERY PLAN {sql}"));
