@@ -134,6 +134,21 @@ impl Hub {
     /// Decides where mail for `address` goes: exact address or alias first, then without `+detail`;
     /// `postmaster` of every domain of ours always exists (RFC 5321 §4.5.1).
     pub async fn route(&self, address: &Address) -> Result<Route> {
+        let key = address.key();
+        match self.0.routes.get(&key) {
+            Ok(route) => Ok(route),
+            Err(ticket) => {
+                let route = self.find_route(address).await?;
+                // Misses are not kept: anybody can ask for any number of them.
+                if matches!(route, Route::Local(_)) {
+                    self.0.routes.put(ticket, key, route.clone());
+                }
+                Ok(route)
+            }
+        }
+    }
+
+    async fn find_route(&self, address: &Address) -> Result<Route> {
         let storage = &self.0.storage;
         if !storage.has_domain(address.domain()).await? {
             return Ok(Route::Elsewhere);

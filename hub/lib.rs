@@ -9,6 +9,7 @@
 mod accounts;
 mod address;
 mod admin;
+mod cache;
 mod deliver;
 mod error;
 mod login;
@@ -21,7 +22,6 @@ mod snapshot;
 mod submit;
 mod thread;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -61,7 +61,9 @@ struct Inner {
     secret: [u8; 32],
     logins: login::Logins,
     mailboxes: mailbox::Mailboxes,
-    keywords: Mutex<HashMap<AccountId, Arc<Keywords>>>,
+    keywords: cache::Cache<AccountId, Arc<Keywords>>,
+    /// Where addresses (lower case) lead, for the hot path of every RCPT TO.
+    routes: cache::Cache<String, Route>,
     queue_filled: tokio::sync::Notify,
     maintenance: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
@@ -86,7 +88,8 @@ impl Hub {
             storage,
             settings,
             secret,
-            keywords: Mutex::default(),
+            keywords: cache::Cache::new(),
+            routes: cache::Cache::new(),
             queue_filled: tokio::sync::Notify::new(),
             maintenance: Mutex::new(None),
         }));
@@ -116,9 +119,11 @@ impl Inner {
             match change {
                 Change::Account(account) => {
                     self.logins.forget(*account);
-                    locked(&self.keywords).remove(account);
+                    self.keywords.remove(account);
+                    self.routes.clear();
                 }
-                Change::Keywords(account) => drop(locked(&self.keywords).remove(account)),
+                Change::Domains => self.routes.clear(),
+                Change::Keywords(account) => self.keywords.remove(account),
                 Change::Queue => self.queue_filled.notify_one(),
                 Change::MailboxDeleted { .. } | Change::Messages { .. } => {}
             }

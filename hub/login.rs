@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hub_storage::accounts::AccountRow;
@@ -20,6 +21,8 @@ pub(crate) struct Logins {
     /// Of this process only: keys what is remembered, so that no secret lies in memory.
     key: [u8; 32],
     remembered: Mutex<HashMap<[u8; 32], (AccountId, Address, Instant)>>,
+    /// Counts what was forgotten: a password checked before it was changed is not remembered after.
+    changes: AtomicU64,
     /// argon2 takes 19 MiB and a core each time; more at once than cores only costs memory.
     hashing: Semaphore,
     /// Checked against when there is no such account, so that it takes as long.
@@ -34,6 +37,7 @@ impl Logins {
         Ok(Self {
             key,
             remembered: Mutex::default(),
+            changes: AtomicU64::new(0),
             hashing: Semaphore::new(cores),
             nobody: tokio::sync::OnceCell::new(),
         })
@@ -60,9 +64,12 @@ impl Logins {
         (*until > Instant::now()).then(|| (*account, handle.clone()))
     }
 
-    fn remember(&self, token: [u8; 32], account: AccountId, handle: Address) {
+    fn remember(&self, (token, changes): ([u8; 32], u64), account: AccountId, handle: Address) {
         let now = Instant::now();
         let mut remembered = crate::locked(&self.remembered);
+        if self.changes.load(Ordering::Acquire) != changes {
+            return;
+        }
         if remembered.len() >= MOST {
             remembered.retain(|_, (_, _, until)| *until > now);
             if remembered.len() >= MOST {
@@ -74,7 +81,9 @@ impl Logins {
 
     /// Forgets an account's log-ins: its password changed, or it is gone.
     pub(crate) fn forget(&self, account: AccountId) {
-        crate::locked(&self.remembered).retain(|_, (id, _, _)| *id != account);
+        let mut remembered = crate::locked(&self.remembered);
+        self.changes.fetch_add(1, Ordering::Release);
+        remembered.retain(|_, (id, _, _)| *id != account);
     }
 }
 
@@ -90,6 +99,7 @@ impl Hub {
         if let Some((id, handle)) = logins.recall(&token) {
             return Ok(self.account(id, handle));
         }
+        let token = (token, logins.changes.load(Ordering::Acquire));
         let account = self.account_of_login(name).await?;
         if let Some(account) = &account
             && let Some(hash) = password::app_password_hash(secret)
@@ -125,7 +135,7 @@ impl Hub {
         self.open_account(&account, None)
     }
 
-    fn open_account(&self, row: &AccountRow, token: Option<[u8; 32]>) -> Result<Account> {
+    fn open_account(&self, row: &AccountRow, token: Option<([u8; 32], u64)>) -> Result<Account> {
         let handle = Address::parse(&row.handle)?;
         if let Some(token) = token {
             self.0.logins.remember(token, row.id, handle.clone());

@@ -145,7 +145,7 @@ impl Mailboxes {
                     edits[place].2.push(edit);
                 }
                 Change::MailboxDeleted { account, mailbox } => self.forget((account, mailbox)),
-                Change::Account(_) | Change::Keywords(_) | Change::Queue => {}
+                Change::Account(_) | Change::Domains | Change::Keywords(_) | Change::Queue => {}
             }
         }
         for (key, modseq, edits) in edits {

@@ -105,17 +105,14 @@ impl Messages<'_> {
     pub async fn keywords(&self) -> Result<Arc<Keywords>> {
         let cache = &self.account.hub.0.keywords;
         let id = self.account.id;
-        if let Some(known) = crate::locked(cache).get(&id) {
-            return Ok(Arc::clone(known));
+        match cache.get(&id) {
+            Ok(known) => Ok(known),
+            Err(ticket) => {
+                let keywords = Arc::new(Keywords(self.storage().keywords(id).await?));
+                cache.put(ticket, id, Arc::clone(&keywords));
+                Ok(keywords)
+            }
         }
-        let keywords = Arc::new(Keywords(self.storage().keywords(id).await?));
-        let mut cache = crate::locked(cache);
-        // A handful of words per account that is logged in; start over rather than grow for ever.
-        if cache.len() >= 10_000 {
-            cache.clear();
-        }
-        cache.insert(id, Arc::clone(&keywords));
-        Ok(keywords)
     }
 
     /// The flag bits of these keyword names (case-insensitive), made up if `create`. Names unknown

@@ -122,7 +122,10 @@ pub async fn add_domain(tx: &mut Tx, name: &str) -> Result<()> {
     let sql = "INSERT INTO domain (name, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     match tx.connection.execute(sql, values![name, now]).await? {
         0 => Err(Error::Exists("domain")),
-        _ => Ok(()),
+        _ => {
+            tx.changed(Change::Domains);
+            Ok(())
+        }
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) const INSERT: &str = "INSERT INTO journal
 pub enum Change {
     /// Credentials, addresses or existence of an account.
     Account(AccountId),
+    /// A domain was added.
+    Domains,
     /// Keywords were added.
     Keywords(AccountId),
     /// A mailbox was deleted.
