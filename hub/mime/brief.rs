@@ -37,7 +37,7 @@ impl<'a> Reader<'a> {
             let is = |value: &[u8], name: &[u8]| value.eq_ignore_ascii_case(name);
             if is(kind, b"\"text\"") {
                 self.copy_values(out, 1)?;
-            } else if is(kind, b"\"message\"") && (is(subtype, b"\"rfc822\"") || is(subtype, b"\"global\"")) {
+            } else if is(kind, b"\"message\"") && is(subtype, b"\"rfc822\"") {
                 self.copy_values(out, 1)?;
                 if !self.take(b' ') {
                     return None;

@@ -58,11 +58,6 @@ impl ContentType {
     pub(crate) fn is_text(&self) -> bool {
         self.kind.eq_ignore_ascii_case("text")
     }
-
-    /// message/rfc822 and message/global (RFC 6532 §3.7) hold a message.
-    pub(crate) fn is_message(&self) -> bool {
-        self.is("message", "rfc822") || self.is("message", "global")
-    }
 }
 
 /// `Content-Disposition` (RFC 2183); `None` if there is nothing of use in it. Parameters without a

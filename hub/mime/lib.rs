@@ -9,6 +9,7 @@ mod address;
 mod brief;
 mod charset;
 mod content;
+mod date;
 mod envelope;
 mod fields;
 mod fold;

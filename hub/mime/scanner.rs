@@ -3,7 +3,7 @@
 //! Nothing is an error: whatever the bytes are, there is a tree of parts. Beyond a limit the rest
 //! is text of the part that is open.
 
-use crate::content::ContentType;
+use crate::content::{ContentType, transfer_encoding};
 use crate::envelope::{Addresses, put_envelope};
 use crate::header::{Field, HeaderBlock};
 use crate::preview::Preview;
@@ -240,7 +240,7 @@ impl Scanner {
                     open.boundary = boundary;
                 }
             }
-            Form::Message => {
+            Form::Global | Form::Message => {
                 node.part.kind = PartKind::Message;
                 self.open_part();
             }
@@ -416,12 +416,15 @@ fn classify(header: &HeaderBlock, in_digest: bool, may_nest: bool) -> (ContentTy
             None => return (ContentType::text_plain(), Form::Text, None),
         }
     }
-    if content_type.is_message() {
+    if content_type.is("message", "rfc822") {
         return if may_nest {
             (content_type, Form::Message, None)
         } else {
             (ContentType::text_plain(), Form::Text, None)
         };
+    }
+    if content_type.is("message", "global") && may_nest && is_identity(header) {
+        return (content_type, Form::Global, None);
     }
     if content_type.is_text() {
         // RFC 2046 §4.1.2: the default.
@@ -431,6 +434,12 @@ fn classify(header: &HeaderBlock, in_digest: bool, may_nest: bool) -> (ContentTy
         return (content_type, Form::Text, None);
     }
     (content_type, Form::Basic, None)
+}
+
+/// True if the body stands there as it is. (RFC 6532 §3.7 lets message/global be encoded.)
+fn is_identity(header: &HeaderBlock) -> bool {
+    let encoding = transfer_encoding(header.first(Field::ContentTransferEncoding, None).as_deref());
+    ["7bit", "8bit", "binary"].iter().any(|identity| encoding.eq_ignore_ascii_case(identity))
 }
 
 /// A line without its line break, and the length of that.

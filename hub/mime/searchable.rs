@@ -38,9 +38,8 @@ fn leaf_text(header: &[u8], body: &[u8]) -> Option<String> {
         Some(value) => ContentType::parse(&value).unwrap_or_else(ContentType::text_plain),
         None => ContentType::text_plain(),
     };
-    // A multipart or message that is a leaf was nested too deep, or malformed.
-    let is_text = content_type.is_text() || content_type.is_multipart() || content_type.is_message();
-    if !is_text {
+    // A multipart or message that is a leaf was malformed, or nested too deep.
+    if !["message", "multipart", "text"].iter().any(|kind| content_type.kind.eq_ignore_ascii_case(kind)) {
         return None;
     }
     let encoding = transfer_encoding(value("Content-Transfer-Encoding").as_deref());

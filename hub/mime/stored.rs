@@ -1,12 +1,13 @@
 //! The form in which a [`Summary`] is kept: version byte, numbers, section lengths, sections.
 //!
 //! ```text
-//! version u8 | size | header_length | received_count | sent_at (0, or 1 and zigzag)
+//! version u8 | size | header_length | received_count | sent_at (0, or 1, zigzag, zone)
 //! | one length per section | sections in the order of `Section`
 //! ```
 //! Numbers are LEB128. Looking into it ([`SummaryView`]) reads some twenty short numbers and
 //! copies nothing, so that FETCH ENVELOPE of a whole mailbox is a memcpy per message.
 
+use crate::summary::sent_day;
 use crate::{Part, PartKind, Summary};
 
 /// Raise it when the layout or the meaning of a section changes; older ones are then summarised
@@ -66,6 +67,7 @@ impl Summary {
             Some(seconds) => {
                 out.push(1);
                 put_number(&mut out, ((seconds << 1) ^ (seconds >> 63)) as u64);
+                put_number(&mut out, u64::from(self.sent_zone as u16));
             }
         }
         for section in sections {
@@ -96,6 +98,7 @@ impl Summary {
             message_id: text(Section::MessageId)?,
             references: list(Section::References)?,
             sent_at: view.sent_at,
+            sent_zone: view.sent_zone,
             preview: text(Section::Preview)?,
             received_count: view.received_count,
             author_addresses: list(Section::AuthorAddresses)?,
@@ -112,6 +115,7 @@ pub struct SummaryView<'a> {
     header_length: u64,
     received_count: u32,
     sent_at: Option<i64>,
+    sent_zone: i16,
     sections: &'a [u8],
     /// Where each section ends within `sections`.
     ends: [u32; SECTIONS],
@@ -127,9 +131,13 @@ impl<'a> SummaryView<'a> {
         let size = take_number(&mut rest)?;
         let header_length = take_number(&mut rest)?;
         let received_count = u32::try_from(take_number(&mut rest)?).ok()?;
-        let sent_at = match take_number(&mut rest)? {
-            0 => None,
-            1 => Some(take_number(&mut rest)?).map(|n| (n >> 1) as i64 ^ -((n & 1) as i64)),
+        let (sent_at, sent_zone) = match take_number(&mut rest)? {
+            0 => (None, 0),
+            1 => {
+                let zigzag = take_number(&mut rest)?;
+                let seconds = (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
+                (Some(seconds), u16::try_from(take_number(&mut rest)?).ok()? as i16)
+            }
             _ => return None,
         };
         let mut ends = [0; SECTIONS];
@@ -143,6 +151,7 @@ impl<'a> SummaryView<'a> {
             header_length,
             received_count,
             sent_at,
+            sent_zone,
             sections: rest,
             ends,
         })
@@ -162,6 +171,11 @@ impl<'a> SummaryView<'a> {
 
     pub fn sent_at(&self) -> Option<i64> {
         self.sent_at
+    }
+
+    /// See [`Summary::sent_day`].
+    pub fn sent_day(&self) -> Option<i64> {
+        sent_day(self.sent_at, self.sent_zone)
     }
 
     pub fn envelope(&self) -> &'a [u8] {
@@ -345,12 +359,12 @@ mod tests {
         let list = || proptest::collection::vec(".{0,20}", 0..4);
         let bytes = || proptest::collection::vec(any::<u8>(), 0..300);
         (
-            (any::<u64>(), any::<u64>(), any::<u32>(), any::<Option<i64>>()),
+            (any::<u64>(), any::<u64>(), any::<u32>(), any::<Option<(i64, i16)>>()),
             (bytes(), bytes(), proptest::collection::vec(part(), 0..5)),
             proptest::array::uniform7(".{0,40}"),
             (list(), list(), list()),
         )
-            .prop_map(|((size, header_length, received_count, sent_at), wire, text, lists)| {
+            .prop_map(|((size, header_length, received_count, sent), wire, text, lists)| {
                 let [subject, from, to, cc, bcc, message_id, preview] = text;
                 Summary {
                     size,
@@ -365,7 +379,8 @@ mod tests {
                     bcc,
                     message_id,
                     references: lists.0,
-                    sent_at,
+                    sent_at: sent.map(|(at, _)| at),
+                    sent_zone: sent.map_or(0, |(_, zone)| zone),
                     preview,
                     received_count,
                     author_addresses: lists.1,
@@ -384,6 +399,7 @@ mod tests {
             prop_assert_eq!(view.header_length(), summary.header_length);
             prop_assert_eq!(view.received_count(), summary.received_count);
             prop_assert_eq!(view.sent_at(), summary.sent_at);
+            prop_assert_eq!(view.sent_day(), summary.sent_day());
             prop_assert_eq!(view.envelope(), &summary.envelope[..]);
             prop_assert_eq!(view.body_structure(), &summary.body_structure[..]);
             prop_assert!(view.parts().eq(summary.parts.iter().cloned()));

@@ -6,11 +6,15 @@ use crate::content::{ContentType, Parameters, parse_disposition, parse_languages
 use crate::header::{Field, HeaderBlock};
 use crate::wire::{NIL, put_parameter, put_text, put_token};
 
-/// Which of the four forms of `body` a part has.
+/// How a part is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Form {
     #[default]
     Basic,
+    /// message/global, which has parts, but is basic in the structure: for IMAP4rev1 only
+    /// message/rfc822 has an ENVELOPE and a body in it (RFC 3501 §9, `media-message`; RFC 9051 would
+    /// have both), and a client that does not expect them loses the whole response.
+    Global,
     Message,
     Multipart,
     Text,
@@ -146,6 +150,9 @@ pub(crate) fn put_body(out: &mut Vec<u8>, nodes: &[Node], index: usize) -> usize
             out.extend_from_slice(&nodes[next].rendered.envelope);
             out.push(b' ');
             next = put_body(out, nodes, next);
+        }
+        while nodes.get(next).is_some_and(|below| below.part.depth > node.part.depth) {
+            next += 1;
         }
         if matches!(node.rendered.form, Form::Message | Form::Text) {
             put_number(out, node.lines);

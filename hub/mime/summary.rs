@@ -26,6 +26,8 @@ pub struct Summary {
     pub references: Vec<String>,
     /// Date header as Unix seconds; `None` if missing or unreadable.
     pub sent_at: Option<i64>,
+    /// Zone of the Date header, in minutes east of UTC; 0 without a date.
+    pub sent_zone: i16,
     /// First 256 characters of readable text (RFC 8970 PREVIEW).
     pub preview: String,
     /// Number of Received header fields, for loop detection (RFC 5321 §6.3).
@@ -34,6 +36,18 @@ pub struct Summary {
     pub author_addresses: Vec<String>,
     /// Values of Delivered-To header fields.
     pub delivered_to: Vec<String>,
+}
+
+impl Summary {
+    /// The day of the Date header as it was written, zone ignored, in days since 1970-01-01: what
+    /// SEARCH SENTON compares (RFC 9051 §6.4.4).
+    pub fn sent_day(&self) -> Option<i64> {
+        sent_day(self.sent_at, self.sent_zone)
+    }
+}
+
+pub(crate) fn sent_day(sent_at: Option<i64>, sent_zone: i16) -> Option<i64> {
+    Some(sent_at?.saturating_add(i64::from(sent_zone) * 60).div_euclid(86_400))
 }
 
 /// One node of the MIME tree.

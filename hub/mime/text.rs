@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use mail_parser::DateTime;
-
 use crate::Summary;
 use crate::address::EnvelopeAddress;
+use crate::date::parse_date;
 use crate::envelope::Addresses;
 use crate::header::{Field, HeaderBlock};
 use crate::words::{decode_words, message_ids};
@@ -31,7 +30,9 @@ pub(crate) fn read_header(
     summary.bcc = display(&addresses.bcc);
     summary.message_id = first_id(&last(Field::MessageId));
     summary.references = references(header);
-    summary.sent_at = parse_date(&last(Field::Date));
+    let date = parse_date(&last(Field::Date));
+    summary.sent_at = date.map(|date| date.seconds);
+    summary.sent_zone = date.map_or(0, |date| date.zone);
     summary.received_count = header.received_count();
     summary.author_addresses = author_addresses(addresses);
     let delivered_to = header.values(Field::DeliveredTo, charset).map(|value| value.trim().to_owned());
@@ -112,10 +113,4 @@ fn references(header: &HeaderBlock) -> Vec<String> {
         ids.drain(1..=ids.len() - MAX_REFERENCES);
     }
     ids
-}
-
-/// Unix seconds of a `date-time` (RFC 5322 §3.3, with the obsolete zones of §4.3).
-pub(crate) fn parse_date(value: &str) -> Option<i64> {
-    let date = DateTime::parse_rfc822(&format!("{value}\n"))?;
-    date.is_valid().then(|| date.to_timestamp())
 }
