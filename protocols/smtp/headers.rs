@@ -1,0 +1,208 @@
+//! Header fields that we write (pure).
+
+use std::net::IpAddr;
+
+use hub::{Address, normal_domain};
+
+/// The TLS connection, as Received tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tls {
+    /// Like `TLSv1.3`.
+    pub(crate) version: &'static str,
+    /// Like `TLS_AES_256_GCM_SHA384`.
+    pub(crate) cipher: Option<&'static str>,
+}
+
+/// How a message came in.
+#[derive(Clone, Debug)]
+pub(crate) struct Trace<'a> {
+    /// Our own name.
+    pub(crate) host_name: &'a str,
+    /// The argument of EHLO or HELO.
+    pub(crate) helo: &'a str,
+    pub(crate) esmtp: bool,
+    pub(crate) peer: IpAddr,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) authenticated: bool,
+    pub(crate) smtputf8: bool,
+    pub(crate) id: &'a str,
+    /// The recipient, if it is the only one: naming one of several would disclose a blind copy
+    /// (RFC 5321 §7.2).
+    pub(crate) recipient: Option<&'a Address>,
+    /// Unix seconds.
+    pub(crate) at: i64,
+}
+
+/// The Received field (RFC 5321 §4.4), with its line end.
+pub(crate) fn received(trace: &Trace<'_>) -> String {
+    let mut out = format!("Received: from {}", client(trace));
+    match trace.tls {
+        Some(Tls { version, cipher: Some(cipher) }) => {
+            out.push_str(&format!("\r\n\t(using {version} with cipher {cipher})"));
+        }
+        Some(Tls { version, cipher: None }) => out.push_str(&format!("\r\n\t(using {version})")),
+        None => {}
+    }
+    out.push_str(&format!(
+        "\r\n\tby {} with {} id {}",
+        trace.host_name,
+        protocol(trace.esmtp, trace.smtputf8, trace.tls.is_some(), trace.authenticated),
+        trace.id
+    ));
+    if let Some(recipient) = trace.recipient {
+        out.push_str(&format!("\r\n\tfor <{recipient}>"));
+    }
+    out.push_str(&format!(";\r\n\t{}\r\n", date(trace.at)));
+    out
+}
+
+/// `Extended-Domain`. A twin's own device is not named: its address tells where the twin is
+/// (RFC 5321 §7.6 leaves that to the site); the log has it.
+fn client(trace: &Trace<'_>) -> String {
+    if trace.authenticated {
+        return format!("{} (authenticated)", trace.host_name);
+    }
+    let literal = address_literal(trace.peer);
+    match normal_domain(trace.helo) {
+        Some(_) => format!("{} ({literal})", trace.helo),
+        None => format!("{literal} ({literal}) (HELO {})", trace.helo),
+    }
+}
+
+/// The `with` keyword (RFC 3848, RFC 6531 §4.3).
+pub(crate) fn protocol(esmtp: bool, utf8: bool, tls: bool, authenticated: bool) -> &'static str {
+    match (esmtp, utf8, tls, authenticated) {
+        (false, ..) => "SMTP",
+        (true, false, false, false) => "ESMTP",
+        (true, false, false, true) => "ESMTPA",
+        (true, false, true, false) => "ESMTPS",
+        (true, false, true, true) => "ESMTPSA",
+        (true, true, false, false) => "UTF8SMTP",
+        (true, true, false, true) => "UTF8SMTPA",
+        (true, true, true, false) => "UTF8SMTPS",
+        (true, true, true, true) => "UTF8SMTPSA",
+    }
+}
+
+/// `[192.0.2.1]` or `[IPv6:2001:db8::1]` (RFC 5321 §4.1.3).
+pub(crate) fn address_literal(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => format!("[{ip}]"),
+        IpAddr::V6(ip) => format!("[IPv6:{ip}]"),
+    }
+}
+
+/// A date as in RFC 5322 §3.3, in UTC.
+pub(crate) fn date(unix: i64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let days = unix.div_euclid(86_400);
+    let second = unix.rem_euclid(86_400);
+    // Counted in eras of 400 years that begin on 1 March, so that the leap day is the last one.
+    let since = days + 719_468;
+    let era = since.div_euclid(146_097);
+    let day_of_era = since.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12;
+    let year = era * 400 + year_of_era + i64::from(month < 2);
+    format!(
+        "{}, {day} {} {year} {:02}:{:02}:{:02} +0000",
+        DAYS[days.rem_euclid(7) as usize],
+        MONTHS[month as usize],
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
+}
+
+/// Date and Message-ID for a submitted message that lacks them (RFC 6409 §8.2, §8.3).
+pub(crate) fn missing(date_missing: bool, id_missing: bool, id: &str, domain: &str, at: i64) -> String {
+    let mut out = String::new();
+    if date_missing {
+        out.push_str(&format!("Date: {}\r\n", date(at)));
+    }
+    if id_missing {
+        out.push_str(&format!("Message-ID: <{id}@{domain}>\r\n"));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trace(recipient: Option<&Address>) -> Trace<'_> {
+        Trace {
+            host_name: "mail.example.org",
+            helo: "client.example",
+            esmtp: true,
+            peer: "192.0.2.1".parse().expect("an address"),
+            tls: None,
+            authenticated: false,
+            smtputf8: false,
+            id: "T1-1-1",
+            recipient,
+            at: 1_795_341_600,
+        }
+    }
+
+    #[test]
+    fn rfc5321_4_4_received() {
+        let alice = Address::parse("alice@example.org").expect("an address");
+        assert_eq!(
+            received(&trace(Some(&alice))),
+            "Received: from client.example ([192.0.2.1])\r\n\
+             \tby mail.example.org with ESMTP id T1-1-1\r\n\
+             \tfor <alice@example.org>;\r\n\
+             \tSun, 22 Nov 2026 10:00:00 +0000\r\n"
+        );
+        let tls = Tls { version: "TLSv1.3", cipher: Some("TLS_AES_256_GCM_SHA384") };
+        let v6 = "2001:db8::1".parse().expect("an address");
+        assert_eq!(
+            received(&Trace { tls: Some(tls), peer: v6, helo: "my:pc", ..trace(None) }),
+            "Received: from [IPv6:2001:db8::1] ([IPv6:2001:db8::1]) (HELO my:pc)\r\n\
+             \t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384)\r\n\
+             \tby mail.example.org with ESMTPS id T1-1-1;\r\n\
+             \tSun, 22 Nov 2026 10:00:00 +0000\r\n"
+        );
+        let submitted = received(&Trace { tls: Some(tls), authenticated: true, ..trace(None) });
+        assert!(submitted.starts_with("Received: from mail.example.org (authenticated)\r\n"));
+        assert!(submitted.contains(" with ESMTPSA id "));
+        assert!(!submitted.contains("192.0.2.1"));
+    }
+
+    #[test]
+    fn rfc3848_protocol_names() {
+        assert_eq!(protocol(false, true, true, true), "SMTP");
+        assert_eq!(protocol(true, false, true, true), "ESMTPSA");
+        assert_eq!(protocol(true, true, false, false), "UTF8SMTP");
+    }
+
+    #[test]
+    fn dates() {
+        for (unix, text) in [
+            (0, "Thu, 1 Jan 1970 00:00:00 +0000"),
+            (-1, "Wed, 31 Dec 1969 23:59:59 +0000"),
+            (951_782_399, "Mon, 28 Feb 2000 23:59:59 +0000"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 +0000"),
+            (951_868_800, "Wed, 1 Mar 2000 00:00:00 +0000"),
+            (1_798_761_599, "Thu, 31 Dec 2026 23:59:59 +0000"),
+            (4_107_542_400, "Mon, 1 Mar 2100 00:00:00 +0000"),
+        ] {
+            assert_eq!(date(unix), text);
+        }
+    }
+
+    #[test]
+    fn missing_fields_are_written() {
+        assert_eq!(missing(false, false, "x", "example.org", 0), "");
+        assert_eq!(
+            missing(true, true, "x", "example.org", 0),
+            "Date: Thu, 1 Jan 1970 00:00:00 +0000\r\nMessage-ID: <x@example.org>\r\n"
+        );
+    }
+}

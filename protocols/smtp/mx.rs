@@ -1,0 +1,81 @@
+//! Mail from other servers: for twins of this hub and nobody else. There is no relaying here, for
+//! whatever reason or address.
+
+use hub::{Delivery, Error, Hub, Incoming, Recipient, Route};
+
+use crate::headers::{Trace, received};
+use crate::path::ForwardPath;
+use crate::reply::Reply;
+use crate::session::{Destination, Envelope};
+use crate::settings::Settings;
+use crate::status::Failure;
+
+const NO_SUCH_USER: Reply = Reply::new(550, "5.1.1", "No such user here");
+const LOOP: Reply = Reply::new(554, "5.4.6", "The message runs in a circle");
+
+/// RFC 5321 §3.3: who is not ours is refused here and now; nothing is accepted to be bounced later.
+pub(crate) async fn accept_recipient(hub: &Hub, path: &ForwardPath) -> Result<Destination, Failure> {
+    let address = match path {
+        ForwardPath::Address(address) => address,
+        ForwardPath::Postmaster => return postmaster(hub).await,
+    };
+    match hub.route(address).await? {
+        Route::Local(accounts) if !accounts.is_empty() => {
+            Ok(Destination::Local(Recipient { address: address.clone(), accounts }))
+        }
+        Route::Local(_) | Route::Unknown => Err(NO_SUCH_USER.into()),
+        Route::Elsewhere => {
+            let text = format!("Relaying denied: {} is not hosted here", address.domain());
+            Err(Reply::with(550, "5.7.1", text).into())
+        }
+    }
+}
+
+/// RFC 5321 §4.5.1: always exists; on a hub without twins, soon.
+pub(crate) async fn postmaster(hub: &Hub) -> Result<Destination, Failure> {
+    match hub.postmaster().await {
+        Ok(recipient) => Ok(Destination::Local(recipient)),
+        Err(Error::NotFound(_)) => Err(Reply::new(451, "4.3.0", "Nobody lives here yet").into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Puts the message into the mailboxes. Success means that it is on disk (RFC 5321 §6.1).
+pub(crate) async fn deliver(
+    hub: &Hub,
+    settings: &Settings,
+    envelope: Envelope,
+    incoming: Incoming,
+    trace: &Trace<'_>,
+) -> Result<(), Failure> {
+    let mut recipients = Vec::with_capacity(envelope.recipients.len());
+    for accepted in envelope.recipients {
+        match accepted.destination {
+            Destination::Local(recipient) => recipients.push(recipient),
+            Destination::Elsewhere(_) => return Err(NO_SUCH_USER.into()),
+        }
+    }
+    check_loop(&incoming, &recipients, settings.max_received)?;
+    let recipient = match &recipients[..] {
+        [only] => Some(&only.address),
+        _ => None,
+    };
+    let trace = received(&Trace { recipient, ..trace.clone() }).into_bytes();
+    let reverse_path = envelope.mail.reverse_path;
+    hub.deliver(Delivery { incoming, reverse_path, recipients, trace }).await?;
+    Ok(())
+}
+
+/// RFC 5321 §6.3. Permanent: it will not come right by trying again. A Delivered-To of ours means
+/// that we had delivered it to the same recipient before it was forwarded back to us.
+fn check_loop(incoming: &Incoming, recipients: &[Recipient], max_received: u32) -> Result<(), Failure> {
+    let summary = &incoming.summary;
+    let seen = |recipient: &Recipient| {
+        let key = recipient.address.key();
+        summary.delivered_to.iter().any(|value| value.trim().to_lowercase() == key)
+    };
+    if summary.received_count > max_received || recipients.iter().any(seen) {
+        return Err(LOOP.into());
+    }
+    Ok(())
+}

@@ -1,0 +1,275 @@
+//! Empties the queue towards the relay host: takes what is due under a lease, sends it, records what
+//! became of each recipient, and reports failures to the sender.
+//!
+//! A message leaves the queue only after the relay host's 250 or a final failure was recorded. If
+//! the hub dies between that 250 and the record, the message is sent twice; it is never lost.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hub::{Hub, Outcome, QueuedMessage};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::Service;
+use crate::dsn::{self, Action, Report, ReportedRecipient};
+use crate::relay::{Broken, Connection, Dialer, Verdict};
+use crate::retry::{next_attempt, scaled};
+use crate::settings::Settings;
+use crate::status::causes;
+use crate::work::unix_now;
+
+/// Messages sent at one time, each on a connection of its own.
+const CONNECTIONS: usize = 4;
+/// An attempt ends before its lease does: nobody else may begin the next one meanwhile. It is time
+/// enough for 50 MiB at 50 KiB/s.
+const ATTEMPT_TIME: Duration = Duration::from_secs(18 * 60);
+const LEASE_SECONDS: i64 = 20 * 60;
+/// How often due messages are looked for when nobody tells of new ones.
+const POLL: Duration = Duration::from_secs(30);
+/// After the relay host could not be reached, so long nothing is taken from the queue: one attempt
+/// probes it for all.
+const DOWN_TIME: Duration = Duration::from_secs(60);
+/// For attempts under way when the server ends; what remains is sent after the lease.
+const DRAIN_TIME: Duration = Duration::from_secs(8);
+
+/// Runs until `shutdown`. Without a relay host it ends at once: messages stay in the queue.
+pub async fn run(service: Arc<Service>, shutdown: CancellationToken) {
+    let Some(relay) = service.settings.relay.clone() else { return };
+    let dialer = match Dialer::new(relay, &service.settings) {
+        Ok(dialer) => dialer,
+        Err(Broken(why)) => {
+            error!(why, "mail to the outside stays in the queue: the relay host cannot be used");
+            return;
+        }
+    };
+    let sender = Arc::new(Sender {
+        hub: service.hub.clone(),
+        settings: Arc::clone(&service.settings),
+        dialer,
+        idle: Mutex::default(),
+    });
+    let mut attempts = JoinSet::new();
+    let poll = scaled(POLL, service.settings.clock_scale);
+    let down_time = scaled(DOWN_TIME, service.settings.clock_scale);
+    while !shutdown.is_cancelled() {
+        let room = CONNECTIONS - attempts.len();
+        let due = sender.take_due(room).await;
+        if !due.is_empty() {
+            for message in due {
+                let sender = Arc::clone(&sender);
+                attempts.spawn(async move { sender.attempt(message).await });
+            }
+            continue;
+        }
+        if attempts.is_empty() {
+            sender.close_idle().await;
+        }
+        let reached = tokio::select! {
+            () = shutdown.cancelled() => break,
+            Some(ended) = attempts.join_next() => ended.unwrap_or_else(|panicked| {
+                error!(error = causes(&panicked), "an attempt to send a message panicked");
+                Reached::No
+            }),
+            () = service.hub.queue_filled(), if room > 0 => Reached::Yes,
+            () = tokio::time::sleep(poll), if room > 0 => Reached::Yes,
+        };
+        if let Reached::No = reached {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = tokio::time::sleep(down_time) => {}
+            }
+        }
+    }
+    let all_ended = async { while attempts.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN_TIME, all_ended).await.is_err() {
+        warn!("attempts to send did not end in time; their messages are tried again later");
+    }
+    sender.close_idle().await;
+}
+
+/// Whether the relay host could be talked to.
+enum Reached {
+    No,
+    Yes,
+}
+
+struct Sender {
+    hub: Hub,
+    settings: Arc<Settings>,
+    dialer: Dialer,
+    /// Connections whose last message went well.
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Sender {
+    async fn take_due(&self, room: usize) -> Vec<QueuedMessage> {
+        if room == 0 {
+            return Vec::new();
+        }
+        match self.hub.take_due(unix_now(), room, LEASE_SECONDS).await {
+            Ok(due) => due,
+            Err(error) => {
+                error!(error = causes(&error), "the queue cannot be read");
+                Vec::new()
+            }
+        }
+    }
+
+    async fn attempt(&self, message: QueuedMessage) -> Reached {
+        let sent = tokio::time::timeout(ATTEMPT_TIME, self.send(&message))
+            .await
+            .unwrap_or_else(|_| Err(Broken("the attempt took too long".into())));
+        let (verdicts, relay_reports, reached) = match sent {
+            Ok((verdicts, relay_reports)) => (verdicts, relay_reports, Reached::Yes),
+            Err(Broken(why)) => (vec![Verdict::Deferred(why); message.recipients.len()], false, Reached::No),
+        };
+        let verdicts = self.give_up_on_old(&message, verdicts);
+        self.record(&message, &verdicts, relay_reports).await;
+        reached
+    }
+
+    /// Sends on a connection that is open already, or on a new one. Tells whether the relay host
+    /// reports on from here.
+    async fn send(&self, message: &QueuedMessage) -> Result<(Vec<Verdict>, bool), Broken> {
+        let mut connection = match self.alive().await {
+            Some(connection) => connection,
+            None => self.dialer.connect().await?,
+        };
+        let verdicts = connection.send(&self.hub, message).await?;
+        let relay_reports = connection.reports();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        Ok((verdicts, relay_reports))
+    }
+
+    async fn alive(&self) -> Option<Connection> {
+        while let Some(mut connection) = self.take_idle() {
+            if connection.is_alive().await {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    fn take_idle(&self) -> Option<Connection> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    async fn close_idle(&self) {
+        while let Some(connection) = self.take_idle() {
+            connection.quit().await;
+        }
+    }
+
+    /// What was put off for five days fails.
+    fn give_up_on_old(&self, message: &QueuedMessage, verdicts: Vec<Verdict>) -> Vec<Verdict> {
+        let expired = next_attempt(unix_now(), message.created_at, 1, self.settings.clock_scale, 0).is_none();
+        let fail = |verdict| match verdict {
+            Verdict::Deferred(why) if expired => {
+                Verdict::Failed(format!("5.4.7 could not be delivered in time, at last: {why}"))
+            }
+            other => other,
+        };
+        verdicts.into_iter().map(fail).collect()
+    }
+
+    /// Reports first, then the queue: dying in between reports twice, never not at all.
+    async fn record(&self, message: &QueuedMessage, verdicts: &[Verdict], relay_reports: bool) {
+        self.log(message, verdicts);
+        let reported = self.report(message, verdicts, relay_reports).await;
+        let now = unix_now();
+        let outcomes = message.recipients.iter().zip(verdicts).map(|(recipient, verdict)| {
+            let outcome = match verdict.clone() {
+                Verdict::Delivered(status) => Outcome::Delivered { status },
+                Verdict::Failed(status) if reported => Outcome::Failed { status },
+                Verdict::Deferred(status) | Verdict::Failed(status) => {
+                    let scale = self.settings.clock_scale;
+                    let attempts = recipient.attempts + 1;
+                    let next = next_attempt(now, message.created_at, attempts, scale, message.id as u64);
+                    // Past the end only if the report could not be delivered; then soon again.
+                    let next_attempt_at = next.unwrap_or(now + 60);
+                    Outcome::Deferred { status, next_attempt_at }
+                }
+            };
+            (recipient.id, outcome)
+        });
+        if let Err(error) = self.hub.settle(message.id, outcomes.collect()).await {
+            error!(
+                message = message.id,
+                error = causes(&error),
+                "the outcome of an attempt was not recorded"
+            );
+        }
+    }
+
+    fn log(&self, message: &QueuedMessage, verdicts: &[Verdict]) {
+        for (recipient, verdict) in message.recipients.iter().zip(verdicts) {
+            let (outcome, status) = match verdict {
+                Verdict::Deferred(status) => ("deferred", status),
+                Verdict::Delivered(status) => ("sent", status),
+                Verdict::Failed(status) => ("failed", status),
+            };
+            info!(
+                message = message.id,
+                from = message.reverse_path.as_ref().map(tracing::field::display),
+                to = %recipient.address,
+                relay = self.dialer.host(),
+                attempt = recipient.attempts + 1,
+                outcome,
+                status,
+                "queued message {outcome}"
+            );
+        }
+    }
+
+    /// Tells the sender what it has to know (RFC 3461 §5.2, RFC 5321 §6.1): failures unless NOTIFY
+    /// forbids it, and the handing over to a host that does not report if NOTIFY=SUCCESS asks for
+    /// it. True if that is done or nobody is there to be told.
+    async fn report(&self, message: &QueuedMessage, verdicts: &[Verdict], relay_reports: bool) -> bool {
+        let Some(sender) = &message.reverse_path else {
+            return true;
+        };
+        let recipients: Vec<_> = message
+            .recipients
+            .iter()
+            .zip(verdicts)
+            .filter_map(|(recipient, verdict)| {
+                let (action, status) = match verdict {
+                    Verdict::Failed(status) if recipient.notify.failure => (Action::Failed, status),
+                    Verdict::Delivered(status) if recipient.notify.success && !relay_reports => {
+                        (Action::Relayed, status)
+                    }
+                    _ => return None,
+                };
+                let original = recipient.original.as_deref();
+                Some(ReportedRecipient { address: &recipient.address, original, action, status })
+            })
+            .collect();
+        if recipients.is_empty() {
+            return true;
+        }
+        let now = unix_now();
+        let report = Report {
+            host_name: &self.settings.host_name,
+            sender,
+            envelope_id: message.envelope_id.as_deref(),
+            id: &format!("q{}-{}", message.id, message.recipients.first().map_or(0, |r| r.attempts)),
+            arrived_at: message.created_at,
+            at: now,
+            remote: Some(self.dialer.host()),
+            recipients,
+        };
+        match dsn::deliver(&self.hub, &report, Some(message)).await {
+            Ok(true) => true,
+            Ok(false) => {
+                warn!(message = message.id, sender = %sender, "the sender is gone and is not told");
+                true
+            }
+            Err(error) => {
+                error!(message = message.id, error = causes(&error), "the sender could not be told");
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,516 @@
+//! One connection to the relay host, and one message over it.
+//!
+//! mail-send 0.6.2 frames commands and replies, says EHLO and logs in. What it lacks for a queue is
+//! done here: a result for each recipient, commands in groups, a time limit for each phase
+//! (RFC 5321 §4.5.3.2), a bound on what the other side may send us, parameters (SIZE, BODY, SMTPUTF8,
+//! DSN), right dot-stuffing, and messages that are never in memory as a whole.
+
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use std::{fmt, io};
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hub::{Hub, QueuedMessage, QueuedRecipient, Return};
+use mail_send::smtp::AssertReply;
+use mail_send::{Credentials, SmtpClient};
+use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use smtp_proto::{
+    EXT_8BIT_MIME, EXT_DSN, EXT_PIPELINING, EXT_SIZE, EXT_SMTP_UTF8, EXT_START_TLS, EhloResponse, Response,
+};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::path::encode_xtext;
+use crate::settings::{Relay, RelaySecurity, Settings};
+use crate::stuffer::Stuffer;
+
+// RFC 5321 §4.5.3.2, in its order.
+const GREETING_TIME: Duration = Duration::from_secs(300);
+const MAIL_TIME: Duration = Duration::from_secs(300);
+const RCPT_TIME: Duration = Duration::from_secs(300);
+const DATA_TIME: Duration = Duration::from_secs(120);
+const BLOCK_TIME: Duration = Duration::from_secs(180);
+const END_TIME: Duration = Duration::from_secs(600);
+
+const CONNECT_TIME: Duration = Duration::from_secs(30);
+const TLS_TIME: Duration = Duration::from_secs(30);
+const QUIT_TIME: Duration = Duration::from_secs(5);
+
+/// RCPT commands sent before their replies are read: their replies fit into any socket buffer, so
+/// that both sides never wait for each other to read.
+const GROUP: usize = 50;
+/// Octets that the other side may send in answer to one group of commands.
+const MAX_REPLY: usize = 64 * 1024;
+/// Bytes of the message read and sent at a time.
+const PIECE: u64 = 64 * 1024;
+
+/// What became of one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Deferred(String),
+    Delivered(String),
+    Failed(String),
+}
+
+/// The attempt broke down: nothing is known to be delivered, all of it is to be tried again.
+#[derive(Debug)]
+pub(crate) struct Broken(pub(crate) String);
+
+impl Broken {
+    fn at(phase: &str, error: impl fmt::Display) -> Self {
+        Self(printable(&format!("{phase}: {error}")))
+    }
+}
+
+/// How to reach the relay host; made once.
+pub(crate) struct Dialer {
+    relay: Relay,
+    host_name: String,
+    resolver: TokioResolver,
+    tls: TlsConnector,
+}
+
+impl Dialer {
+    pub(crate) fn new(relay: Relay, settings: &Settings) -> Result<Self, Broken> {
+        let resolver = resolver(settings).map_err(|error| Broken::at("resolver", error))?;
+        let tls = tls_connector(&settings.trust_roots).map_err(|error| Broken::at("trust roots", error))?;
+        Ok(Self { relay, host_name: settings.host_name.clone(), resolver, tls })
+    }
+
+    /// The relay's name, for logs and reports.
+    pub(crate) fn host(&self) -> &str {
+        &self.relay.host
+    }
+
+    /// Connects, says EHLO, and logs in if so configured. Every failure is temporary, a wrong
+    /// password too: mail must not bounce because of the hub's configuration.
+    pub(crate) async fn connect(&self) -> Result<Connection, Broken> {
+        let (tcp, ip) = self.dial().await?;
+        let mut secure = self.relay.security != RelaySecurity::Plain;
+        let mut connection = match self.relay.security {
+            RelaySecurity::ImplicitTls => {
+                let stream = self.handshake(tcp).await?;
+                self.greet(Box::new(stream)).await?
+            }
+            RelaySecurity::Plain => self.greet(Box::new(tcp)).await?,
+            RelaySecurity::StartTls => self.start_tls(tcp).await?,
+        };
+        secure |= ip.is_loopback();
+        if let Some((user, password)) = &self.relay.credentials {
+            if !secure {
+                return Err(Broken("the password is not sent without TLS".into()));
+            }
+            let credentials = Credentials::new(user.as_str(), password.expose());
+            connection.client.stream.refill();
+            connection.client.timeout = MAIL_TIME;
+            connection
+                .client
+                .authenticate(&credentials, &connection.ehlo)
+                .await
+                .map_err(|error| Broken::at("log-in at the relay host", error))?;
+        }
+        Ok(connection)
+    }
+
+    /// Tries the addresses in the order given, until one answers.
+    async fn dial(&self) -> Result<(TcpStream, IpAddr), Broken> {
+        let addresses: Vec<IpAddr> = match self.relay.host.trim_matches(['[', ']']).parse() {
+            Ok(ip) => vec![ip],
+            Err(_) => {
+                let found = self.resolver.lookup_ip(self.relay.host.as_str()).await;
+                let found =
+                    found.map_err(|error| Broken::at(&format!("look-up of {}", self.relay.host), error))?;
+                found.iter().take(8).collect()
+            }
+        };
+        let mut last = Broken(format!("{} has no address", self.relay.host));
+        for ip in addresses {
+            let address = SocketAddr::new(ip, self.relay.port);
+            match tokio::time::timeout(CONNECT_TIME, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return Ok((stream, ip)),
+                Ok(Err(error)) => last = Broken::at(&format!("connection to {address}"), error),
+                Err(_) => last = Broken(format!("connection to {address}: timed out")),
+            }
+        }
+        Err(last)
+    }
+
+    async fn greet(&self, stream: Box<dyn Stream>) -> Result<Connection, Broken> {
+        let mut client = SmtpClient { stream: Bounded::new(stream), timeout: GREETING_TIME };
+        read_greeting(&mut client).await?;
+        Connection::hello(client, &self.host_name).await
+    }
+
+    /// RFC 3207. Never goes on in the clear: a relay host without STARTTLS is a wrong setting or an
+    /// attack. What came in the clear is forgotten; mail-send drops what it read beyond the reply.
+    async fn start_tls(&self, tcp: TcpStream) -> Result<Connection, Broken> {
+        let mut client = SmtpClient { stream: Bounded::new(tcp), timeout: GREETING_TIME };
+        read_greeting(&mut client).await?;
+        let plain = Connection::hello(client, &self.host_name).await?;
+        if !plain.ehlo.has_capability(EXT_START_TLS) {
+            return Err(Broken("the relay host does not offer STARTTLS".into()));
+        }
+        let mut client = plain.client;
+        client.stream.refill();
+        let reply = client.cmd(b"STARTTLS\r\n").await.map_err(|error| Broken::at("STARTTLS", error))?;
+        if reply.code != 220 {
+            return Err(Broken::at("STARTTLS", describe(&reply)));
+        }
+        let stream = self.handshake(client.stream.inner).await?;
+        let client: SmtpClient<Bounded<Box<dyn Stream>>> =
+            SmtpClient { stream: Bounded::new(Box::new(stream)), timeout: GREETING_TIME };
+        Connection::hello(client, &self.host_name).await
+    }
+
+    async fn handshake(&self, tcp: TcpStream) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Broken> {
+        let name = ServerName::try_from(self.relay.host.trim_matches(['[', ']']).to_owned())
+            .map_err(|error| Broken::at("TLS", error))?;
+        tokio::time::timeout(TLS_TIME, self.tls.connect(name, tcp))
+            .await
+            .map_err(|_| Broken("TLS: the handshake timed out".into()))?
+            .map_err(|error| Broken::at("TLS", error))
+    }
+}
+
+/// A connection on which messages can be sent, one after the other.
+pub(crate) struct Connection<S: Stream = Box<dyn Stream>> {
+    client: SmtpClient<Bounded<S>>,
+    ehlo: EhloResponse<String>,
+}
+
+impl<S: Stream> Connection<S> {
+    async fn hello(mut client: SmtpClient<Bounded<S>>, host_name: &str) -> Result<Self, Broken> {
+        client.stream.refill();
+        client.timeout = GREETING_TIME;
+        let ehlo = client.ehlo(host_name).await.map_err(|error| Broken::at("EHLO", error))?;
+        Ok(Self { client, ehlo })
+    }
+
+    /// True if the relay host reports to the sender what becomes of a message (RFC 3461).
+    pub(crate) fn reports(&self) -> bool {
+        self.ehlo.has_capability(EXT_DSN)
+    }
+
+    /// Sends a message to all its recipients in one transaction. The verdicts are in the order of
+    /// the recipients. After `Err` the connection is of no more use.
+    pub(crate) async fn send(&mut self, hub: &Hub, message: &QueuedMessage) -> Result<Vec<Verdict>, Broken> {
+        let all = |verdict: Verdict| Ok(vec![verdict; message.recipients.len()]);
+        let size = message.message.size();
+        if self.ehlo.size != 0 && size > self.ehlo.size as u64 {
+            return all(Verdict::Failed(format!(
+                "552 5.3.4 larger than the relay host's limit of {}",
+                self.ehlo.size
+            )));
+        }
+        let utf8 = message.smtputf8 && needs_utf8(hub, message).await?;
+        if utf8 && !self.ehlo.has_capability(EXT_SMTP_UTF8) {
+            return all(Verdict::Failed(
+                "550 5.6.7 the relay host does not take internationalised mail".into(),
+            ));
+        }
+        let mail = self.group(vec![self.mail_command(message, utf8)], MAIL_TIME).await?;
+        if let Some(refused) = mail.first().filter(|reply| !reply.is_positive_completion()) {
+            let verdict = refusal(refused);
+            self.reset().await?;
+            return all(verdict);
+        }
+        let mut verdicts: Vec<Option<Verdict>> = Vec::with_capacity(message.recipients.len());
+        let group = if self.ehlo.has_capability(EXT_PIPELINING) { GROUP } else { 1 };
+        for recipients in message.recipients.chunks(group) {
+            let commands = recipients.iter().map(|recipient| self.rcpt_command(recipient)).collect();
+            let replies = self.group(commands, RCPT_TIME).await?;
+            verdicts.extend(
+                replies.iter().map(|reply| (!reply.is_positive_completion()).then(|| refusal(reply))),
+            );
+        }
+        if verdicts.iter().any(Option::is_none) {
+            let outcome = self.data(hub, message).await?;
+            for verdict in verdicts.iter_mut().filter(|verdict| verdict.is_none()) {
+                *verdict = Some(outcome.clone());
+            }
+        } else {
+            self.reset().await?;
+        }
+        Ok(verdicts.into_iter().flatten().collect())
+    }
+
+    /// Whether an idle connection is still there. To find out by sending a message would leave open
+    /// whether it was taken.
+    pub(crate) async fn is_alive(&mut self) -> bool {
+        let reply = self.group(vec!["NOOP\r\n".into()], MAIL_TIME).await;
+        reply.is_ok_and(|replies| replies.first().is_some_and(AssertReply::is_positive_completion))
+    }
+
+    /// Ends in good order; whatever comes of it does not matter.
+    pub(crate) async fn quit(mut self) {
+        let _ = self.group(vec!["QUIT\r\n".into()], QUIT_TIME).await;
+    }
+
+    async fn reset(&mut self) -> Result<(), Broken> {
+        self.group(vec!["RSET\r\n".into()], MAIL_TIME).await.map(|_| ())
+    }
+
+    /// Sends commands together and reads as many replies.
+    async fn group(
+        &mut self,
+        commands: Vec<String>,
+        time: Duration,
+    ) -> Result<Vec<Response<String>>, Broken> {
+        let name = commands.first().map_or("", |command| command.get(..4).unwrap_or_default()).to_owned();
+        self.client.stream.refill();
+        self.client.timeout = time;
+        self.client.cmds(commands).await.map_err(|error| Broken::at(&name, error))
+    }
+
+    async fn data(&mut self, hub: &Hub, message: &QueuedMessage) -> Result<Verdict, Broken> {
+        let go_ahead = self.group(vec!["DATA\r\n".into()], DATA_TIME).await?;
+        match go_ahead.first() {
+            Some(reply) if reply.code == 354 => {}
+            Some(reply) => return Ok(refusal(reply)),
+            None => return Err(Broken("DATA: no reply".into())),
+        }
+        let mut stuffer = Stuffer::new();
+        let size = message.message.size();
+        let mut at = 0;
+        let mut block = Vec::with_capacity(PIECE as usize + 1024);
+        while at < size {
+            let piece = hub.read_queued(message, at..size.min(at + PIECE)).await;
+            let piece = piece.map_err(|error| Broken::at("reading the message", error))?;
+            if piece.is_empty() {
+                return Err(Broken("reading the message: it ends too early".into()));
+            }
+            at += piece.len() as u64;
+            block.clear();
+            stuffer.push(&piece, &mut block);
+            self.write(&block).await?;
+        }
+        block.clear();
+        stuffer.finish(&mut block);
+        self.write(&block).await?;
+        self.client.stream.refill();
+        let reply = tokio::time::timeout(END_TIME, self.client.read())
+            .await
+            .map_err(|_| Broken("end of data: timed out".into()))?
+            .map_err(|error| Broken::at("end of data", error))?;
+        if reply.is_positive_completion() {
+            return Ok(Verdict::Delivered(describe(&reply)));
+        }
+        Ok(refusal(&reply))
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+        let write = async {
+            self.client.stream.write_all(bytes).await?;
+            self.client.stream.flush().await
+        };
+        tokio::time::timeout(BLOCK_TIME, write)
+            .await
+            .map_err(|_| Broken("sending the message: timed out".into()))?
+            .map_err(|error| Broken::at("sending the message", error))
+    }
+
+    fn mail_command(&self, message: &QueuedMessage, utf8: bool) -> String {
+        let has = |extension| self.ehlo.has_capability(extension);
+        let path = message.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default();
+        let mut command = format!("MAIL FROM:<{path}>");
+        if has(EXT_SIZE) {
+            command.push_str(&format!(" SIZE={}", message.message.size()));
+        }
+        // Without the extension it is sent all the same: hosts that mind eight bits are gone, and
+        // what bounced instead would be the sender's loss.
+        if message.eight_bit && has(EXT_8BIT_MIME) {
+            command.push_str(" BODY=8BITMIME");
+        }
+        if utf8 {
+            command.push_str(" SMTPUTF8");
+        }
+        if has(EXT_DSN) {
+            command.push_str(match message.ret {
+                Return::Full => " RET=FULL",
+                Return::Headers => " RET=HDRS",
+            });
+            if let Some(id) = &message.envelope_id {
+                command.push_str(&format!(" ENVID={id}"));
+            }
+        }
+        command.push_str("\r\n");
+        command
+    }
+
+    /// RFC 3461 §5.2.1: NOTIFY goes on as it came; an address without ORCPT is its own original.
+    fn rcpt_command(&self, recipient: &QueuedRecipient) -> String {
+        let mut command = format!("RCPT TO:<{}>", recipient.address);
+        if self.reports() {
+            let notify = recipient.notify;
+            let words: Vec<&str> =
+                [(notify.success, "SUCCESS"), (notify.failure, "FAILURE"), (notify.delay, "DELAY")]
+                    .into_iter()
+                    .filter_map(|(on, word)| on.then_some(word))
+                    .collect();
+            let words = if words.is_empty() { "NEVER".to_owned() } else { words.join(",") };
+            command.push_str(&format!(" NOTIFY={words}"));
+            match &recipient.original {
+                Some(original) => command.push_str(&format!(" ORCPT={original}")),
+                None if !recipient.address.needs_utf8() => {
+                    let address = encode_xtext(&recipient.address.to_string());
+                    command.push_str(&format!(" ORCPT=rfc822;{address}"));
+                }
+                None => {}
+            }
+        }
+        command.push_str("\r\n");
+        command
+    }
+}
+
+async fn read_greeting<S: Stream>(client: &mut SmtpClient<Bounded<S>>) -> Result<(), Broken> {
+    let reply = tokio::time::timeout(GREETING_TIME, client.read())
+        .await
+        .map_err(|_| Broken("greeting: timed out".into()))?
+        .map_err(|error| Broken::at("greeting", error))?;
+    if reply.code == 220 { Ok(()) } else { Err(Broken::at("greeting", describe(&reply))) }
+}
+
+/// SMTPUTF8 is asked for by clients that do not need it: only what really has UTF-8 in its envelope
+/// or header is held back by a host without the extension.
+async fn needs_utf8(hub: &Hub, message: &QueuedMessage) -> Result<bool, Broken> {
+    if message
+        .reverse_path
+        .iter()
+        .chain(message.recipients.iter().map(|r| &r.address))
+        .any(|a| a.needs_utf8())
+    {
+        return Ok(true);
+    }
+    let size = message.message.size();
+    let mut at = 0;
+    // The end of the header may lie across two pieces: the last three bytes are looked at again.
+    let mut tail = Vec::new();
+    while at < size {
+        let piece = hub.read_queued(message, at..size.min(at + PIECE)).await;
+        let piece = piece.map_err(|error| Broken::at("reading the message", error))?;
+        if piece.is_empty() {
+            break;
+        }
+        at += piece.len() as u64;
+        tail.extend_from_slice(&piece);
+        let end = memchr::memmem::find(&tail, b"\r\n\r\n");
+        if !tail[..end.unwrap_or(tail.len())].is_ascii() {
+            return Ok(true);
+        }
+        if end.is_some() {
+            break;
+        }
+        tail.drain(..tail.len().saturating_sub(3));
+    }
+    Ok(false)
+}
+
+/// RFC 5321 §4.2.1: the first digit decides.
+fn refusal(reply: &Response<String>) -> Verdict {
+    match reply.code {
+        500..=599 => Verdict::Failed(describe(reply)),
+        _ => Verdict::Deferred(describe(reply)),
+    }
+}
+
+/// `550 5.1.1 no such user`.
+fn describe(reply: &Response<String>) -> String {
+    let [class, subject, detail] = reply.esc;
+    let enhanced = if class == 0 { String::new() } else { format!("{class}.{subject}.{detail} ") };
+    printable(&format!("{} {enhanced}{}", reply.code, reply.message))
+}
+
+/// One line of at most 400 printable characters: it goes into logs, the queue and reports.
+fn printable(text: &str) -> String {
+    let line: String = text.chars().map(|c| if matches!(c, ' '..='~') { c } else { ' ' }).take(400).collect();
+    line.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn resolver(settings: &Settings) -> Result<TokioResolver, Box<dyn std::error::Error + Send + Sync>> {
+    let mut builder = match settings.resolver {
+        None => TokioResolver::builder_tokio()?,
+        Some(address) => {
+            let mut connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()];
+            for connection in &mut connections {
+                connection.port = address.port();
+            }
+            let server = NameServerConfig::new(address.ip(), true, connections.to_vec());
+            let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        }
+    };
+    builder.options_mut().timeout = settings.resolver_time;
+    Ok(builder.build()?)
+}
+
+/// Trusts the public authorities and those of `pem`.
+fn tls_connector(pem: &[u8]) -> Result<TlsConnector, Box<dyn std::error::Error + Send + Sync>> {
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        roots.add(certificate?)?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// Lets only so many bytes in until it is refilled: mail-send reads a reply however long it is.
+struct Bounded<S> {
+    inner: S,
+    left: usize,
+}
+
+impl<S> Bounded<S> {
+    fn new(inner: S) -> Self {
+        Self { inner, left: MAX_REPLY }
+    }
+
+    fn refill(&mut self) {
+        self.left = MAX_REPLY;
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.left == 0 {
+            return Poll::Ready(Err(io::Error::other("the reply is too long")));
+        }
+        let before = buf.filled().len();
+        let result = Pin::new(&mut self.inner).poll_read(cx, buf);
+        let read = buf.filled().len() - before;
+        self.left = self.left.saturating_sub(read);
+        result
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}

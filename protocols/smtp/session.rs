@@ -1,0 +1,591 @@
+//! The conversation with one client (RFC 5321), without I/O: bytes and the time go in, replies and
+//! [`Step`]s come out. Whoever drives it does the work of each step and hands the answer back.
+//!
+//! Memory is bounded: one unfinished line, the recipients of one message, and replies that the
+//! driver takes out whenever it is told to read.
+
+#![deny(clippy::disallowed_methods)]
+
+mod auth;
+mod body;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hub::{Address, Notify, Secret};
+use hub_wire::sasl::{Exchange, MECHANISMS};
+use memchr::memchr;
+
+use crate::Kind;
+use crate::command::{self, Command, Mail, Rcpt};
+use crate::headers::Tls;
+use crate::path::ForwardPath;
+use crate::reply::Reply;
+use crate::settings::{
+    BYTES_PER_SECOND, MAX_AUTH_LINE, MAX_COMMAND, MAX_ERRORS, MAX_IDLE_COMMANDS, Settings,
+};
+use body::Body;
+
+/// What the driver does next.
+#[derive(Debug)]
+pub(crate) enum Step<'i> {
+    /// Write the output, then end the connection.
+    Close,
+    /// Forget the message bytes written so far.
+    Discard,
+    /// Do this and give the answer to the method named there.
+    Ask(Request),
+    /// Write the output, then wait for input.
+    Read,
+    /// Write the output, make the connection TLS, call [`Session::tls_started`].
+    StartTls,
+    /// Add these bytes to the message; on failure call [`Session::write_failed`].
+    Write(&'i [u8]),
+}
+
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// May this login send as this address? → [`Session::sender_checked`]
+    CheckSender(Address),
+    /// The message is complete: keep or forward it. → [`Session::finished`]
+    Finish(Box<Envelope>),
+    /// → [`Session::logged_in`]
+    Login { login: String, password: Secret },
+    /// SCRAM has proved the password of this login. → [`Session::logged_in`]
+    LoginProven { login: String },
+    /// → [`Session::routed`]
+    Route(ForwardPath),
+    /// → [`Session::scram_credentials`]
+    ScramCredentials { login: String },
+}
+
+/// Where an accepted recipient's mail goes.
+#[derive(Clone, Debug)]
+pub(crate) enum Destination {
+    /// Only from those who logged in; the MX port relays for nobody.
+    Elsewhere(Address),
+    Local(hub::Recipient),
+}
+
+impl Destination {
+    pub(crate) fn address(&self) -> &Address {
+        match self {
+            Self::Elsewhere(address) => address,
+            Self::Local(recipient) => &recipient.address,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Accepted {
+    pub(crate) destination: Destination,
+    /// NOTIFY and ORCPT (RFC 3461).
+    pub(crate) notify: Notify,
+    pub(crate) original: Option<String>,
+}
+
+/// Everything about a message but its bytes.
+#[derive(Debug)]
+pub(crate) struct Envelope {
+    /// Names the message in the reply, in Received and in the log.
+    pub(crate) id: String,
+    pub(crate) mail: Mail,
+    pub(crate) recipients: Vec<Accepted>,
+    pub(crate) helo: String,
+    pub(crate) esmtp: bool,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) size: u64,
+}
+
+/// The connection as the session needs to know it.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    /// Number of the connection, for logs and message ids.
+    pub(crate) conn: u64,
+    pub(crate) peer: IpAddr,
+    pub(crate) tls: Option<Tls>,
+    /// STARTTLS can be offered.
+    pub(crate) can_start_tls: bool,
+    /// A password may cross the connection.
+    pub(crate) may_authenticate: bool,
+    /// Unix milliseconds at the start, for message ids.
+    pub(crate) unix_millis: i64,
+}
+
+pub(crate) struct Session {
+    kind: Kind,
+    settings: Arc<Settings>,
+    link: Link,
+    phase: Phase,
+    /// What to ask the driver next, if the phase is `Asked`.
+    request: Option<Request>,
+    client: Option<Client>,
+    /// The twin that logged in.
+    twin: Option<String>,
+    transaction: Option<Transaction>,
+    /// The beginning of a line whose end has not arrived, unless it is too long already.
+    line: Vec<u8>,
+    line_too_long: bool,
+    output: Vec<u8>,
+    /// Message bytes were written that nobody wants any more.
+    discard: bool,
+    errors: u32,
+    login_failures: u32,
+    idle_commands: u32,
+    messages: u32,
+    /// Messages that came to their end, accepted or not.
+    message_number: u32,
+    started: Instant,
+    /// When the client last got somewhere.
+    active: Instant,
+    /// An answer came since.
+    answered: bool,
+}
+
+/// What EHLO or HELO told.
+struct Client {
+    name: String,
+    esmtp: bool,
+}
+
+enum Phase {
+    /// A request is out; what it was for.
+    Asked(Asked),
+    /// The next line is the client's response within AUTH.
+    Auth(Exchange),
+    /// Octets of a BDAT chunk.
+    Chunk {
+        left: u64,
+        last: bool,
+    },
+    Closing,
+    Command,
+    /// Message text after 354.
+    Data,
+    /// Octets of a chunk that is not wanted, and the reply to it.
+    Skip {
+        left: u64,
+        reply: Reply,
+    },
+    /// 220 was said to STARTTLS.
+    StartTls,
+}
+
+enum Asked {
+    Finish { id: String },
+    Login,
+    Recipient(Rcpt),
+    Scram(Exchange),
+    Sender(Mail),
+}
+
+struct Transaction {
+    mail: Mail,
+    recipients: Vec<Accepted>,
+    /// RCPT commands that were answered with 250, duplicates too.
+    recipients_named: usize,
+    body: Option<Body>,
+}
+
+const SHUTTING_DOWN: Reply = Reply::new(421, "4.3.2", "The server is shutting down, try again");
+const TIMED_OUT: Reply = Reply::new(421, "4.4.2", "Waited too long, closing the connection");
+const TOO_MANY_ERRORS: Reply = Reply::new(421, "4.7.0", "Too many errors, closing the connection");
+const NOT_HTTP: Reply = Reply::new(421, "4.7.0", "This is a mail server");
+const LINE_TOO_LONG: Reply = Reply::new(500, "5.5.2", "Line too long");
+const PIPELINED_STARTTLS: Reply =
+    Reply::new(554, "5.5.1", "Nothing may follow STARTTLS before the TLS handshake");
+const SAY_HELLO: Reply = Reply::new(503, "5.5.1", "Say EHLO first");
+const NO_DSN: Reply = Reply::new(555, "5.5.4", "DSN parameters are not offered here");
+
+impl Session {
+    pub(crate) fn new(kind: Kind, settings: Arc<Settings>, link: Link, now: Instant) -> Self {
+        let greeting = Reply::with(220, "", format!("{} ESMTP Twin Hub", settings.host_name));
+        let mut session = Self {
+            kind,
+            settings,
+            link,
+            phase: Phase::Command,
+            request: None,
+            client: None,
+            twin: None,
+            transaction: None,
+            line: Vec::new(),
+            line_too_long: false,
+            output: Vec::new(),
+            discard: false,
+            errors: 0,
+            login_failures: 0,
+            idle_commands: 0,
+            messages: 0,
+            message_number: 0,
+            started: now,
+            active: now,
+            answered: false,
+        };
+        session.say(&greeting);
+        session
+    }
+
+    /// Takes from the front of `input` and says what to do next. After [`Step::Read`] all of it was
+    /// taken.
+    pub(crate) fn feed<'i>(&mut self, input: &mut &'i [u8], now: Instant) -> Step<'i> {
+        if std::mem::take(&mut self.answered) {
+            self.active = now;
+        }
+        loop {
+            if std::mem::take(&mut self.discard) {
+                return Step::Discard;
+            }
+            let step = match self.phase {
+                Phase::Closing => Some(Step::Close),
+                Phase::StartTls => Some(Step::StartTls),
+                Phase::Data => self.data(input, now),
+                Phase::Chunk { left, last } => self.chunk(input, left, last, now),
+                Phase::Skip { left, .. } => self.skip(input, left, now),
+                Phase::Auth(_) | Phase::Command => match self.take_line(input) {
+                    None => Some(Step::Read),
+                    Some(line) => {
+                        self.active = now;
+                        self.on_line(&line, !input.is_empty(), now);
+                        None
+                    }
+                },
+                // Without a request, the driver fed before it answered.
+                Phase::Asked(_) => Some(self.request.take().map_or(Step::Read, Step::Ask)),
+            };
+            if let Some(step) = step {
+                return step;
+            }
+        }
+    }
+
+    /// Replies to write.
+    pub(crate) fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.output
+    }
+
+    /// When to give up waiting for input and call [`Session::timed_out`].
+    pub(crate) fn deadline(&self) -> Instant {
+        let mut deadline = self.active + self.settings.command_time;
+        if self.kind == Kind::Submission && self.twin.is_none() {
+            deadline = deadline.min(self.started + self.settings.time_before_login);
+        }
+        if let Phase::Data | Phase::Chunk { .. } = self.phase
+            && let Some(body) = self.transaction.as_ref().and_then(|transaction| transaction.body.as_ref())
+        {
+            let earned = Duration::from_secs(body.raw / BYTES_PER_SECOND);
+            deadline = deadline.min(body.started + self.settings.command_time + earned);
+        }
+        deadline
+    }
+
+    /// True between messages: nothing is lost if the server goes down now.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Auth(_) | Phase::Command) && self.transaction.is_none()
+    }
+
+    /// True while the bytes of a message come in.
+    pub(crate) fn is_receiving(&self) -> bool {
+        matches!(self.phase, Phase::Chunk { .. } | Phase::Data)
+    }
+
+    pub(crate) fn timed_out(&mut self) {
+        self.close(&TIMED_OUT);
+    }
+
+    pub(crate) fn shut_down(&mut self) {
+        self.close(&SHUTTING_DOWN);
+    }
+
+    /// The connection is TLS now. What was said before in the clear counts no more (RFC 3207 §4.2).
+    pub(crate) fn tls_started(&mut self, tls: Option<Tls>) {
+        self.link.tls = tls;
+        self.link.can_start_tls = false;
+        self.link.may_authenticate = true;
+        self.client = None;
+        self.twin = None;
+        self.reset();
+        self.phase = Phase::Command;
+        self.answered = true;
+    }
+
+    /// May the twin send as the reverse-path?
+    pub(crate) fn sender_checked(&mut self, answer: Result<(), Reply>) {
+        let Phase::Asked(Asked::Sender(mail)) = self.answered() else { return };
+        match answer {
+            Ok(()) => self.accept_sender(mail),
+            Err(reply) => self.refuse(&reply),
+        }
+    }
+
+    /// Where mail for the recipient goes.
+    pub(crate) fn routed(&mut self, answer: Result<Destination, Reply>) {
+        let Phase::Asked(Asked::Recipient(rcpt)) = self.answered() else { return };
+        let (Ok(destination), Some(transaction)) = (&answer, &mut self.transaction) else {
+            if let Err(reply) = answer {
+                self.refuse(&reply);
+            }
+            return;
+        };
+        transaction.recipients_named += 1;
+        // The same recipient twice is one recipient.
+        let key = destination.address().key();
+        if !transaction.recipients.iter().any(|other| other.destination.address().key() == key) {
+            transaction.recipients.push(Accepted {
+                destination: destination.clone(),
+                notify: rcpt.notify.unwrap_or_default(),
+                original: rcpt.original,
+            });
+        }
+        self.say(&Reply::new(250, "2.1.5", "Recipient ok"));
+    }
+
+    /// The message was taken over, on disk (RFC 5321 §6.1), or refused.
+    pub(crate) fn finished(&mut self, answer: Result<(), Reply>) {
+        let Phase::Asked(Asked::Finish { id }) = self.answered() else { return };
+        match answer {
+            Ok(()) => {
+                self.messages += 1;
+                self.idle_commands = 0;
+                self.say(&Reply::with(250, "2.0.0", format!("Ok: {id}")));
+            }
+            Err(reply) => self.refuse(&reply),
+        }
+    }
+
+    /// Messages accepted so far.
+    pub(crate) fn messages(&self) -> u32 {
+        self.messages
+    }
+
+    /// Takes what the answer is for; the next command can come.
+    fn answered(&mut self) -> Phase {
+        self.answered = true;
+        std::mem::replace(&mut self.phase, Phase::Command)
+    }
+
+    fn ask(&mut self, asked: Asked, request: Request) {
+        self.phase = Phase::Asked(asked);
+        self.request = Some(request);
+    }
+
+    /// A line with its line end, as soon as it is complete. A line that is too long comes as an
+    /// empty one; only its length was kept.
+    fn take_line(&mut self, input: &mut &[u8]) -> Option<Vec<u8>> {
+        let limit = if self.kind == Kind::Submission { MAX_AUTH_LINE } else { MAX_COMMAND };
+        let end = memchr(b'\n', input).map(|at| at + 1);
+        let (part, rest) = input.split_at(end.unwrap_or(input.len()));
+        *input = rest;
+        if self.line.len() + part.len() > limit {
+            self.line_too_long = true;
+            self.line = Vec::new();
+        }
+        if !self.line_too_long {
+            self.line.extend_from_slice(part);
+        }
+        end.map(|_| std::mem::take(&mut self.line))
+    }
+
+    fn on_line(&mut self, line: &[u8], pipelined: bool, now: Instant) {
+        if std::mem::take(&mut self.line_too_long) {
+            self.phase = Phase::Command;
+            return self.refuse(&LINE_TOO_LONG);
+        }
+        if matches!(self.phase, Phase::Auth(_)) {
+            return self.on_auth_response(line);
+        }
+        match command::parse(line) {
+            Ok(command) => self.obey(command, pipelined, now),
+            Err(_) if is_http(line) => self.close(&NOT_HTTP),
+            Err(reply) => self.refuse(&reply),
+        }
+    }
+
+    fn obey(&mut self, command: Command, pipelined: bool, now: Instant) {
+        if !matches!(command, Command::Mail(_) | Command::Rcpt(_) | Command::Data | Command::Bdat { .. })
+            && !self.spend_idle_command()
+        {
+            return;
+        }
+        match command {
+            Command::Auth { mechanism, initial } => self.on_auth(&mechanism, initial),
+            Command::Bdat { size, last } => self.on_bdat(size, last, now),
+            Command::Data => self.on_data(now),
+            Command::Ehlo(name) => self.on_ehlo(name),
+            // RFC 5321 §3.5.3: VRFY and EXPN need not be answered; lists of members are nobody's
+            // business.
+            Command::Expn => self.refuse(&Reply::new(502, "5.5.1", "EXPN is not offered")),
+            Command::Helo(name) => self.on_helo(name),
+            Command::Help => self.say(&Reply::new(
+                214,
+                "2.0.0",
+                "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS AUTH QUIT, see RFC 5321",
+            )),
+            Command::Mail(mail) => self.on_mail(mail),
+            Command::Noop => self.say(&Reply::new(250, "2.0.0", "Ok")),
+            Command::Quit => self.close(&Reply::new(221, "2.0.0", "Bye")),
+            Command::Rcpt(rcpt) => self.on_rcpt(rcpt),
+            Command::Rset => {
+                self.reset();
+                self.say(&Reply::new(250, "2.0.0", "Ok"));
+            }
+            Command::StartTls => self.on_starttls(pipelined),
+            // RFC 5321 §7.3: says the same for every name.
+            Command::Vrfy => self.say(&Reply::new(252, "2.5.0", "Send the message and see")),
+        }
+    }
+
+    /// RFC 5321 §4.1.1.1, §4.1.4: EHLO also resets.
+    fn on_ehlo(&mut self, name: String) {
+        self.reset();
+        self.client = Some(Client { name, esmtp: true });
+        let mut lines = vec![self.settings.host_name.clone(), "PIPELINING".into()];
+        lines.push(format!("SIZE {}", self.settings.max_message_size));
+        if self.link.can_start_tls {
+            lines.push("STARTTLS".into());
+        }
+        if self.kind == Kind::Submission {
+            if self.link.may_authenticate {
+                lines.push(format!("AUTH {}", MECHANISMS.join(" ")));
+            }
+            // RFC 3461. Not on the MX port: it would promise strangers reports about our twins.
+            lines.push("DSN".into());
+        }
+        lines.extend(["ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8", "CHUNKING"].map(String::from));
+        let last = lines.len() - 1;
+        for (n, line) in lines.iter().enumerate() {
+            let separator = if n == last { ' ' } else { '-' };
+            self.output.extend_from_slice(format!("250{separator}{line}\r\n").as_bytes());
+        }
+    }
+
+    fn on_helo(&mut self, name: String) {
+        self.reset();
+        self.client = Some(Client { name, esmtp: false });
+        let reply = Reply::with(250, "", self.settings.host_name.clone());
+        self.say(&reply);
+    }
+
+    fn on_mail(&mut self, mail: Mail) {
+        let limit = self.settings.max_message_size;
+        let refusal = if self.client.is_none() {
+            Some(SAY_HELLO)
+        } else if self.kind == Kind::Submission && self.twin.is_none() {
+            Some(Reply::new(530, "5.7.0", "Authentication required"))
+        } else if self.transaction.is_some() {
+            Some(Reply::new(503, "5.5.1", "A sender was given already"))
+        } else if self.kind == Kind::Mx && (mail.uses_dsn() || mail.auth) {
+            Some(NO_DSN)
+        } else if mail.size.is_some_and(|size| size > limit) {
+            Some(too_large(limit))
+        } else if !mail.smtputf8 && mail.reverse_path.as_ref().is_some_and(Address::needs_utf8) {
+            Some(Reply::new(550, "5.6.7", "This sender address needs SMTPUTF8"))
+        } else {
+            None
+        };
+        if let Some(reply) = refusal {
+            return self.refuse(&reply);
+        }
+        match (self.kind, &mail.reverse_path) {
+            (Kind::Submission, Some(address)) => {
+                let address = address.clone();
+                self.ask(Asked::Sender(mail), Request::CheckSender(address));
+            }
+            _ => self.accept_sender(mail),
+        }
+    }
+
+    fn accept_sender(&mut self, mail: Mail) {
+        self.transaction =
+            Some(Transaction { mail, recipients: Vec::new(), recipients_named: 0, body: None });
+        self.say(&Reply::new(250, "2.1.0", "Sender ok"));
+    }
+
+    fn on_rcpt(&mut self, rcpt: Rcpt) {
+        let refusal = match &self.transaction {
+            None => Some(Reply::new(503, "5.5.1", "Give the sender first")),
+            Some(transaction) if transaction.body.is_some() => {
+                Some(Reply::new(503, "5.5.1", "The message has begun"))
+            }
+            Some(transaction) if transaction.recipients_named >= self.settings.max_recipients => {
+                Some(Reply::new(452, "4.5.3", "Too many recipients, send the message again for the others"))
+            }
+            Some(_) if self.kind == Kind::Mx && (rcpt.notify.is_some() || rcpt.original.is_some()) => {
+                Some(NO_DSN)
+            }
+            Some(transaction) => match &rcpt.path {
+                ForwardPath::Address(address) if address.needs_utf8() && !transaction.mail.smtputf8 => {
+                    Some(Reply::new(553, "5.6.7", "This recipient address needs SMTPUTF8"))
+                }
+                _ => None,
+            },
+        };
+        if let Some(reply) = refusal {
+            return self.refuse(&reply);
+        }
+        let path = rcpt.path.clone();
+        self.ask(Asked::Recipient(rcpt), Request::Route(path));
+    }
+
+    /// RFC 3207 §4. STARTTLS injection: what an attacker put behind the command in the same packet
+    /// must not be taken for something said inside TLS, so the connection ends.
+    fn on_starttls(&mut self, pipelined: bool) {
+        if self.link.tls.is_some() || !self.link.can_start_tls {
+            self.refuse(&Reply::new(503, "5.5.1", "TLS is not available or on already"));
+        } else if pipelined {
+            self.close(&PIPELINED_STARTTLS);
+        } else {
+            self.say(&Reply::new(220, "2.0.0", "Ready to start TLS"));
+            self.phase = Phase::StartTls;
+        }
+    }
+
+    /// Forgets the transaction.
+    fn reset(&mut self) {
+        if let Some(Transaction { body: Some(body), .. }) = self.transaction.take() {
+            self.discard |= body.kept;
+        }
+    }
+
+    /// Counts a command that brings no message nearer; false if the client has had too many.
+    fn spend_idle_command(&mut self) -> bool {
+        self.idle_commands += 1;
+        if self.idle_commands > MAX_IDLE_COMMANDS {
+            self.close(&TOO_MANY_ERRORS);
+        }
+        self.idle_commands <= MAX_IDLE_COMMANDS
+    }
+
+    /// Says no. Whoever hears it too often (address harvesting, a broken program) is sent away.
+    fn refuse(&mut self, reply: &Reply) {
+        self.say(reply);
+        if !reply.is_temporary() {
+            self.errors += 1;
+            if self.errors >= MAX_ERRORS {
+                self.close(&TOO_MANY_ERRORS);
+            }
+        }
+    }
+
+    fn close(&mut self, reply: &Reply) {
+        self.say(reply);
+        self.reset();
+        self.phase = Phase::Closing;
+    }
+
+    fn say(&mut self, reply: &Reply) {
+        reply.write(&mut self.output);
+    }
+}
+
+fn too_large(limit: u64) -> Reply {
+    Reply::with(552, "5.3.4", format!("The message is larger than the limit of {limit} bytes"))
+}
+
+/// A browser that was made to talk to us (ALPACA and the like): not one of its lines is to be tried.
+fn is_http(line: &[u8]) -> bool {
+    const METHODS: [&[u8]; 8] =
+        [b"CONNECT ", b"DELETE ", b"GET ", b"HEAD ", b"OPTIONS ", b"PATCH ", b"POST ", b"PUT "];
+    METHODS.iter().any(|method| line.starts_with(method))
+}

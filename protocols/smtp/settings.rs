@@ -1,0 +1,93 @@
+//! What the owner of the hub decides about SMTP. The binary fills it from the configuration.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hub::Secret;
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The hub's own name: in the greeting, in Received and in message ids.
+    pub host_name: String,
+    /// Largest message in bytes, announced as SIZE.
+    pub max_message_size: u64,
+    /// Recipients of one message; RFC 5321 §4.5.3.1.8 demands 100 at least.
+    pub max_recipients: usize,
+    /// Received header fields beyond which a message is taken to run in a circle; RFC 5321 §6.3
+    /// demands 100 at least.
+    pub max_received: u32,
+    /// Time for the next command, and for the next bytes of a message; RFC 5321 §4.5.3.2.7 asks a
+    /// server to wait 5 minutes at least.
+    pub command_time: Duration,
+    /// On the submission ports, from the connection to the end of a successful AUTH: who has not
+    /// logged in by then is not a mail program.
+    pub time_before_login: Duration,
+    /// Failed log-ins on one connection before it is closed.
+    pub failed_logins: u32,
+    /// Where mail for other hosts is handed over. Without it such mail stays in the queue.
+    pub relay: Option<Relay>,
+    /// Name server to ask instead of those of the system.
+    pub resolver: Option<SocketAddr>,
+    /// Time for one answer of the name server.
+    pub resolver_time: Duration,
+    /// Certificates in PEM to trust besides the public ones, when sending.
+    pub trust_roots: Vec<u8>,
+    /// Times between attempts to send are multiplied by this; 1 except in tests.
+    pub clock_scale: f64,
+}
+
+impl Settings {
+    /// Every setting at its default.
+    pub fn new(host_name: impl Into<String>) -> Self {
+        Self {
+            host_name: host_name.into(),
+            max_message_size: 50 * 1024 * 1024,
+            max_recipients: 1000,
+            max_received: 100,
+            command_time: Duration::from_secs(300),
+            time_before_login: Duration::from_secs(60),
+            failed_logins: 3,
+            relay: None,
+            resolver: None,
+            resolver_time: Duration::from_secs(5),
+            trust_roots: Vec::new(),
+            clock_scale: 1.0,
+        }
+    }
+}
+
+/// A host that takes our mail for all others.
+#[derive(Clone, Debug)]
+pub struct Relay {
+    /// Name or address.
+    pub host: String,
+    pub port: u16,
+    pub security: RelaySecurity,
+    /// Login name and password, if it wants them.
+    pub credentials: Option<(String, Secret)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelaySecurity {
+    /// TLS from the first byte, usually port 465.
+    ImplicitTls,
+    /// No TLS. A password is sent to a loopback address only.
+    Plain,
+    /// STARTTLS, usually port 587; never goes on without it.
+    StartTls,
+}
+
+// Limits that are not for configuring.
+
+/// A message may take the time for a command and one second for each of these bytes: slower than
+/// any modem, faster than who wants to hold the connection.
+pub(crate) const BYTES_PER_SECOND: u64 = 1024;
+/// Octets of a command line with its CR LF. RFC 5321 §4.5.3.1.4 sets 512; with RFC 3461 §5.4 and
+/// RFC 6531 §3.4 it is some 1,100.
+pub(crate) const MAX_COMMAND: usize = 4096;
+/// Octets of AUTH and of the lines that answer it (RFC 4954 §4).
+pub(crate) const MAX_AUTH_LINE: usize = 12288;
+/// Refused commands and recipients of a connection before it is closed; the same as Postfix's.
+pub(crate) const MAX_ERRORS: u32 = 20;
+/// Commands that lead nowhere (NOOP, RSET, VRFY, EHLO …) between two messages.
+pub(crate) const MAX_IDLE_COMMANDS: u32 = 100;

@@ -1,0 +1,214 @@
+//! Does what a [`Session`] asks for, with the hub.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use hub::{Account, Door, Error, Incoming, ScramCredentials, Secret, Spool};
+use tracing::{debug, info};
+
+use crate::headers::Trace;
+use crate::path::ForwardPath;
+use crate::reply::Reply;
+use crate::session::{Destination, Envelope, Request, Session};
+use crate::status::{self, Failure};
+use crate::{Kind, Service, mx, submission};
+
+/// The hub's side of one connection.
+pub(crate) struct Worker {
+    service: Arc<Service>,
+    kind: Kind,
+    conn: u64,
+    peer: IpAddr,
+    /// Who logged in.
+    account: Option<Account>,
+    /// The message that is coming in.
+    spool: Option<Spool>,
+}
+
+impl Worker {
+    pub(crate) fn new(service: Arc<Service>, kind: Kind, conn: u64, peer: IpAddr) -> Self {
+        Self { service, kind, conn, peer, account: None, spool: None }
+    }
+
+    pub(crate) async fn perform(&mut self, request: Request, session: &mut Session) {
+        match request {
+            Request::CheckSender(address) => {
+                let answer = match &self.account {
+                    Some(account) => submission::check_sender(account, &address).await,
+                    None => Err(NOT_LOGGED_IN.into()),
+                };
+                session.sender_checked(answer.map_err(|failure| self.refused(failure, &address)));
+            }
+            Request::Finish(envelope) => {
+                let answer = self.finish(*envelope).await;
+                session.finished(answer);
+            }
+            Request::Login { login, password } => {
+                let answer = self.login(&login, Some(password)).await;
+                session.logged_in(answer.map(|account| self.enter(account)));
+            }
+            Request::LoginProven { login } => {
+                let answer = self.login(&login, None).await;
+                session.logged_in(answer.map(|account| self.enter(account)));
+            }
+            Request::Route(path) => {
+                let answer = self.route(&path).await;
+                session.routed(answer);
+            }
+            Request::ScramCredentials { login } => {
+                let answer = self.scram_credentials(&login).await;
+                session.scram_credentials(answer);
+            }
+        }
+    }
+
+    /// Adds bytes to the message that is coming in.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), Reply> {
+        let spool = self.spool.get_or_insert_with(|| self.service.hub.spool());
+        let written = spool.write(bytes).await;
+        written.map_err(|error| Failure::Hub(error.into()).into_reply(self.conn))
+    }
+
+    /// TLS has begun; a login before it counts no more (RFC 3207 §4.2).
+    pub(crate) fn tls_started(&mut self) {
+        self.account = None;
+    }
+
+    pub(crate) fn discard(&mut self) {
+        self.spool = None;
+    }
+
+    async fn route(&self, path: &ForwardPath) -> Result<Destination, Reply> {
+        let hub = &self.service.hub;
+        let answer = match self.kind {
+            Kind::Mx => mx::accept_recipient(hub, path).await,
+            Kind::Submission => submission::accept_recipient(hub, path).await,
+        };
+        answer.map_err(|failure| self.refused(failure, path))
+    }
+
+    /// Tries the log-in; with a password, or after a proof without one. Waiting is the price of
+    /// earlier failures.
+    async fn login(&self, login: &str, password: Option<Secret>) -> Result<Account, Reply> {
+        let delays = &self.service.login_delay;
+        tokio::time::sleep(delays.delay(self.peer).max(delays.account_delay(login))).await;
+        let answer = match &password {
+            Some(password) => self.service.hub.login(login, password, Door::Submission).await,
+            None => self.service.hub.login_proven(login, Door::Submission).await,
+        };
+        match answer {
+            Ok(account) => {
+                delays.succeeded(self.peer);
+                delays.account_succeeded(login);
+                Ok(account)
+            }
+            Err(error) => {
+                if let Error::Unavailable(_) = &error {
+                    tracing::error!(
+                        conn = self.conn,
+                        error = status::causes(&error),
+                        "log-in could not be checked"
+                    );
+                    return Err(UNAVAILABLE);
+                }
+                delays.failed(self.peer);
+                delays.account_failed(login);
+                info!(conn = self.conn, peer = %self.peer, login, "log-in failed");
+                Err(status::reply(&Error::BadCredentials))
+            }
+        }
+    }
+
+    /// From here on the connection is this twin's.
+    fn enter(&mut self, account: Account) -> String {
+        let twin = account.handle().to_string();
+        info!(conn = self.conn, peer = %self.peer, twin, "logged in");
+        self.account = Some(account);
+        twin
+    }
+
+    async fn scram_credentials(&self, login: &str) -> Result<ScramCredentials, Reply> {
+        self.service.hub.scram_credentials(login).await.map_err(|error| {
+            tracing::error!(conn = self.conn, error = status::causes(&error), "log-in could not be checked");
+            UNAVAILABLE
+        })
+    }
+
+    /// Takes the message over, or says why not. One line in the log either way.
+    async fn finish(&mut self, envelope: Envelope) -> Result<(), Reply> {
+        let began = Instant::now();
+        let spool = self.spool.take().unwrap_or_else(|| self.service.hub.spool());
+        let (id, size, recipients) = (envelope.id.clone(), envelope.size, envelope.recipients.len());
+        let from = envelope.mail.reverse_path.as_ref().map_or_else(|| "<>".to_owned(), ToString::to_string);
+        let first =
+            envelope.recipients.first().map(|r| r.destination.address().to_string()).unwrap_or_default();
+        let twin = self.account.as_ref().map(|account| account.handle().to_string());
+        let answer = match self.service.hub.examine(spool).await {
+            Ok(incoming) => {
+                let message_id = incoming.summary.message_id.clone();
+                debug!(conn = self.conn, message = id, message_id, "message received");
+                self.hand_over(envelope, incoming).await
+            }
+            Err(error) => Err(error.into()),
+        };
+        let reply = answer.map_err(|failure| failure.into_reply(self.conn));
+        let outcome = match &reply {
+            Ok(()) => "accepted".to_owned(),
+            Err(reply) => reply.to_string(),
+        };
+        info!(
+            conn = self.conn,
+            peer = %self.peer,
+            twin,
+            message = id,
+            from,
+            to = first,
+            recipients,
+            size,
+            outcome,
+            duration_ms = began.elapsed().as_millis() as u64,
+            "message {}",
+            if reply.is_ok() { "accepted" } else { "refused" },
+        );
+        reply
+    }
+
+    async fn hand_over(&self, envelope: Envelope, incoming: Incoming) -> Result<(), Failure> {
+        let settings = &self.service.settings;
+        let (id, helo) = (envelope.id.clone(), envelope.helo.clone());
+        let trace = Trace {
+            host_name: &settings.host_name,
+            helo: &helo,
+            esmtp: envelope.esmtp,
+            peer: self.peer,
+            tls: envelope.tls,
+            authenticated: self.account.is_some(),
+            smtputf8: envelope.mail.smtputf8,
+            id: &id,
+            recipient: None,
+            at: unix_now(),
+        };
+        match (&self.account, self.kind) {
+            (None, Kind::Mx) => mx::deliver(&self.service.hub, settings, envelope, incoming, &trace).await,
+            (Some(account), Kind::Submission) => {
+                submission::send(&self.service.hub, account, settings, envelope, incoming, &trace).await
+            }
+            _ => Err(NOT_LOGGED_IN.into()),
+        }
+    }
+
+    fn refused(&self, failure: Failure, whom: &dyn std::fmt::Debug) -> Reply {
+        let reply = failure.into_reply(self.conn);
+        let twin = self.account.as_ref().map(|account| account.handle().to_string());
+        info!(conn = self.conn, peer = %self.peer, twin, address = ?whom, reply = %reply, "address refused");
+        reply
+    }
+}
+
+const NOT_LOGGED_IN: Reply = Reply::new(530, "5.7.0", "Authentication required");
+const UNAVAILABLE: Reply = Reply::new(454, "4.7.0", "Cannot check log-ins at the moment, try again later");
+
+pub(crate) fn unix_now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+}
