@@ -170,7 +170,7 @@ fn check_codec(summary: &Summary) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_summary_fits_its_message(Message(message) in message()) {
