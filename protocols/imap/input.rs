@@ -9,8 +9,8 @@ use crate::grammar::{self, AppendPart};
 
 /// Before login: a line of 8 KiB carries any SASL response, 1 KiB of literals any name and password.
 const BEFORE_LOGIN: Limits = Limits { line: 8 << 10, literals: 1 << 10 };
-/// After login: 64 KiB is what Dovecot takes; Thunderbird sends UID sets of some ten thousand bytes.
-const AFTER_LOGIN: Limits = Limits { line: 64 << 10, literals: 1 << 20 };
+/// After login: bytes of literals that a command may carry; messages do not count.
+const LITERALS: usize = 1 << 20;
 /// All that a stranger may send on one connection.
 const STRANGERS_SHARE: usize = 16 << 10;
 
@@ -42,9 +42,7 @@ pub(crate) enum Step {
     Chunk(Bytes),
     MessageEnd,
     /// The APPEND command is complete.
-    AppendEnd {
-        tag: String,
-    },
+    AppendEnd,
     /// Say BYE and close.
     Close(&'static str),
 }
@@ -106,9 +104,9 @@ impl Input {
     }
 
     /// The client has logged in: it may say more.
-    pub(crate) fn logged_in(&mut self) {
+    pub(crate) fn logged_in(&mut self, line: usize) {
         self.received = None;
-        self.limits = AFTER_LOGIN;
+        self.limits = Limits { line, literals: LITERALS };
     }
 
     /// The next line is a SASL response or ends IDLE.
@@ -191,8 +189,8 @@ impl Input {
                 self.end_command();
                 Some(Step::Line(line))
             }
-            Mode::Append { tag, skipping } => {
-                let (tag, skipping) = (tag.clone(), *skipping);
+            Mode::Append { skipping, .. } => {
+                let skipping = *skipping;
                 match grammar::append_more(text) {
                     _ if skipping => {}
                     Ok(None) => {}
@@ -200,7 +198,7 @@ impl Input {
                     Err(error) => return Some(self.refuse(Refusal::Grammar(error))),
                 }
                 self.end_command();
-                Some(Step::AppendEnd { tag })
+                Some(Step::AppendEnd)
             }
             // Blank lines between commands: some clients end literals with one too many.
             Mode::Command if text == b"\r\n" => {
@@ -233,7 +231,7 @@ impl Input {
             if *skipping {
                 if announced.waits {
                     self.end_command();
-                    return Some(Step::AppendEnd { tag });
+                    return Some(Step::AppendEnd);
                 }
                 self.framer.skip();
                 return None;
@@ -313,7 +311,7 @@ mod tests {
     fn steps(pieces: &[&[u8]], logged_in: bool) -> Vec<String> {
         let mut input = Input::new();
         if logged_in {
-            input.logged_in();
+            input.logged_in(64 << 10);
         }
         let mut log = Vec::new();
         let mut message = 0;
@@ -395,7 +393,7 @@ mod tests {
         check(
             "a APPEND x {5}\r\nhello\r\nb NOOP\r\n",
             true,
-            &["message true 5", "got 5", "AppendEnd { tag: \"a\" }", "Noop"],
+            &["message true 5", "got 5", "AppendEnd", "Noop"],
         );
         check(
             "a APPEND {1+}\r\nx {5+}\r\nhello (\\Seen) {3+}\r\nabc\r\nb NOOP\r\n",
@@ -407,12 +405,12 @@ mod tests {
         check(
             &format!("a APPEND x {{2000+}}\r\n{evil} {{5+}}\r\nhello\r\nb NOOP\r\n"),
             true,
-            &["message true 2000", "over: false", "AppendEnd { tag: \"a\" }", "tag: \"b\""],
+            &["message true 2000", "over: false", "AppendEnd", "tag: \"b\""],
         );
         check(
             &format!("a APPEND x {{2000+}}\r\n{evil} {{5}}\r\nb NOOP\r\n"),
             true,
-            &["message true 2000", "over: false", "AppendEnd { tag: \"a\" }", "tag: \"b\""],
+            &["message true 2000", "over: false", "AppendEnd", "tag: \"b\""],
         );
         check(
             "a APPEND x {5}\r\nhello garbage\r\nb NOOP\r\n",

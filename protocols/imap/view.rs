@@ -252,33 +252,48 @@ impl News {
         flags.fold(Flags::NONE, |all, flags| all | flags)
     }
 
-    /// Writes the responses: removals first, because what follows counts without them.
-    pub(crate) fn write(&self, out: &mut Buffer, view: &View, style: Style<'_>) {
+    /// Writes responses until they are all written (then true) or the buffer is full. Removals come
+    /// first, because what follows counts without them.
+    pub(crate) fn write(&mut self, out: &mut Buffer, view: &View, style: Style<'_>) -> bool {
         if style.vanished && !self.expunged.is_empty() {
-            let uids: IdSet = self.expunged.iter().map(|&(_, uid)| u64::from(uid)).collect();
+            let expunged = std::mem::take(&mut self.expunged);
             out.extend_from_slice(b"* VANISHED ");
-            encode::set(out, &uids);
+            encode::set(out, &expunged.iter().map(|&(_, uid)| u64::from(uid)).collect());
             out.extend_from_slice(b"\r\n");
-        } else {
-            for &(number, _) in &self.expunged {
-                out.extend_from_slice(b"* ");
-                encode::number(out, number);
-                out.extend_from_slice(b" EXPUNGE\r\n");
-            }
         }
-        if let Some(exists) = self.exists {
-            out.extend_from_slice(b"* ");
-            encode::number(out, exists);
-            out.extend_from_slice(b" EXISTS\r\n");
+        let mut lines = 0;
+        for (number, _) in self.expunged.iter().take(LINES) {
+            line(out, *number, "EXPUNGE");
+            lines += 1;
         }
-        for &index in &self.changed {
+        self.expunged.drain(..lines);
+        if !self.expunged.is_empty() {
+            return false;
+        }
+        if let Some(exists) = self.exists.take() {
+            line(out, exists, "EXISTS");
+        }
+        let lines = self.changed.len().min(LINES);
+        for index in self.changed.drain(..lines) {
             if let Some(record) = view.get(index) {
                 // With UID: a client in the middle of UID commands identifies messages by nothing
                 // else (nextcloud/mail#13507).
                 write_flags(out, index, record, true, style);
             }
         }
+        self.changed.is_empty()
     }
+}
+
+/// Responses written at a time before the socket gets a chance: some tens of kilobytes.
+const LINES: usize = 1000;
+
+fn line(out: &mut Buffer, number: u32, word: &str) {
+    out.extend_from_slice(b"* ");
+    encode::number(out, number);
+    out.push(b' ');
+    out.extend_from_slice(word.as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 /// `* n FETCH ([UID u] FLAGS (…) [MODSEQ (m)])`

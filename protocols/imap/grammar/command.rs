@@ -215,7 +215,7 @@ pub(crate) struct Returns {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
     All,
-    And(Vec<Key>),
+    And(Vec<Self>),
     Before(i64),
     Body(String),
     EmailId(String),
@@ -225,11 +225,11 @@ pub(crate) enum Key {
     Larger(u64),
     Modseq(u64),
     Never,
-    Not(Box<Key>),
+    Not(Box<Self>),
     /// Received at least so many seconds ago (RFC 5032).
     Older(u64),
     On(i64),
-    Or(Box<Key>, Box<Key>),
+    Or(Box<Self>, Box<Self>),
     SentBefore(i64),
     SentOn(i64),
     SentSince(i64),

@@ -48,7 +48,10 @@ fn by_codec(text: &str) -> Option<Command> {
                 StoreType::Replace => Change::Replace,
             },
             silent: response == StoreResponse::Silent,
-            unchanged_since: modifiers.iter().map(|StoreModifier::UnchangedSince(modseq)| *modseq).last(),
+            unchanged_since: modifiers
+                .iter()
+                .map(|StoreModifier::UnchangedSince(modseq)| *modseq)
+                .next_back(),
             flags: flag_list(&flags),
         }),
         CommandBody::Copy { sequence_set, mailbox, uid } => Command::Copy {

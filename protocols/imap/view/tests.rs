@@ -16,7 +16,8 @@ fn snapshot(records: &[(Uid, u64)]) -> Arc<Snapshot> {
 
 fn said(view: &mut View, truth: &Arc<Snapshot>, expunges: Expunges) -> String {
     let mut out = Vec::new();
-    view.catch_up(Arc::clone(truth), expunges).write(&mut out, view, PLAIN);
+    let mut news = view.catch_up(Arc::clone(truth), expunges);
+    while !news.write(&mut out, view, PLAIN) {}
     String::from_utf8(out).expect("ASCII")
 }
 
@@ -38,9 +39,9 @@ fn expunges_wait_until_they_may_be_said() {
 #[test]
 fn vanished_replaces_expunge_and_modseq_is_added() {
     let mut view = View::new(snapshot(&[(1, 0), (2, 0), (3, 0), (9, 0)]));
-    let news = view.catch_up(snapshot(&[(2, 1)]), Expunges::Tell);
+    let mut news = view.catch_up(snapshot(&[(2, 1)]), Expunges::Tell);
     let mut out = Vec::new();
-    news.write(&mut out, &view, Style { keywords: &[], modseq: true, vanished: true });
+    assert!(news.write(&mut out, &view, Style { keywords: &[], modseq: true, vanished: true }));
     assert_eq!(
         String::from_utf8(out).expect("ASCII"),
         "* VANISHED 1,3,9\r\n* 1 FETCH (UID 2 FLAGS (\\Seen) MODSEQ (1))\r\n"

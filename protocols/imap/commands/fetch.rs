@@ -1,0 +1,240 @@
+//! FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4, §3.2.6): plan, pages, \Seen.
+//!
+//! What the index record tells (FLAGS, UID, INTERNALDATE, RFC822.SIZE, MODSEQ, EMAILID) is written
+//! without asking the storage for anything. The rest is fetched in pages, and between pages the
+//! socket gets what has been written: nothing is held while a slow client reads.
+
+use hub::{Account, FlagChange, Flags, IdSet, Record};
+
+use super::flags::announce;
+use super::store::pages;
+use super::{Failure, Outcome};
+use crate::conversation::Conversation;
+use crate::encode;
+use crate::grammar::command::{Fetch, Item, SequenceSet};
+use crate::render::{self, Page};
+use crate::status::Reply;
+use crate::view::Expunges;
+
+/// What a FETCH command asks for.
+pub(crate) struct Plan {
+    /// In the order of the command, each once; UID is among them for UID FETCH.
+    pub(crate) items: Vec<Item>,
+    pub(crate) changed_since: Option<u64>,
+}
+
+/// What came of it.
+#[derive(Default)]
+struct Done {
+    /// UIDs of messages that were read without `\Seen`.
+    unseen: IdSet,
+    /// Some messages are gone for good, or cannot be read.
+    missing: bool,
+}
+
+impl Plan {
+    fn new(fetch: &Fetch) -> Self {
+        let mut items: Vec<Item> = Vec::with_capacity(fetch.items.len() + 2);
+        // RFC 9051 §6.4.9: UID in every response to UID FETCH; first, where it is found soonest.
+        let implied = [(fetch.uid, Item::Uid), (fetch.changed_since.is_some(), Item::Modseq)];
+        let before = implied[..1].iter().filter(|(due, _)| *due).map(|(_, item)| item.clone());
+        let after = implied[1..].iter().filter(|(due, _)| *due).map(|(_, item)| item.clone());
+        for item in before.chain(fetch.items.iter().cloned()).chain(after) {
+            if !items.contains(&item) {
+                items.push(item);
+            }
+        }
+        Self { items, changed_since: fetch.changed_since }
+    }
+
+    fn has_flags(&self) -> bool {
+        self.items.contains(&Item::Flags)
+    }
+
+    /// Needs more than the index record.
+    fn needs_message(&self) -> bool {
+        self.items
+            .iter()
+            .any(|item| matches!(item, Item::Body | Item::BodyStructure | Item::Envelope | Item::Section(_)))
+    }
+
+    fn sets_seen(&self) -> bool {
+        self.items.iter().any(|item| matches!(item, Item::Section(section) if !section.peek))
+    }
+}
+
+pub(super) async fn fetch(c: &mut Conversation, fetch: Fetch) -> Outcome {
+    if fetch.uid {
+        // What another session has just moved in belongs to `n:*`, so the client hears of it first.
+        c.tell(Expunges::Keep).await?;
+    }
+    let (user, selected) = c.session.selected()?;
+    if fetch.vanished && !(fetch.uid && user.qresync && fetch.changed_since.is_some()) {
+        // RFC 7162 §3.2.6
+        return Err(Reply::bad("VANISHED is for UID FETCH with CHANGEDSINCE after ENABLE QRESYNC").into());
+    }
+    let plan = Plan::new(&fetch);
+    user.condstore |= plan.items.contains(&Item::Modseq);
+    let ranges = selected.view.resolve(&fetch.set, fetch.uid, &selected.saved)?;
+    let (mailbox, read_only) = (selected.mailbox, selected.read_only);
+    if let (true, Some(since)) = (fetch.vanished, fetch.changed_since) {
+        let next = u64::from(selected.view.base().uid_next);
+        let set = match &fetch.set {
+            SequenceSet::Saved => selected.saved.clone(),
+            set => uids_of(set, next),
+        };
+        say_vanished(c, since, &set).await?;
+    }
+    let done = run(c, &plan, &ranges).await?;
+    if plan.sets_seen() && !read_only && !done.unseen.is_empty() {
+        // Once, when everything has been sent: no lock is held through a fetch (mjl-/mox b822533).
+        // The FETCH responses for it come with the news.
+        let messages = c.session.user()?.account.clone();
+        let change = FlagChange::Add(Flags::SEEN);
+        messages.messages().change_flags(mailbox, &done.unseen, change, None).await?;
+    }
+    if done.missing && !fetch.uid {
+        return Err(Reply::no("EXPUNGEISSUED", "Some of the messages are gone").into());
+    }
+    Ok(Reply::ok("Fetched"))
+}
+
+/// Writes the FETCH responses for these indexes.
+async fn run(c: &mut Conversation, plan: &Plan, ranges: &[(u32, u32)]) -> Result<Done, Failure> {
+    let mut done = Done::default();
+    let Conversation { session, link, .. } = c;
+    let (user, selected) = session.selected()?;
+    let account: Account = user.account.clone();
+    let mut records: Vec<(u32, Record)> = Vec::new();
+    let mut copied: Vec<Record> = Vec::new();
+    for (first, last) in ranges.iter().flat_map(|&(first, last)| pages(first, last)) {
+        copied.clear();
+        records.clear();
+        selected.view.copy_records(first, last, &mut copied);
+        let since = plan.changed_since.unwrap_or(0);
+        let numbered = (first..).zip(copied.iter().copied());
+        records.extend(numbered.filter(|(_, record)| plan.changed_since.is_none() || record.modseq > since));
+        if plan.has_flags() {
+            let flags = records.iter().fold(Flags::NONE, |all, (_, record)| all | record.flags);
+            announce(user, selected, flags, &mut link.out).await;
+        }
+        if !plan.needs_message() {
+            for (index, record) in &records {
+                render::simple(&mut link.out, &plan.items, *index, record, &user.keywords.0);
+            }
+            link.relieve().await?;
+            continue;
+        }
+        for page in records.chunks(render::PAGE) {
+            let page =
+                Page { account: &account, items: &plan.items, keywords: &user.keywords.0, records: page };
+            let missing = page.write(link).await?;
+            done.missing |= !missing.is_empty();
+            for (index, record) in page.records {
+                if !record.flags.contains(Flags::SEEN) && !missing.contains(u64::from(*index)) {
+                    done.unseen.insert(record.uid.into());
+                }
+            }
+        }
+    }
+    Ok(done)
+}
+
+/// `* VANISHED (EARLIER) set`: those of `known` that were removed after `since` (RFC 7162 §3.2.10.1).
+/// If the journal does not reach back so far: all of `known` that is not there.
+pub(super) async fn say_vanished(c: &mut Conversation, since: u64, known: &IdSet) -> Result<(), Failure> {
+    let (user, selected) = c.session.selected()?;
+    let vanished = match user.account.messages().vanished_since(selected.mailbox, since).await? {
+        Some(vanished) => both(&vanished, known),
+        None => {
+            let present = selected.view.base().iter().map(|record| u64::from(record.uid)).collect();
+            without(known, &present)
+        }
+    };
+    if !vanished.is_empty() {
+        c.link.out.extend_from_slice(b"* VANISHED (EARLIER) ");
+        encode::set(&mut c.link.out, &vanished);
+        c.link.out.extend_from_slice(b"\r\n");
+    }
+    Ok(())
+}
+
+/// FETCH (UID FLAGS MODSEQ) of what changed after `since` (RFC 7162 §3.2.5.1).
+pub(super) async fn say_changed(
+    c: &mut Conversation,
+    ranges: &[(u32, u32)],
+    since: u64,
+) -> Result<(), Failure> {
+    let plan = Plan { items: vec![Item::Uid, Item::Flags, Item::Modseq], changed_since: Some(since) };
+    run(c, &plan, ranges).await?;
+    Ok(())
+}
+
+/// The UIDs that a set names, whether they exist or not; `next` is the mailbox's UIDNEXT.
+pub(super) fn uids_of(set: &SequenceSet, next: u64) -> IdSet {
+    let mut uids = IdSet::new();
+    if let SequenceSet::Ranges(ranges) = set {
+        let last = next.saturating_sub(1).max(1);
+        let value = |number: u32| if number == SequenceSet::LAST { last } else { u64::from(number) };
+        let mut ranges: Vec<_> =
+            ranges.iter().map(|&(a, b)| (value(a).min(value(b)), value(a).max(value(b)).min(last))).collect();
+        ranges.sort_unstable();
+        for (first, last) in ranges {
+            uids.insert_range(first, last);
+        }
+    }
+    uids
+}
+
+/// The ids in both sets.
+fn both(a: &IdSet, b: &IdSet) -> IdSet {
+    let (mut left, mut right) = (a.ranges(), b.ranges());
+    let mut both = IdSet::new();
+    while let (Some(&(a_first, a_last)), Some(&(b_first, b_last))) = (left.first(), right.first()) {
+        both.insert_range(a_first.max(b_first), a_last.min(b_last));
+        if a_last < b_last {
+            left = &left[1..];
+        } else {
+            right = &right[1..];
+        }
+    }
+    both
+}
+
+/// The ids in `a` that are not in `b`.
+fn without(a: &IdSet, b: &IdSet) -> IdSet {
+    let mut gaps = IdSet::new();
+    let mut next = 0;
+    for &(first, last) in b.ranges() {
+        if first > next {
+            gaps.insert_range(next, first - 1);
+        }
+        next = last.saturating_add(1);
+    }
+    gaps.insert_range(next, u64::MAX);
+    both(a, &gaps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn sets_meet_and_part(
+            a in proptest::collection::btree_set(1u64..60, 0..30), b in proptest::collection::btree_set(1u64..60, 0..30),
+        ) {
+            let (x, y): (IdSet, IdSet) = (a.iter().copied().collect(), b.iter().copied().collect());
+            prop_assert!(both(&x, &y).iter().eq(a.intersection(&b).copied()));
+            prop_assert!(without(&x, &y).iter().eq(a.difference(&b).copied()));
+        }
+    }
+
+    #[test]
+    fn sets_name_uids_up_to_the_next() {
+        let set = SequenceSet::Ranges(vec![(5, SequenceSet::LAST), (1, 2), (200, 100)]);
+        assert_eq!(uids_of(&set, 11).ranges(), [(1, 2), (5, 10)]);
+        assert_eq!(uids_of(&SequenceSet::Ranges(vec![(1, u32::MAX)]), 1).ranges(), [(1, 1)]);
+    }
+}

@@ -1,0 +1,63 @@
+//! IDLE (RFC 2177, RFC 9051 §6.3.13).
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::conversation::Conversation;
+use crate::input::Step;
+use crate::link::{Stop, Woken};
+use crate::status::Reply;
+use crate::view::Expunges;
+
+/// Keeps address translations alive on the way, and lets both sides notice a dead one.
+const STILL_HERE: Duration = Duration::from_secs(120);
+
+/// Waits for news and for DONE. Whatever the client pipelined behind IDLE is looked at first: iOS
+/// sends IDLE, DONE and the next command together (stalwartlabs/stalwart#765).
+pub(crate) async fn idle(c: &mut Conversation, tag: &str) -> Result<(), Stop> {
+    if let Err(reply) = c.session.user().map(|_| ()) {
+        return c.end_command(tag, Ok(reply), Expunges::Keep).await;
+    }
+    // A space behind the plus: a bare one confuses clients (modern-email/defects#7).
+    c.link.say("+ idling");
+    let mut truth = c.session.selected().ok().map(|(_, selected)| selected.open.watch());
+    let ends = Instant::now() + c.service.settings.idle_time;
+    let mut still_here = Instant::now() + STILL_HERE;
+    c.link.input.expect_line();
+    loop {
+        Box::pin(c.tell(Expunges::Tell)).await?;
+        match c.link.input.next() {
+            Step::Starve => {}
+            Step::Line(line) => {
+                let reply = if line.trim_ascii().eq_ignore_ascii_case(b"DONE") {
+                    Reply::ok("Idle no longer")
+                } else {
+                    Reply::bad("DONE was expected")
+                };
+                return c.end_command(tag, Ok(reply), Expunges::Tell).await;
+            }
+            Step::Close(why) => return Err(Stop::Bye(why)),
+            _ => return c.end_command(tag, Ok(Reply::bad("DONE was expected")), Expunges::Tell).await,
+        }
+        c.link.flush().await?;
+        let changed = async {
+            if let Some(truth) = &mut truth
+                && truth.changed().await.is_ok()
+            {
+                return;
+            }
+            // No mailbox is selected, or the hub has closed: nothing changes any more.
+            std::future::pending().await
+        };
+        match c.link.wait_or(changed, still_here.min(ends)).await? {
+            Woken::Input => c.link.read().await?,
+            Woken::Other(()) => {}
+            Woken::Time if Instant::now() >= ends => return Err(Stop::Bye("Idle for too long")),
+            Woken::Time => {
+                c.link.say("* OK Still here");
+                still_here = Instant::now() + STILL_HERE;
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The conversation with one client: greeting, commands one after the other, news, goodbye.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use crate::Service;
+use crate::capability::{Offer, capabilities};
+use crate::commands::{self, Failure};
+use crate::grammar::command::Command;
+use crate::input::Step;
+use crate::link::{Link, Stop, Transport};
+use crate::session::{Session, State, expunges_after};
+use crate::status::{Kind, Reply};
+use crate::view::{Expunges, News};
+
+pub(crate) struct Conversation {
+    pub(crate) service: Arc<Service>,
+    pub(crate) session: Session,
+    pub(crate) link: Link,
+}
+
+/// Talks with a client until one side ends it.
+pub(crate) async fn converse(
+    service: Arc<Service>,
+    transport: Box<dyn Transport>,
+    shutdown: CancellationToken,
+) {
+    let settings = &service.settings;
+    let deadline = Instant::now() + settings.time_before_login;
+    let link = Link::new(transport, shutdown, deadline, settings.command_time);
+    let mut conversation = Conversation { service, session: Session::new(), link };
+    let stop = match conversation.run().await {
+        Ok(never) => match never {},
+        Err(stop) => stop,
+    };
+    conversation.log_end(&stop);
+    conversation.link.close(stop).await;
+}
+
+enum Never {}
+
+impl Conversation {
+    async fn run(&mut self) -> Result<Never, Stop> {
+        let capabilities = self.capabilities();
+        self.link.say(&format!("* OK [CAPABILITY {capabilities}] Twin Hub is ready"));
+        loop {
+            let step = self.link.step().await?;
+            // Boxed: what a command needs is freed when it ends, so that a connection that only
+            // waits costs little. IDLE is apart, because it waits inside the command.
+            match step {
+                Step::Command { tag, command: Command::Idle } => {
+                    Box::pin(commands::idle::idle(self, &tag)).await?;
+                }
+                step => Box::pin(self.handle(step)).await?,
+            }
+            if !matches!(self.session.state, State::Stranger(_)) {
+                self.link.deadline = Instant::now() + self.service.settings.idle_time;
+            }
+        }
+    }
+
+    async fn handle(&mut self, step: Step) -> Result<(), Stop> {
+        match step {
+            Step::Command { tag, command } => {
+                let expunges = expunges_after(&command);
+                let outcome = commands::execute(self, &tag, command).await;
+                self.end_command(&tag, outcome, expunges).await
+            }
+            Step::Message { tag, head, announced } => {
+                let outcome = commands::append::append(self, head, announced).await;
+                self.end_command(&tag, outcome, Expunges::Tell).await
+            }
+            Step::Refuse { tag, refusal } => {
+                let reply = Reply::from(refusal);
+                self.end_command(tag.as_deref().unwrap_or("*"), Ok(reply), Expunges::Keep).await
+            }
+            Step::Continue => {
+                self.link.say("+ OK");
+                Ok(())
+            }
+            Step::Close(why) => Err(Stop::Bye(why)),
+            // These come only within AUTHENTICATE, IDLE and APPEND, which take them themselves.
+            Step::AppendEnd | Step::Chunk(_) | Step::Line(_) | Step::MessageEnd | Step::Starve => Ok(()),
+        }
+    }
+
+    /// Says what is new, then how the command ended.
+    pub(crate) async fn end_command(
+        &mut self,
+        tag: &str,
+        outcome: Result<Reply, Failure>,
+        expunges: Expunges,
+    ) -> Result<(), Stop> {
+        let reply = match outcome {
+            Ok(reply) | Err(Failure::Refuse(reply)) => reply,
+            Err(Failure::Done) => return Ok(()),
+            Err(Failure::Stop(stop)) => return Err(stop),
+        };
+        self.tell(expunges).await?;
+        reply.write(&mut self.link.out, tag);
+        if reply.kind == Kind::Bad {
+            self.session.count_bad_command();
+        }
+        match self.session.has_enough_of_it(self.service.settings.failed_logins) {
+            Some(why) => Err(Stop::Bye(why)),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells the client what has changed in the selected mailbox.
+    pub(crate) async fn tell(&mut self, expunges: Expunges) -> Result<(), Stop> {
+        let Ok((_, selected)) = self.session.selected() else { return Ok(()) };
+        let truth = selected.open.snapshot();
+        let news = selected.view.catch_up(truth, expunges);
+        self.say_news(news).await
+    }
+
+    /// Writes `news`, which the selected mailbox's view has just produced.
+    pub(crate) async fn say_news(&mut self, mut news: News) -> Result<(), Stop> {
+        let Self { session, link, .. } = self;
+        let Ok((user, selected)) = session.selected() else { return Ok(()) };
+        if news.is_empty() {
+            return Ok(());
+        }
+        let flags = news.flags(&selected.view);
+        commands::flags::announce(user, selected, flags, &mut link.out).await;
+        while !news.write(&mut link.out, &selected.view, user.style()) {
+            link.relieve().await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn capabilities(&self) -> String {
+        let transport = self.link.transport();
+        capabilities(Offer {
+            logged_in: !matches!(self.session.state, State::Stranger(_)),
+            may_authenticate: transport.is_some_and(Transport::may_authenticate),
+            start_tls: transport.is_some_and(|transport| !transport.is_tls()),
+            append_limit: self.service.settings.message_size,
+        })
+    }
+
+    pub(crate) fn connection(&self) -> u64 {
+        self.link.transport().map_or(0, Transport::id)
+    }
+
+    fn log_end(&mut self, stop: &Stop) {
+        let conn = self.connection();
+        match self.session.user() {
+            Ok(user) => info!(conn, twin = %user.account.handle(), reason = %reason(stop), "logged out"),
+            Err(_) => debug!(conn, reason = %reason(stop), "left without logging in"),
+        }
+    }
+}
+
+fn reason(stop: &Stop) -> String {
+    match stop {
+        Stop::Closed => "closed".to_owned(),
+        Stop::Lost(error) => error.to_string(),
+        Stop::Bye(text) => (*text).to_owned(),
+    }
+}
