@@ -98,8 +98,8 @@ section! {
         /// Time to wait for the next SMTP command or piece of a message, and for a client that does
         /// not read its answers; RFC 5321 §4.5.3.2 asks for at least 5 minutes.
         command_time: Duration = secs(5 * 60);
-        /// Longest line of a command after log-in (before it, 8 KiB). Clients that list many
-        /// messages one by one send long ones.
+        /// Longest IMAP command after log-in (before it, 8 KiB), literals not counted. Clients that
+        /// list many messages one by one send long ones.
         line_length: Size = Size(64 << 10);
         /// Received lines after which a message is taken to run in a circle (RFC 5321 §6.3).
         hops: u32 = 100;
@@ -122,7 +122,8 @@ section! {
 section! {
     /// Mail to the outside.
     pub struct Outbound {
-        /// Port of other mail servers. Anything but 25 is for tests.
+        /// Port of other mail servers, for when the hub brings mail to them itself; until then a relay
+        /// host does. Anything but 25 is for tests.
         port: u16 = 25;
         /// Factor for the pauses between attempts. Anything but 1.0 is for tests: with 0.001, an hour
         /// lasts 3.6 seconds.
