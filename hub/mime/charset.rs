@@ -25,10 +25,8 @@ pub(crate) fn header_text(raw: &[u8], charset: Option<&str>) -> String {
 /// Text in a named charset. A name that is missing, unknown or not true is made up for: UTF-8 if it
 /// is well-formed UTF-8, else windows-1252, as mail readers do.
 pub(crate) fn decode<'a>(bytes: &'a [u8], charset: Option<&str>) -> Cow<'a, str> {
-    let is_seven_bit_charset =
-        |name: &str| name.get(..9).is_some_and(|s| s.eq_ignore_ascii_case("iso-2022-"));
     let charset = charset.map(str::trim).filter(|name| !name.is_empty());
-    if bytes.is_ascii() && !charset.is_some_and(|c| is_seven_bit_charset(c) || is_wide(c)) {
+    if bytes.is_ascii() && !charset.is_some_and(is_stateful) {
         return String::from_utf8_lossy(bytes);
     }
     let is_vague = |name: &str| {
@@ -53,12 +51,13 @@ pub(crate) fn decode<'a>(bytes: &'a [u8], charset: Option<&str>) -> Cow<'a, str>
     }
 }
 
-/// Charsets in which ASCII octets are not ASCII text.
-fn is_wide(charset: &str) -> bool {
-    let charset = charset.to_ascii_lowercase();
-    ["utf-16", "utf-7", "utf16", "utf7", "hz-gb", "csiso2022"]
+/// Charsets in which ASCII octets need not be ASCII text, or that change their meaning on the way.
+pub(crate) fn is_stateful(charset: &str) -> bool {
+    const PREFIXES: [&str; 8] =
+        ["iso-2022-", "csiso2022", "utf-16", "utf16", "utf-7", "utf7", "hz-gb", "utf-32"];
+    PREFIXES
         .iter()
-        .any(|prefix| charset.starts_with(prefix))
+        .any(|prefix| charset.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)))
 }
 
 /// Some senders leave 8-bit octets in the Q encoding, `=?iso-8859-1?Q?Frösche?=`. They are in the

@@ -1,9 +1,17 @@
-//! MIME as the hub's primitives and IMAP need it, and nothing else: no sockets, no storage.
+//! MIME as the hub's primitives and IMAP need it, and nothing else: no sockets, no storage, no clock.
 //!
-//! A message is scanned once, at delivery, in chunks ([`Scanner`]); what comes out is a
+//! A message is scanned once, at delivery, in pieces of any size ([`Scanner`]); what comes out is a
 //! [`Summary`]: the ENVELOPE and BODYSTRUCTURE as final wire bytes, the table of parts with
 //! their offsets, and decoded header text for search and sorting. The summary is stored beside
-//! the message and read back with [`Summary::decode`], so that no FETCH parses anything.
+//! the message and looked into with [`SummaryView`], so that no FETCH parses anything.
+//!
+//! The rest are functions over a message and its table of parts: which bytes a section is
+//! ([`section_range`], [`header_fields`], [`body_without_extensions`]), and the text that SEARCH looks
+//! into ([`searchable_texts`], [`header_text`], [`header_values`], [`contains_folded`]).
+//!
+//! No input is an error: a message of any bytes has a summary, whose size is bounded (the limits
+//! stand at the top of `scanner.rs`). RFC 2045–2047, 2183, 2231, 5322, 6532, 9051 §6.4.5 and §7.5.2.
+//! `DIFFERENCES.md` tells where we do not agree with Dovecot, and why.
 
 mod address;
 mod brief;

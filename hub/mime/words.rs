@@ -26,7 +26,10 @@ pub(crate) fn decode_words(text: &str) -> String {
             if let Some(encoded) = encoded {
                 match &mut pending {
                     // RFC 2047 §6.2: white space between encoded-words is ignored.
-                    Some(pending) if pending.charset.eq_ignore_ascii_case(encoded.charset) => {
+                    Some(pending)
+                        if pending.charset.eq_ignore_ascii_case(encoded.charset)
+                            && !charset::is_stateful(encoded.charset) =>
+                    {
                         pending.octets.extend_from_slice(&encoded.octets);
                     }
                     _ => {
@@ -138,6 +141,7 @@ mod tests {
         check("=?utf-8?B?R3LDvMOfZQ==?= an alle", "Grüße an alle");
         check("Re: =?iso-8859-1?Q?Fr=F6sche_und?= mehr", "Re: Frösche und mehr");
         check("=?utf-8?q?=C3?= =?utf-8?q?=BC?=", "ü");
+        check("=?ISO-2022-JP?B?GyRCJUYlOSVIGyhC?= =?ISO-2022-JP?B?GyRCJUYlOSVIGyhC?=", "テストテスト");
         check("a=?utf-8?q?b?=c", "abc");
         check("(=?utf-8?q?b?=)", "(b)");
         check("=?utf-8?x?b?=", "=?utf-8?x?b?=");

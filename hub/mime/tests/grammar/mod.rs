@@ -7,8 +7,8 @@
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Body {
     Basic { octets: u64 },
-    Message { octets: u64, lines: u64, body: Box<Body> },
-    Multipart { parts: Vec<Body> },
+    Message { octets: u64, lines: u64, body: Box<Self> },
+    Multipart { parts: Vec<Self> },
     Text { octets: u64, lines: u64 },
 }
 
