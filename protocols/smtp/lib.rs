@@ -1,9 +1,9 @@
 //! SMTP: mail from other servers (RFC 5321), from twins' mail programs (RFC 6409), and towards a
 //! relay host.
 //!
-//! This file has the sockets of clients, `relay.rs` those towards the relay host. Between them,
-//! [`session`](session) speaks the protocol without I/O, [`work`](work) asks the hub, `mx` and
-//! `submission` hold the rules of their port, `outbound` empties the queue, `dsn` writes reports.
+//! This file has the sockets of clients, `dial` those towards the relay host. `session` speaks the
+//! protocol without I/O, `work` asks the hub for it, `mx` and `submission` hold the rules of their
+//! port, `outbound` empties the queue over `relay`, `dsn` writes reports.
 //!
 //! It must not know storage, or another protocol. Whether a message may be promised (250) is known
 //! from the hub alone: `Hub::deliver` and `Account::submit` return when it is on disk.
@@ -12,6 +12,7 @@
 //! (STARTTLS), 3461 and 3464 (DSN), 3848 (with), 4954 (AUTH), 6152 (8BITMIME), 6531 (SMTPUTF8).
 
 mod command;
+mod dial;
 mod dsn;
 mod framer;
 #[doc(hidden)]

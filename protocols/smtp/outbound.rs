@@ -4,6 +4,9 @@
 //! A message leaves the queue only after the relay host's 250 or a final failure was recorded. If
 //! the hub dies between that 250 and the record, the message is sent twice; it is never lost.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::Service;
+use crate::dial::Dialer;
 use crate::dsn::{self, Action, Report, ReportedRecipient};
-use crate::relay::{Broken, Connection, Dialer, Verdict};
+use crate::relay::{Broken, Connection, Verdict};
 use crate::retry::{next_attempt, scaled};
 use crate::settings::Settings;
 use crate::status::causes;

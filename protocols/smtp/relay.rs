@@ -5,29 +5,20 @@
 //! (RFC 5321 §4.5.3.2), a bound on what the other side may send us, parameters (SIZE, BODY, SMTPUTF8,
 //! DSN), right dot-stuffing, and messages that are never in memory as a whole.
 
-use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use std::{fmt, io};
 
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hub::{Hub, QueuedMessage, QueuedRecipient, Return};
 use mail_send::smtp::AssertReply;
 use mail_send::{Credentials, SmtpClient};
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use smtp_proto::{
     EXT_8BIT_MIME, EXT_DSN, EXT_PIPELINING, EXT_SIZE, EXT_SMTP_UTF8, EXT_START_TLS, EhloResponse, Response,
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 use crate::path::encode_xtext;
-use crate::settings::{Relay, RelaySecurity, Settings};
 use crate::stuffer::Stuffer;
 
 // RFC 5321 §4.5.3.2, in its order.
@@ -38,8 +29,6 @@ const DATA_TIME: Duration = Duration::from_secs(120);
 const BLOCK_TIME: Duration = Duration::from_secs(180);
 const END_TIME: Duration = Duration::from_secs(600);
 
-const CONNECT_TIME: Duration = Duration::from_secs(30);
-const TLS_TIME: Duration = Duration::from_secs(30);
 const QUIT_TIME: Duration = Duration::from_secs(5);
 
 /// RCPT commands sent before their replies are read: their replies fit into any socket buffer, so
@@ -63,118 +52,20 @@ pub(crate) enum Verdict {
 pub(crate) struct Broken(pub(crate) String);
 
 impl Broken {
-    fn at(phase: &str, error: impl fmt::Display) -> Self {
+    /// For what mail-send reports: a closed connection and gibberish are one to it.
+    fn talking(phase: &str, error: mail_send::Error) -> Self {
+        match error {
+            mail_send::Error::UnparseableReply => Self::at(phase, "closed, or a reply that makes no sense"),
+            mail_send::Error::UnexpectedReply(reply) | mail_send::Error::AuthenticationFailed(reply) => {
+                Self::at(phase, describe(&reply))
+            }
+            mail_send::Error::Timeout => Self::at(phase, "timed out"),
+            error => Self::at(phase, error),
+        }
+    }
+
+    pub(crate) fn at(phase: &str, error: impl fmt::Display) -> Self {
         Self(printable(&format!("{phase}: {error}")))
-    }
-}
-
-/// How to reach the relay host; made once.
-pub(crate) struct Dialer {
-    relay: Relay,
-    host_name: String,
-    resolver: TokioResolver,
-    tls: TlsConnector,
-}
-
-impl Dialer {
-    pub(crate) fn new(relay: Relay, settings: &Settings) -> Result<Self, Broken> {
-        let resolver = resolver(settings).map_err(|error| Broken::at("resolver", error))?;
-        let tls = tls_connector(&settings.trust_roots).map_err(|error| Broken::at("trust roots", error))?;
-        Ok(Self { relay, host_name: settings.host_name.clone(), resolver, tls })
-    }
-
-    /// The relay's name, for logs and reports.
-    pub(crate) fn host(&self) -> &str {
-        &self.relay.host
-    }
-
-    /// Connects, says EHLO, and logs in if so configured. Every failure is temporary, a wrong
-    /// password too: mail must not bounce because of the hub's configuration.
-    pub(crate) async fn connect(&self) -> Result<Connection, Broken> {
-        let (tcp, ip) = self.dial().await?;
-        let mut secure = self.relay.security != RelaySecurity::Plain;
-        let mut connection = match self.relay.security {
-            RelaySecurity::ImplicitTls => {
-                let stream = self.handshake(tcp).await?;
-                self.greet(Box::new(stream)).await?
-            }
-            RelaySecurity::Plain => self.greet(Box::new(tcp)).await?,
-            RelaySecurity::StartTls => self.start_tls(tcp).await?,
-        };
-        secure |= ip.is_loopback();
-        if let Some((user, password)) = &self.relay.credentials {
-            if !secure {
-                return Err(Broken("the password is not sent without TLS".into()));
-            }
-            let credentials = Credentials::new(user.as_str(), password.expose());
-            connection.client.stream.refill();
-            connection.client.timeout = MAIL_TIME;
-            connection
-                .client
-                .authenticate(&credentials, &connection.ehlo)
-                .await
-                .map_err(|error| Broken::at("log-in at the relay host", error))?;
-        }
-        Ok(connection)
-    }
-
-    /// Tries the addresses in the order given, until one answers.
-    async fn dial(&self) -> Result<(TcpStream, IpAddr), Broken> {
-        let addresses: Vec<IpAddr> = match self.relay.host.trim_matches(['[', ']']).parse() {
-            Ok(ip) => vec![ip],
-            Err(_) => {
-                let found = self.resolver.lookup_ip(self.relay.host.as_str()).await;
-                let found =
-                    found.map_err(|error| Broken::at(&format!("look-up of {}", self.relay.host), error))?;
-                found.iter().take(8).collect()
-            }
-        };
-        let mut last = Broken(format!("{} has no address", self.relay.host));
-        for ip in addresses {
-            let address = SocketAddr::new(ip, self.relay.port);
-            match tokio::time::timeout(CONNECT_TIME, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return Ok((stream, ip)),
-                Ok(Err(error)) => last = Broken::at(&format!("connection to {address}"), error),
-                Err(_) => last = Broken(format!("connection to {address}: timed out")),
-            }
-        }
-        Err(last)
-    }
-
-    async fn greet(&self, stream: Box<dyn Stream>) -> Result<Connection, Broken> {
-        let mut client = SmtpClient { stream: Bounded::new(stream), timeout: GREETING_TIME };
-        read_greeting(&mut client).await?;
-        Connection::hello(client, &self.host_name).await
-    }
-
-    /// RFC 3207. Never goes on in the clear: a relay host without STARTTLS is a wrong setting or an
-    /// attack. What came in the clear is forgotten; mail-send drops what it read beyond the reply.
-    async fn start_tls(&self, tcp: TcpStream) -> Result<Connection, Broken> {
-        let mut client = SmtpClient { stream: Bounded::new(tcp), timeout: GREETING_TIME };
-        read_greeting(&mut client).await?;
-        let plain = Connection::hello(client, &self.host_name).await?;
-        if !plain.ehlo.has_capability(EXT_START_TLS) {
-            return Err(Broken("the relay host does not offer STARTTLS".into()));
-        }
-        let mut client = plain.client;
-        client.stream.refill();
-        let reply = client.cmd(b"STARTTLS\r\n").await.map_err(|error| Broken::at("STARTTLS", error))?;
-        if reply.code != 220 {
-            return Err(Broken::at("STARTTLS", describe(&reply)));
-        }
-        let stream = self.handshake(client.stream.inner).await?;
-        let client: SmtpClient<Bounded<Box<dyn Stream>>> =
-            SmtpClient { stream: Bounded::new(Box::new(stream)), timeout: GREETING_TIME };
-        Connection::hello(client, &self.host_name).await
-    }
-
-    async fn handshake(&self, tcp: TcpStream) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Broken> {
-        let name = ServerName::try_from(self.relay.host.trim_matches(['[', ']']).to_owned())
-            .map_err(|error| Broken::at("TLS", error))?;
-        tokio::time::timeout(TLS_TIME, self.tls.connect(name, tcp))
-            .await
-            .map_err(|_| Broken("TLS: the handshake timed out".into()))?
-            .map_err(|error| Broken::at("TLS", error))
     }
 }
 
@@ -185,11 +76,46 @@ pub(crate) struct Connection<S: Stream = Box<dyn Stream>> {
 }
 
 impl<S: Stream> Connection<S> {
-    async fn hello(mut client: SmtpClient<Bounded<S>>, host_name: &str) -> Result<Self, Broken> {
-        client.stream.refill();
-        client.timeout = GREETING_TIME;
-        let ehlo = client.ehlo(host_name).await.map_err(|error| Broken::at("EHLO", error))?;
+    /// Reads the greeting, then says EHLO.
+    pub(crate) async fn greet(stream: S, host_name: &str) -> Result<Self, Broken> {
+        let mut client = SmtpClient { stream: Bounded::new(stream), timeout: GREETING_TIME };
+        let greeting = tokio::time::timeout(GREETING_TIME, client.read())
+            .await
+            .map_err(|_| Broken("greeting: timed out".into()))?
+            .map_err(|error| Broken::talking("greeting", error))?;
+        if greeting.code != 220 {
+            return Err(Broken::at("greeting", describe(&greeting)));
+        }
+        Self::hello(client.stream.inner, host_name).await
+    }
+
+    /// Says EHLO on a connection that was greeted before.
+    pub(crate) async fn hello(stream: S, host_name: &str) -> Result<Self, Broken> {
+        let mut client = SmtpClient { stream: Bounded::new(stream), timeout: GREETING_TIME };
+        let ehlo = client.ehlo(host_name).await.map_err(|error| Broken::talking("EHLO", error))?;
         Ok(Self { client, ehlo })
+    }
+
+    /// Asks for TLS and gives the stream back for the handshake (RFC 3207). Never goes on in the
+    /// clear: a relay host without STARTTLS is a wrong setting or an attack. What came in the clear
+    /// is forgotten; mail-send drops what it read beyond the reply.
+    pub(crate) async fn start_tls(mut self) -> Result<S, Broken> {
+        if !self.ehlo.has_capability(EXT_START_TLS) {
+            return Err(Broken("the relay host does not offer STARTTLS".into()));
+        }
+        match self.group(vec!["STARTTLS\r\n".into()], MAIL_TIME).await?.first() {
+            Some(reply) if reply.code == 220 => Ok(self.client.stream.inner),
+            Some(reply) => Err(Broken::at("STARTTLS", describe(reply))),
+            None => Err(Broken("STARTTLS: no reply".into())),
+        }
+    }
+
+    pub(crate) async fn log_in(&mut self, user: &str, password: &str) -> Result<(), Broken> {
+        self.client.stream.refill();
+        self.client.timeout = MAIL_TIME;
+        let credentials = Credentials::new(user, password);
+        let answer = self.client.authenticate(&credentials, &self.ehlo).await;
+        answer.map(|_| ()).map_err(|error| Broken::talking("log-in at the relay host", error))
     }
 
     /// True if the relay host reports to the sender what becomes of a message (RFC 3461).
@@ -265,7 +191,7 @@ impl<S: Stream> Connection<S> {
         let name = commands.first().map_or("", |command| command.get(..4).unwrap_or_default()).to_owned();
         self.client.stream.refill();
         self.client.timeout = time;
-        self.client.cmds(commands).await.map_err(|error| Broken::at(&name, error))
+        self.client.cmds(commands).await.map_err(|error| Broken::talking(&name, error))
     }
 
     async fn data(&mut self, hub: &Hub, message: &QueuedMessage) -> Result<Verdict, Broken> {
@@ -297,7 +223,7 @@ impl<S: Stream> Connection<S> {
         let reply = tokio::time::timeout(END_TIME, self.client.read())
             .await
             .map_err(|_| Broken("end of data: timed out".into()))?
-            .map_err(|error| Broken::at("end of data", error))?;
+            .map_err(|error| Broken::talking("end of data", error))?;
         if reply.is_positive_completion() {
             return Ok(Verdict::Delivered(describe(&reply)));
         }
@@ -369,14 +295,6 @@ impl<S: Stream> Connection<S> {
     }
 }
 
-async fn read_greeting<S: Stream>(client: &mut SmtpClient<Bounded<S>>) -> Result<(), Broken> {
-    let reply = tokio::time::timeout(GREETING_TIME, client.read())
-        .await
-        .map_err(|_| Broken("greeting: timed out".into()))?
-        .map_err(|error| Broken::at("greeting", error))?;
-    if reply.code == 220 { Ok(()) } else { Err(Broken::at("greeting", describe(&reply))) }
-}
-
 /// SMTPUTF8 is asked for by clients that do not need it: only what really has UTF-8 in its envelope
 /// or header is held back by a host without the extension.
 async fn needs_utf8(hub: &Hub, message: &QueuedMessage) -> Result<bool, Broken> {
@@ -431,37 +349,6 @@ fn describe(reply: &Response<String>) -> String {
 fn printable(text: &str) -> String {
     let line: String = text.chars().map(|c| if matches!(c, ' '..='~') { c } else { ' ' }).take(400).collect();
     line.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn resolver(settings: &Settings) -> Result<TokioResolver, Box<dyn std::error::Error + Send + Sync>> {
-    let mut builder = match settings.resolver {
-        None => TokioResolver::builder_tokio()?,
-        Some(address) => {
-            let mut connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()];
-            for connection in &mut connections {
-                connection.port = address.port();
-            }
-            let server = NameServerConfig::new(address.ip(), true, connections.to_vec());
-            let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
-            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-        }
-    };
-    builder.options_mut().timeout = settings.resolver_time;
-    Ok(builder.build()?)
-}
-
-/// Trusts the public authorities and those of `pem`.
-fn tls_connector(pem: &[u8]) -> Result<TlsConnector, Box<dyn std::error::Error + Send + Sync>> {
-    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        roots.add(certificate?)?;
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -1,0 +1,130 @@
+//! The way to the relay host: look-up, connection, TLS, log-in.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::relay::{Broken, Connection, Stream};
+use crate::settings::{Relay, RelaySecurity, Settings};
+
+const CONNECT_TIME: Duration = Duration::from_secs(30);
+const TLS_TIME: Duration = Duration::from_secs(30);
+/// Addresses of the relay host that are tried.
+const MAX_ADDRESSES: usize = 8;
+
+/// How to reach the relay host; made once.
+pub(crate) struct Dialer {
+    relay: Relay,
+    host_name: String,
+    resolver: TokioResolver,
+    tls: TlsConnector,
+}
+
+impl Dialer {
+    pub(crate) fn new(relay: Relay, settings: &Settings) -> Result<Self, Broken> {
+        let resolver = resolver(settings).map_err(|error| Broken::at("resolver", error))?;
+        let tls = tls_connector(&settings.trust_roots).map_err(|error| Broken::at("trust roots", error))?;
+        Ok(Self { relay, host_name: settings.host_name.clone(), resolver, tls })
+    }
+
+    /// The relay's name, for logs and reports.
+    pub(crate) fn host(&self) -> &str {
+        &self.relay.host
+    }
+
+    /// Connects, says EHLO, and logs in if so configured. Every failure is temporary, a wrong
+    /// password too: mail must not bounce because of the hub's configuration.
+    pub(crate) async fn connect(&self) -> Result<Connection, Broken> {
+        let (tcp, ip) = self.dial().await?;
+        let name = &self.host_name;
+        let mut connection = match self.relay.security {
+            RelaySecurity::ImplicitTls => Connection::greet(self.handshake(tcp).await?, name).await?,
+            RelaySecurity::Plain => {
+                let stream: Box<dyn Stream> = Box::new(tcp);
+                Connection::greet(stream, name).await?
+            }
+            RelaySecurity::StartTls => {
+                let tcp = Connection::greet(tcp, name).await?.start_tls().await?;
+                Connection::hello(self.handshake(tcp).await?, name).await?
+            }
+        };
+        if let Some((user, password)) = &self.relay.credentials {
+            if self.relay.security == RelaySecurity::Plain && !ip.is_loopback() {
+                return Err(Broken("the password is not sent without TLS".into()));
+            }
+            connection.log_in(user, password.expose()).await?;
+        }
+        Ok(connection)
+    }
+
+    /// Tries the addresses in the order given, until one answers.
+    async fn dial(&self) -> Result<(TcpStream, IpAddr), Broken> {
+        let addresses: Vec<IpAddr> = match self.relay.host.trim_matches(['[', ']']).parse() {
+            Ok(ip) => vec![ip],
+            Err(_) => {
+                let found = self.resolver.lookup_ip(self.relay.host.as_str()).await;
+                let found =
+                    found.map_err(|error| Broken::at(&format!("look-up of {}", self.relay.host), error))?;
+                found.iter().take(MAX_ADDRESSES).collect()
+            }
+        };
+        let mut last = Broken(format!("{} has no address", self.relay.host));
+        for ip in addresses {
+            let address = SocketAddr::new(ip, self.relay.port);
+            match tokio::time::timeout(CONNECT_TIME, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return Ok((stream, ip)),
+                Ok(Err(error)) => last = Broken::at(&format!("connection to {address}"), error),
+                Err(_) => last = Broken(format!("connection to {address}: timed out")),
+            }
+        }
+        Err(last)
+    }
+
+    async fn handshake(&self, tcp: TcpStream) -> Result<Box<dyn Stream>, Broken> {
+        let name = ServerName::try_from(self.relay.host.trim_matches(['[', ']']).to_owned())
+            .map_err(|error| Broken::at("TLS", error))?;
+        let stream = tokio::time::timeout(TLS_TIME, self.tls.connect(name, tcp))
+            .await
+            .map_err(|_| Broken("TLS: the handshake timed out".into()))?
+            .map_err(|error| Broken::at("TLS", error))?;
+        Ok(Box::new(stream))
+    }
+}
+
+fn resolver(settings: &Settings) -> Result<TokioResolver, Box<dyn std::error::Error + Send + Sync>> {
+    let mut builder = match settings.resolver {
+        None => TokioResolver::builder_tokio()?,
+        Some(address) => {
+            let mut connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()];
+            for connection in &mut connections {
+                connection.port = address.port();
+            }
+            let server = NameServerConfig::new(address.ip(), true, connections.to_vec());
+            let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        }
+    };
+    builder.options_mut().timeout = settings.resolver_time;
+    Ok(builder.build()?)
+}
+
+/// Trusts the public authorities and those of `pem`.
+fn tls_connector(pem: &[u8]) -> Result<TlsConnector, Box<dyn std::error::Error + Send + Sync>> {
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        roots.add(certificate?)?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
