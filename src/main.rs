@@ -1,1 +1,71 @@
-fn main() {}
+//! The binary: arguments, wiring, shutdown. It knows every room and holds no rule.
+
+mod admin;
+mod check;
+mod cli;
+mod commands;
+mod control;
+mod data_dir;
+mod listeners;
+mod log;
+mod serve;
+mod settings;
+mod setup;
+mod text;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Parser as _;
+use hub_config::LogLevel;
+
+use crate::cli::{Cli, Command};
+use crate::setup::Setup;
+
+/// Mail is many small allocations on many threads: what mimalloc is for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("twinhub: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    if let Command::Config = cli.command {
+        text::print(&hub_config::Config::reference())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    // `check` goes on with a broken configuration, and says so.
+    let setup = match (&cli.command, Setup::load(&cli.global)) {
+        (Command::Check, Err(error)) => return check::without_configuration(&error),
+        (_, setup) => setup?,
+    };
+    let level = match (&cli.command, setup.config.log.level) {
+        (Command::Serve(_), level) => level,
+        // What a command did, it prints; only what it could not do well is logged.
+        (_, LogLevel::Info) => LogLevel::Warn,
+        (_, level) => level,
+    };
+    log::start(&setup.config.log, level.as_str());
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Alias(command) => commands::alias(&setup, command).await?,
+            Command::AppPassword(command) => commands::app_password(&setup, command).await?,
+            Command::Check => return check::run(&setup).await,
+            Command::Config => {}
+            Command::Domain(command) => commands::domain(&setup, command).await?,
+            Command::Queue(command) => commands::queue(&setup, command).await?,
+            Command::Serve(options) => serve::run(&setup, &options).await?,
+            Command::Twin(command) => commands::twin(&setup, command).await?,
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}

@@ -1,0 +1,265 @@
+//! Administration: what can be asked of a hub, over the control socket of a running server or of
+//! the storage directly, and how the hub's answers read in words.
+
+use hub::{Address, Door, Error, Hub, Secret};
+use serde::{Deserialize, Serialize};
+
+/// No `Debug`: a request may hold a password.
+#[derive(Deserialize, Serialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Request {
+    AliasAdd { alias: String, address: String },
+    AliasList { address: Option<String> },
+    AliasRemove { alias: String, address: String },
+    AppPasswordAdd { address: String, name: String, doors: Vec<String> },
+    AppPasswordList { address: String },
+    AppPasswordRevoke { address: String, id: i64 },
+    DomainAdd { name: String },
+    DomainList,
+    QueueList,
+    Status,
+    TwinAdd { address: String, password: String },
+    TwinList,
+    TwinPassword { address: String, password: String },
+    TwinQuota { address: String, limit: Option<u64> },
+    TwinRemove { address: String },
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Answer {
+    Aliases(Vec<Alias>),
+    AppPassword {
+        id: i64,
+        password: String,
+    },
+    AppPasswords(Vec<AppPassword>),
+    Domains(Vec<String>),
+    Done,
+    /// A sentence for the person who asked.
+    Failed(String),
+    Queue(Vec<Queued>),
+    Status {
+        version: String,
+        process: u32,
+    },
+    Twins(Vec<Twin>),
+}
+
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Alias {
+    pub(crate) alias: String,
+    pub(crate) address: String,
+}
+
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Twin {
+    pub(crate) address: String,
+    pub(crate) aliases: Vec<String>,
+    pub(crate) used: u64,
+    pub(crate) limit: Option<u64>,
+    pub(crate) created_at: i64,
+}
+
+#[derive(Deserialize, Serialize)]
+pub(crate) struct AppPassword {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+    pub(crate) doors: Vec<String>,
+    pub(crate) created_at: i64,
+    pub(crate) last_used_at: Option<i64>,
+}
+
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Queued {
+    pub(crate) id: i64,
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) size: u64,
+    pub(crate) attempts: u32,
+    pub(crate) created_at: i64,
+    pub(crate) next_attempt_at: i64,
+    pub(crate) status: String,
+}
+
+/// Does what is asked; what goes wrong is an answer too.
+pub(crate) async fn run(hub: &Hub, request: Request) -> Answer {
+    execute(hub, request).await.unwrap_or_else(Answer::Failed)
+}
+
+async fn execute(hub: &Hub, request: Request) -> Result<Answer, String> {
+    match request {
+        Request::AliasAdd { alias, address } => {
+            let (alias, twin) = (parse(&alias)?, parse(&address)?);
+            hub.add_alias(&alias, &twin).await.map_err(|error| match error {
+                Error::NotFound("domain") => not_hosted(&alias),
+                Error::NotFound(_) => no_twin(&twin),
+                Error::Exists(_) => format!("{twin} has the address {alias} already"),
+                error => explain(error),
+            })?;
+        }
+        Request::AliasList { address } => return aliases(hub, address.as_deref()).await,
+        Request::AliasRemove { alias, address } => {
+            let (alias, twin) = (parse(&alias)?, parse(&address)?);
+            hub.remove_alias(&alias, &twin).await.map_err(|error| match error {
+                Error::NotFound("twin") => no_twin(&twin),
+                Error::NotFound(_) => {
+                    format!("{twin} does not have the alias {alias}; see: twinhub alias list")
+                }
+                error => explain(error),
+            })?;
+        }
+        Request::AppPasswordAdd { address, name, doors } => {
+            let twin = parse(&address)?;
+            let doors = doors.iter().map(|door| named_door(door)).collect::<Result<Vec<_>, _>>()?;
+            let made = hub.add_app_password(&twin, &name, &doors).await;
+            let (id, password) = made.map_err(|error| about_twin(&twin, error))?;
+            return Ok(Answer::AppPassword { id, password: password.expose().to_owned() });
+        }
+        Request::AppPasswordList { address } => {
+            let twin = parse(&address)?;
+            let passwords = hub.app_passwords(&twin).await.map_err(|error| about_twin(&twin, error))?;
+            return Ok(Answer::AppPasswords(passwords.into_iter().map(AppPassword::from).collect()));
+        }
+        Request::AppPasswordRevoke { address, id } => {
+            let twin = parse(&address)?;
+            hub.revoke_app_password(&twin, id).await.map_err(|error| match error {
+                Error::NotFound("twin") => no_twin(&twin),
+                Error::NotFound(_) => {
+                    format!("{twin} has no app password {id}; see: twinhub app-password list {twin}")
+                }
+                error => explain(error),
+            })?;
+        }
+        Request::DomainAdd { name } => hub.add_domain(&name).await.map_err(|error| match error {
+            Error::Exists(_) => format!("{name} is hosted here already"),
+            error => explain(error),
+        })?,
+        Request::DomainList => return hub.domains().await.map(Answer::Domains).map_err(explain),
+        Request::QueueList => {
+            let queue = hub.queue().await.map_err(explain)?;
+            return Ok(Answer::Queue(queue.into_iter().map(Queued::from).collect()));
+        }
+        Request::Status => {
+            let version = env!("CARGO_PKG_VERSION").to_owned();
+            return Ok(Answer::Status { version, process: std::process::id() });
+        }
+        Request::TwinAdd { address, password } => {
+            let twin = parse(&address)?;
+            hub.add_twin(&twin, &Secret::new(password)).await.map_err(|error| match error {
+                Error::NotFound(_) => not_hosted(&twin),
+                Error::Exists(_) => format!("the address {twin} is in use already; see: twinhub twin list"),
+                error => explain(error),
+            })?;
+        }
+        Request::TwinList => {
+            let twins = hub.twins().await.map_err(explain)?;
+            return Ok(Answer::Twins(twins.into_iter().map(Twin::from).collect()));
+        }
+        Request::TwinPassword { address, password } => {
+            let twin = parse(&address)?;
+            let changed = hub.set_password(&twin, &Secret::new(password)).await;
+            changed.map_err(|error| about_twin(&twin, error))?;
+        }
+        Request::TwinQuota { address, limit } => {
+            let twin = parse(&address)?;
+            hub.set_quota(&twin, limit).await.map_err(|error| about_twin(&twin, error))?;
+        }
+        Request::TwinRemove { address } => {
+            let twin = parse(&address)?;
+            hub.remove_twin(&twin).await.map_err(|error| about_twin(&twin, error))?;
+        }
+    }
+    Ok(Answer::Done)
+}
+
+async fn aliases(hub: &Hub, address: Option<&str>) -> Result<Answer, String> {
+    let only = address.map(parse).transpose()?;
+    let twins = hub.twins().await.map_err(explain)?;
+    if let Some(only) = &only
+        && !twins.iter().any(|twin| twin.handle.key() == only.key())
+    {
+        return Err(no_twin(only));
+    }
+    let wanted = |twin: &&hub::TwinInfo| only.as_ref().is_none_or(|only| only.key() == twin.handle.key());
+    let of_twin = |twin: &hub::TwinInfo| {
+        let address = twin.handle.to_string();
+        let alias = |alias: &Address| Alias { alias: alias.to_string(), address: address.clone() };
+        twin.aliases.iter().map(alias).collect::<Vec<_>>()
+    };
+    Ok(Answer::Aliases(twins.iter().filter(wanted).flat_map(of_twin).collect()))
+}
+
+fn parse(address: &str) -> Result<Address, String> {
+    Address::parse(address).map_err(explain)
+}
+
+fn named_door(name: &str) -> Result<Door, String> {
+    Door::from_name(name).ok_or_else(|| format!("there is no door {name:?}"))
+}
+
+fn not_hosted(address: &Address) -> String {
+    let domain = address.domain();
+    format!("the domain {domain} is not hosted here; add it first: twinhub domain add {domain}")
+}
+
+fn no_twin(address: &Address) -> String {
+    format!("there is no twin {address}; see: twinhub twin list")
+}
+
+fn about_twin(address: &Address, error: Error) -> String {
+    match error {
+        Error::NotFound(_) => no_twin(address),
+        error => explain(error),
+    }
+}
+
+/// The error with everything below it: the person who asks here runs the hub.
+pub(crate) fn explain(error: Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
+impl From<hub::TwinInfo> for Twin {
+    fn from(twin: hub::TwinInfo) -> Self {
+        Self {
+            address: twin.handle.to_string(),
+            aliases: twin.aliases.iter().map(Address::to_string).collect(),
+            used: twin.used,
+            limit: twin.limit,
+            created_at: twin.created_at,
+        }
+    }
+}
+
+impl From<hub::AppPasswordInfo> for AppPassword {
+    fn from(password: hub::AppPasswordInfo) -> Self {
+        Self {
+            id: password.id,
+            name: password.name,
+            doors: password.doors.iter().map(|door| door.name().to_owned()).collect(),
+            created_at: password.created_at,
+            last_used_at: password.last_used_at,
+        }
+    }
+}
+
+impl From<hub::QueueEntry> for Queued {
+    fn from(entry: hub::QueueEntry) -> Self {
+        Self {
+            id: entry.message,
+            from: entry.reverse_path,
+            to: entry.address,
+            size: entry.size,
+            attempts: entry.attempts,
+            created_at: entry.created_at,
+            next_attempt_at: entry.next_attempt_at,
+            status: entry.last_status,
+        }
+    }
+}

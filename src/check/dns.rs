@@ -1,0 +1,250 @@
+//! What DNS says of the hosted domains: where other servers bring their mail.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::RData;
+use hub_config::Resolver;
+
+use super::{Level, Report};
+
+/// An answer to a question for records of one type.
+#[derive(Debug)]
+enum Asked<T> {
+    Found(Vec<T>),
+    /// The name exists, but has no such record.
+    Nothing,
+    NoSuchName,
+    /// No answer; why.
+    Unknown(String),
+}
+
+struct Mx {
+    preference: u16,
+    /// Empty for the null MX (RFC 7505).
+    host: String,
+}
+
+pub(super) async fn check(settings: &Resolver, host_name: &str, domains: &[String], report: &mut Report) {
+    if domains.is_empty() {
+        report.add(Level::Fine, "no domain is hosted yet; add one with `twinhub domain add`");
+        return;
+    }
+    let resolver = match resolver(settings) {
+        Ok(resolver) => Asker { resolver, time: settings.time * 2 },
+        Err(error) => {
+            report.add(Level::Warning, &format!("DNS cannot be asked: {error}"));
+            return;
+        }
+    };
+    for domain in domains {
+        let mx = resolver.mx(domain).await;
+        if let Asked::Unknown(why) = &mx {
+            // The other questions would take as long to fail.
+            report.add(Level::Warning, &format!("could not ask for {domain}: {why}"));
+            return;
+        }
+        let mut hosts = Vec::new();
+        if let Asked::Found(records) = &mx {
+            for record in records.iter().filter(|record| !record.host.is_empty()) {
+                hosts.push((record.host.clone(), resolver.addresses(&record.host).await));
+            }
+        } else {
+            hosts.push((domain.clone(), resolver.addresses(domain).await));
+        }
+        for (level, sentence) in judge(domain, &mx, &hosts) {
+            report.add(level, &sentence);
+        }
+    }
+    match resolver.addresses(host_name).await {
+        Asked::Found(_) => {}
+        Asked::Unknown(why) => report.add(Level::Warning, &format!("could not ask for {host_name}: {why}")),
+        Asked::Nothing | Asked::NoSuchName => report.add(
+            Level::Warning,
+            &format!(
+                "the hub calls itself {host_name}, which DNS does not know; some servers refuse mail from it"
+            ),
+        ),
+    }
+}
+
+/// RFC 5321 §5.1: the MX records say where mail goes; without any, the address of the domain.
+fn judge(domain: &str, mx: &Asked<Mx>, hosts: &[(String, Asked<IpAddr>)]) -> Vec<(Level, String)> {
+    let list = |addresses: &[IpAddr]| addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
+    match mx {
+        Asked::Found(records) if records.iter().any(|record| record.host.is_empty()) => {
+            vec![(Level::Wrong, format!("{domain} says that it takes no mail (a null MX record, RFC 7505)"))]
+        }
+        Asked::Found(records) => {
+            let preference = |host: &str| {
+                records.iter().find(|record| record.host == host).map_or(0, |record| record.preference)
+            };
+            hosts
+                .iter()
+                .map(|(host, addresses)| match addresses {
+                    Asked::Found(addresses) => (
+                        Level::Fine,
+                        format!(
+                            "mail for {domain} goes to {host} (preference {}), {}",
+                            preference(host),
+                            list(addresses)
+                        ),
+                    ),
+                    Asked::Nothing | Asked::NoSuchName => (
+                        Level::Wrong,
+                        format!(
+                            "mail for {domain} goes to {host}, which has no address: make an A or AAAA record"
+                        ),
+                    ),
+                    Asked::Unknown(why) => (Level::Warning, format!("could not ask for {host}: {why}")),
+                })
+                .collect()
+        }
+        Asked::NoSuchName => vec![(
+            Level::Warning,
+            format!(
+                "{domain} is not in DNS: only this hub can deliver to it. Make an MX record for mail from elsewhere."
+            ),
+        )],
+        Asked::Nothing | Asked::Unknown(_) => vec![match hosts.first() {
+            Some((_, Asked::Found(addresses))) => (
+                Level::Warning,
+                format!(
+                    "{domain} has no MX record; other servers bring its mail to its address, {}",
+                    list(addresses)
+                ),
+            ),
+            _ => (
+                Level::Warning,
+                format!(
+                    "{domain} has neither an MX record nor an address: other servers cannot deliver to it"
+                ),
+            ),
+        }],
+    }
+}
+
+struct Asker {
+    resolver: TokioResolver,
+    time: Duration,
+}
+
+impl Asker {
+    async fn mx(&self, domain: &str) -> Asked<Mx> {
+        let record = |data: &RData| match data {
+            RData::MX(mx) => {
+                let host = mx.exchange.to_utf8();
+                Some(Mx { preference: mx.preference, host: host.trim_end_matches('.').to_owned() })
+            }
+            _ => None,
+        };
+        let lookup = self.resolver.mx_lookup(fully_qualified(domain));
+        self.ask(lookup, |lookup| lookup.answers().iter().filter_map(|answer| record(&answer.data)).collect())
+            .await
+    }
+
+    async fn addresses(&self, host: &str) -> Asked<IpAddr> {
+        self.ask(self.resolver.lookup_ip(fully_qualified(host)), |lookup| lookup.iter().collect()).await
+    }
+
+    async fn ask<L, T>(
+        &self,
+        lookup: impl Future<Output = Result<L, NetError>>,
+        records: impl FnOnce(L) -> Vec<T>,
+    ) -> Asked<T> {
+        match tokio::time::timeout(self.time, lookup).await {
+            Ok(Ok(lookup)) => match records(lookup) {
+                records if records.is_empty() => Asked::Nothing,
+                records => Asked::Found(records),
+            },
+            Ok(Err(error)) if error.is_nx_domain() => Asked::NoSuchName,
+            Ok(Err(error)) if error.is_no_records_found() => Asked::Nothing,
+            Ok(Err(error)) => Asked::Unknown(error.to_string()),
+            Err(_) => Asked::Unknown("no answer in time".to_owned()),
+        }
+    }
+}
+
+/// With a dot at the end, the machine's search list is left alone.
+fn fully_qualified(name: &str) -> String {
+    format!("{}.", name.trim_end_matches('.'))
+}
+
+fn resolver(settings: &Resolver) -> Result<TokioResolver, NetError> {
+    let mut builder = match settings.address {
+        None => TokioResolver::builder_tokio()?,
+        Some(address) => {
+            let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+            for connection in &mut connections {
+                connection.port = settings.port;
+            }
+            let server = NameServerConfig::new(address, true, connections);
+            let config = ResolverConfig::from_name_servers(vec![server]);
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        }
+    };
+    builder.options_mut().timeout = settings.time;
+    builder.options_mut().attempts = 1;
+    builder.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(host: &str) -> Asked<Mx> {
+        Asked::Found(vec![Mx { preference: 10, host: host.to_owned() }])
+    }
+
+    fn addresses() -> Asked<IpAddr> {
+        Asked::Found(vec!["192.0.2.1".parse().expect("ip"), "2001:db8::1".parse().expect("ip")])
+    }
+
+    #[test]
+    fn what_dns_says_is_judged() {
+        let host = |addresses| vec![("mx.a.test".to_owned(), addresses)];
+        for (mx, hosts, level, expected) in [
+            (
+                found("mx.a.test"),
+                host(addresses()),
+                Level::Fine,
+                "mail for a.test goes to mx.a.test (preference 10), 192.0.2.1, 2001:db8::1",
+            ),
+            (found("mx.a.test"), host(Asked::NoSuchName), Level::Wrong, "which has no address"),
+            (
+                found("mx.a.test"),
+                host(Asked::Unknown("late".into())),
+                Level::Warning,
+                "could not ask for mx.a.test: late",
+            ),
+            (found(""), vec![], Level::Wrong, "takes no mail"),
+            (Asked::Nothing, host(addresses()), Level::Warning, "has no MX record; other servers bring"),
+            (Asked::Nothing, host(Asked::Nothing), Level::Warning, "has neither an MX record nor an address"),
+            (Asked::NoSuchName, vec![], Level::Warning, "is not in DNS"),
+        ] {
+            let judged = judge("a.test", &mx, &hosts);
+            assert_eq!(judged.len(), 1, "{judged:?}");
+            assert_eq!(judged[0].0, level, "{judged:?}");
+            assert!(judged[0].1.contains(expected), "{judged:?}");
+        }
+    }
+
+    /// Nobody answers on this port: said, quickly, and not taken for an answer.
+    #[tokio::test]
+    async fn without_an_answer_nothing_is_claimed() {
+        let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("binds");
+        let settings = Resolver {
+            address: Some("127.0.0.1".parse().expect("ip")),
+            port: silent.local_addr().expect("bound").port(),
+            time: Duration::from_millis(100),
+        };
+        let mut report = Report::default();
+        check(&settings, "mail.a.test", &["a.test".to_owned(), "b.test".to_owned()], &mut report).await;
+        assert_eq!((report.wrong, report.warnings), (0, 1), "{}", report.text);
+        assert!(report.text.contains("could not ask for a.test"), "{}", report.text);
+    }
+}

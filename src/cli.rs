@@ -1,0 +1,312 @@
+//! Arguments and their help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use hub_config::{Database, LogFormat, Quota};
+
+#[derive(Parser)]
+#[command(name = "twinhub", version, about = "Hosts twins: mail now, agenda, contacts and files later.", after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+To begin:
+  twinhub serve                          start the hub; it says what to do next
+  twinhub domain add example.org         in another terminal, while it runs
+  twinhub twin add alice@example.org     makes a password and shows it
+
+Every command explains itself: twinhub twin add --help";
+
+#[derive(Args, Clone)]
+pub(crate) struct Global {
+    /// Folder with everything this hub keeps [default: ~/.local/share/twinhub; for root
+    /// /var/lib/twinhub]
+    #[arg(long, global = true, env = "TWINHUB_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// "sqlite", or postgres://USER@HOST/NAME [default: as in the configuration, else sqlite]
+    #[arg(long, global = true, env = "TWINHUB_DATABASE", value_name = "URL", hide_env_values = true, value_parser = database)]
+    pub(crate) database: Option<Database>,
+    /// Configuration file [default: hub.toml in the data directory, if there is one]
+    #[arg(long, global = true, env = "TWINHUB_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Log format on standard error: "text" or "json"
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub(crate) log: Option<LogFormat>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the hub until SIGTERM or Ctrl-C
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Serve),
+    /// Add, list, change and remove twins (the people who live here)
+    #[command(subcommand, visible_alias = "twins")]
+    Twin(Twin),
+    /// Add and list the mail domains of this hub
+    #[command(subcommand, visible_alias = "domains")]
+    Domain(Domain),
+    /// More addresses for a twin
+    #[command(subcommand, visible_alias = "aliases")]
+    Alias(Alias),
+    /// Passwords for single devices, to be revoked one by one
+    #[command(subcommand)]
+    AppPassword(AppPassword),
+    /// Mail that waits to leave this hub
+    #[command(subcommand)]
+    Queue(Queue),
+    /// Say what is wrong with configuration, data, certificates and DNS
+    ///
+    /// Changes nothing. Ends with status 1 if something is wrong; warnings alone end with 0.
+    Check,
+    /// Print the commented reference of hub.toml: every setting with its default
+    #[command(after_help = "Example:\n  twinhub config > hub.toml")]
+    Config,
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  twinhub serve
+  twinhub serve --data-dir /srv/hub --log json
+  twinhub serve --database postgres://hub@localhost/hub
+
+SIGTERM and Ctrl-C let connections finish for a few seconds; SIGHUP reads certificates again.";
+
+#[derive(Args)]
+pub(crate) struct Serve {
+    /// Listen on free loopback ports instead of the configured ones (for scripts and tests)
+    #[arg(long)]
+    pub(crate) ephemeral_ports: bool,
+    /// Once everything listens, write the addresses to this file as a JSON object
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Twin {
+    /// Make a twin; the password is asked for, or made up and shown once
+    #[command(after_help = "\
+Examples:
+  twinhub twin add alice@example.org
+  pass show alice | twinhub twin add alice@example.org --password-stdin")]
+    Add {
+        /// The twin's name and mail address; its domain must be hosted here (twinhub domain add)
+        address: String,
+        #[command(flatten)]
+        password: Password,
+    },
+    /// Show all twins with their addresses and quota
+    List {
+        #[command(flatten)]
+        list: List,
+    },
+    /// Change a twin's password
+    Passwd {
+        address: String,
+        #[command(flatten)]
+        password: Password,
+    },
+    /// Change how much a twin may store
+    #[command(
+        after_help = "Examples:\n  twinhub twin quota alice@example.org 10GiB\n  twinhub twin quota alice@example.org unlimited"
+    )]
+    Quota {
+        address: String,
+        /// A size such as 10GiB, or "unlimited"
+        #[arg(value_parser = quota)]
+        limit: Quota,
+    },
+    /// Remove a twin with all its mail; there is no way back
+    Remove {
+        address: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Password {
+    /// Read the password from the first line of standard input
+    #[arg(long, conflicts_with = "generate")]
+    pub(crate) password_stdin: bool,
+    /// Make a password up and show it, without asking
+    #[arg(long)]
+    pub(crate) generate: bool,
+}
+
+#[derive(Args)]
+#[group(skip)]
+pub(crate) struct List {
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Domain {
+    /// Host a domain: mail for its twins is accepted from now on
+    #[command(after_help = "Example:\n  twinhub domain add example.org")]
+    Add { name: String },
+    /// Show the domains of this hub
+    List {
+        #[command(flatten)]
+        list: List,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Alias {
+    /// Give a twin another address, for receiving and sending
+    #[command(after_help = "Example:\n  twinhub alias add info@example.org alice@example.org")]
+    Add {
+        /// The new address; several twins may have the same
+        alias: String,
+        /// The twin that gets it
+        address: String,
+    },
+    /// Show all aliases, or those of one twin
+    List {
+        address: Option<String>,
+        #[command(flatten)]
+        list: List,
+    },
+    /// Take an alias away from a twin
+    Remove { alias: String, address: String },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AppPassword {
+    /// Make a password for one device or program; it is shown once
+    #[command(after_help = "\
+Examples:
+  twinhub app-password add alice@example.org \"Alice's phone\"
+  twinhub app-password add alice@example.org scanner --door submission")]
+    Add {
+        address: String,
+        /// What it is for
+        name: String,
+        /// What it opens: imap, submission, dav or api; several are possible [default: all]
+        #[arg(long = "door", value_name = "DOOR", value_parser = door)]
+        doors: Vec<hub::Door>,
+    },
+    /// Show a twin's app passwords (not the passwords themselves)
+    List {
+        address: String,
+        #[command(flatten)]
+        list: List,
+    },
+    /// Make an app password worthless
+    #[command(after_help = "Example:\n  twinhub app-password revoke alice@example.org 3")]
+    Revoke {
+        address: String,
+        /// The number that `app-password list` shows
+        id: i64,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Queue {
+    /// Show what waits, why, and when it is tried next
+    List {
+        #[command(flatten)]
+        list: List,
+    },
+}
+
+fn database(text: &str) -> Result<Database, &'static str> {
+    Database::parse(text).ok_or("expected \"sqlite\" or a URL postgres://USER@HOST/NAME")
+}
+
+fn quota(text: &str) -> Result<Quota, &'static str> {
+    Quota::parse(text).ok_or("expected a size such as 10GiB, or \"unlimited\"")
+}
+
+fn door(text: &str) -> Result<hub::Door, &'static str> {
+    hub::Door::from_name(text).ok_or("expected imap, submission, dav or api")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+    use hub_config::Size;
+
+    fn parse(arguments: &str) -> Result<Cli, String> {
+        Cli::try_parse_from(std::iter::once("twinhub").chain(arguments.split_whitespace()))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_and_after_the_command() {
+        for arguments in [
+            "--data-dir /d --database postgres://h/n --log json --config c.toml twin list",
+            "twin list --data-dir /d --database postgres://h/n --log json --config c.toml",
+            "twin --data-dir /d --log json list --database postgres://h/n --config c.toml",
+        ] {
+            let Global { data_dir, database, config, log } = parse(arguments).expect(arguments).global;
+            assert_eq!(data_dir, Some("/d".into()), "{arguments}");
+            assert_eq!(database, Some(Database::Postgres("postgres://h/n".into())), "{arguments}");
+            assert_eq!(config, Some("c.toml".into()), "{arguments}");
+            assert_eq!(log, Some(LogFormat::Json), "{arguments}");
+        }
+    }
+
+    #[test]
+    fn commands() {
+        for arguments in [
+            "serve",
+            "serve --ephemeral-ports --ready-file r.json",
+            "twin add a@b.test --password-stdin",
+            "twin add a@b.test --generate",
+            "twin passwd a@b.test",
+            "twin remove a@b.test --yes",
+            "twins list --json",
+            "domain add b.test",
+            "domain list",
+            "alias add i@b.test a@b.test",
+            "alias list",
+            "alias list a@b.test --json",
+            "alias remove i@b.test a@b.test",
+            "app-password add a@b.test phone --door imap --door submission",
+            "app-password revoke a@b.test 3",
+            "queue list",
+            "check",
+            "config",
+        ] {
+            assert!(parse(arguments).is_ok(), "{arguments}");
+        }
+        let Ok(Cli { command: Command::Twin(Twin::Quota { limit, .. }), .. }) =
+            parse("twin quota a@b.test 10GiB")
+        else {
+            panic!("a quota command")
+        };
+        assert_eq!(limit, Quota(Some(Size(10 << 30))));
+    }
+
+    #[test]
+    fn mistakes_are_explained() {
+        for (arguments, expected) in [
+            ("", "Usage"),
+            ("twin", "Usage"),
+            ("twin ad a@b.test", "add"),
+            ("twin quota a@b.test lots", "expected a size"),
+            ("twin add a@b.test --generate --password-stdin", "cannot be used with"),
+            ("app-password add a@b.test x --door pop", "expected imap"),
+            ("serve --database mysql://x", "expected \"sqlite\""),
+            ("serve --log xml", "expected \"text\" or \"json\""),
+        ] {
+            let error = parse(arguments).err().expect(arguments);
+            assert!(error.contains(expected), "{arguments}: {error}");
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! The administration commands: asks a running server, or works on the storage itself.
+
+use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use hub::{Hub, Secret};
+use serde::Serialize;
+
+use crate::admin::{self, Answer, Request};
+use crate::cli::{Alias, AppPassword, Domain, List, Password, Queue, Twin};
+use crate::control;
+use crate::data_dir::{self, State};
+use crate::setup::Setup;
+use crate::text::{print, printable, size, table, time};
+
+/// A password is a line of at most this many bytes.
+const MAX_PASSWORD: u64 = 1024;
+
+pub(crate) async fn twin(setup: &Setup, command: Twin) -> Result<()> {
+    match command {
+        Twin::Add { address, password } => {
+            let (password, is_generated) = password.obtain(&address)?;
+            let request =
+                Request::TwinAdd { address: address.clone(), password: password.expose().to_owned() };
+            done(ask(setup, request).await?)?;
+            print(&format!("Added the twin {}.\n", printable(&address)))?;
+            show_generated(&password, is_generated)
+        }
+        Twin::List { list } => {
+            let Answer::Twins(twins) = answer(look(setup, Request::TwinList).await?)? else { return odd() };
+            let row = |twin: &admin::Twin| {
+                let limit = twin.limit.map_or_else(|| "unlimited".to_owned(), size);
+                let aliases = twin.aliases.join(", ");
+                [twin.address.clone(), size(twin.used), limit, time(twin.created_at), aliases]
+            };
+            show(&list, &twins, ["ADDRESS", "USED", "QUOTA", "SINCE (UTC)", "ALIASES"], row)
+        }
+        Twin::Passwd { address, password } => {
+            let (password, is_generated) = password.obtain(&address)?;
+            let request =
+                Request::TwinPassword { address: address.clone(), password: password.expose().to_owned() };
+            done(ask(setup, request).await?)?;
+            print(&format!("Changed the password of {}.\n", printable(&address)))?;
+            show_generated(&password, is_generated)
+        }
+        Twin::Quota { address, limit } => {
+            let request = Request::TwinQuota { address: address.clone(), limit: limit.0.map(|size| size.0) };
+            done(ask(setup, request).await?)?;
+            print(&format!("{} may store: {limit}.\n", printable(&address)))?;
+            Ok(())
+        }
+        Twin::Remove { address, yes } => {
+            if !yes && std::io::stdin().is_terminal() && !confirm(&address)? {
+                bail!("nothing was removed");
+            }
+            done(ask(setup, Request::TwinRemove { address: address.clone() }).await?)?;
+            print(&format!("Removed {} with everything it had.\n", printable(&address)))?;
+            Ok(())
+        }
+    }
+}
+
+pub(crate) async fn domain(setup: &Setup, command: Domain) -> Result<()> {
+    match command {
+        Domain::Add { name } => {
+            done(ask(setup, Request::DomainAdd { name: name.clone() }).await?)?;
+            print(&format!("This hub hosts {} now.\n", printable(&name)))?;
+            Ok(())
+        }
+        Domain::List { list } => {
+            let Answer::Domains(domains) = answer(look(setup, Request::DomainList).await?)? else {
+                return odd();
+            };
+            show(&list, &domains, ["DOMAIN"], |domain| [domain.clone()])
+        }
+    }
+}
+
+pub(crate) async fn alias(setup: &Setup, command: Alias) -> Result<()> {
+    match command {
+        Alias::Add { alias, address } => {
+            let request = Request::AliasAdd { alias: alias.clone(), address: address.clone() };
+            done(ask(setup, request).await?)?;
+            print(&format!("Mail for {} goes to {} now.\n", printable(&alias), printable(&address)))?;
+            Ok(())
+        }
+        Alias::List { address, list } => {
+            let Answer::Aliases(aliases) = answer(look(setup, Request::AliasList { address }).await?)? else {
+                return odd();
+            };
+            let row = |alias: &admin::Alias| [alias.alias.clone(), alias.address.clone()];
+            show(&list, &aliases, ["ALIAS", "TWIN"], row)
+        }
+        Alias::Remove { alias, address } => {
+            let request = Request::AliasRemove { alias: alias.clone(), address: address.clone() };
+            done(ask(setup, request).await?)?;
+            print(&format!("{} does not have {} any more.\n", printable(&address), printable(&alias)))?;
+            Ok(())
+        }
+    }
+}
+
+pub(crate) async fn app_password(setup: &Setup, command: AppPassword) -> Result<()> {
+    match command {
+        AppPassword::Add { address, name, doors } => {
+            let doors = doors.iter().map(|door| door.name().to_owned()).collect();
+            let request = Request::AppPasswordAdd { address: address.clone(), name, doors };
+            let Answer::AppPassword { id, password } = answer(ask(setup, request).await?)? else {
+                return odd();
+            };
+            print(&format!("Added app password {id} for {}.\n", printable(&address)))?;
+            show_generated(&Secret::new(password), true)
+        }
+        AppPassword::List { address, list } => {
+            let request = Request::AppPasswordList { address };
+            let Answer::AppPasswords(passwords) = answer(look(setup, request).await?)? else { return odd() };
+            let row = |password: &admin::AppPassword| {
+                let doors =
+                    if password.doors.is_empty() { "all".to_owned() } else { password.doors.join(" ") };
+                let used = password.last_used_at.map_or_else(|| "never".to_owned(), time);
+                [password.id.to_string(), password.name.clone(), doors, time(password.created_at), used]
+            };
+            show(&list, &passwords, ["ID", "NAME", "OPENS", "SINCE (UTC)", "LAST USED (UTC)"], row)
+        }
+        AppPassword::Revoke { address, id } => {
+            let request = Request::AppPasswordRevoke { address: address.clone(), id };
+            done(ask(setup, request).await?)?;
+            print(&format!("App password {id} of {} opens nothing any more.\n", printable(&address)))?;
+            Ok(())
+        }
+    }
+}
+
+pub(crate) async fn queue(setup: &Setup, command: Queue) -> Result<()> {
+    let Queue::List { list } = command;
+    let Answer::Queue(queue) = answer(look(setup, Request::QueueList).await?)? else { return odd() };
+    let row = |entry: &admin::Queued| {
+        let from = if entry.from.is_empty() { "<>".to_owned() } else { entry.from.clone() };
+        [
+            entry.id.to_string(),
+            time(entry.created_at),
+            from,
+            entry.to.clone(),
+            size(entry.size),
+            entry.attempts.to_string(),
+            time(entry.next_attempt_at),
+            entry.status.clone(),
+        ]
+    };
+    let titles = ["ID", "SINCE (UTC)", "FROM", "TO", "SIZE", "TRIED", "NEXT (UTC)", "LAST ANSWER"];
+    show(&list, &queue, titles, row)
+}
+
+/// Like [`ask`], but what only looks does not make a hub where there is none: the directory may be
+/// mistyped.
+async fn look(setup: &Setup, request: Request) -> Result<Answer> {
+    if let State::Absent = data_dir::examine(&setup.data_dir)? {
+        let path = setup.data_dir.display();
+        bail!("there is no hub in {path}; `twinhub serve` makes one, --data-dir names another place");
+    }
+    ask(setup, request).await
+}
+
+/// Asks the running server, or opens the storage and does it here.
+async fn ask(setup: &Setup, request: Request) -> Result<Answer> {
+    // A server that is just starting holds the lock before it listens, one that stops still after.
+    const ATTEMPTS: u32 = if cfg!(test) { 2 } else { 30 };
+    const PAUSE: Duration = Duration::from_millis(100);
+    data_dir::ensure(&setup.data_dir)?;
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let asked = control::ask(&setup.data_dir, &request).await;
+        let asked = asked
+            .with_context(|| format!("the hub that runs on {} cannot be asked", setup.data_dir.display()));
+        if let Some(answer) = asked? {
+            return Ok(answer);
+        }
+        match hub_storage::Storage::open(setup.storage_options()).await {
+            Ok(storage) => {
+                let hub = Hub::open(storage, setup.hub_settings())
+                    .await
+                    .map_err(admin::explain)
+                    .map_err(anyhow::Error::msg)?;
+                let answer = admin::run(&hub, request).await;
+                hub.close().await;
+                return Ok(answer);
+            }
+            Err(hub_storage::Error::Locked(_)) if attempt < ATTEMPTS => tokio::time::sleep(PAUSE).await,
+            Err(hub_storage::Error::Locked(_)) => bail!(
+                "a twinhub works on {} but does not answer on its control socket; is it just stopping, or hung?",
+                setup.data_dir.display()
+            ),
+            Err(error) => return Err(error).context("cannot open the storage"),
+        }
+    }
+}
+
+fn answer(answer: Answer) -> Result<Answer> {
+    match answer {
+        Answer::Failed(why) => bail!("{}", printable(&why)),
+        answer => Ok(answer),
+    }
+}
+
+fn done(given: Answer) -> Result<()> {
+    match answer(given)? {
+        Answer::Done => Ok(()),
+        _ => odd(),
+    }
+}
+
+fn odd<T>() -> Result<T> {
+    bail!("the server gave an answer to another question; is it of the same version as this command?")
+}
+
+fn show<T: Serialize, const N: usize>(
+    list: &List,
+    items: &[T],
+    titles: [&str; N],
+    row: impl Fn(&T) -> [String; N],
+) -> Result<()> {
+    if list.json {
+        print(&format!("{}\n", serde_json::to_string_pretty(items)?))?;
+    } else {
+        print(&table(titles, &items.iter().map(row).collect::<Vec<_>>()))?;
+    }
+    Ok(())
+}
+
+impl Password {
+    /// The password, and whether it was made up here.
+    fn obtain(&self, address: &str) -> Result<(Secret, bool)> {
+        let given = if self.password_stdin {
+            Some(first_line()?)
+        } else if !self.generate && std::io::stdin().is_terminal() {
+            prompt(address)?
+        } else {
+            None
+        };
+        match given {
+            Some(password) => Ok((checked(password)?, false)),
+            None => Ok((Secret::generate().context("no password can be made up")?, true)),
+        }
+    }
+}
+
+fn first_line() -> Result<String> {
+    let mut line = String::new();
+    std::io::stdin()
+        .lock()
+        .take(MAX_PASSWORD + 2)
+        .read_line(&mut line)
+        .context("the password on standard input cannot be read")?;
+    Ok(line
+        .strip_suffix('\n')
+        .map_or(line.as_str(), |line| line.strip_suffix('\r').unwrap_or(line))
+        .to_owned())
+}
+
+/// Asks twice; an empty answer asks for one to be made up.
+fn prompt(address: &str) -> Result<Option<String>> {
+    let first =
+        rpassword::prompt_password(format!("Password for {} (empty: make one up): ", printable(address)))?;
+    if first.is_empty() {
+        return Ok(None);
+    }
+    if rpassword::prompt_password("Once more: ")? != first {
+        bail!("the two are different; nothing was changed");
+    }
+    Ok(Some(first))
+}
+
+fn checked(password: String) -> Result<Secret> {
+    if password.is_empty() {
+        bail!("the password is empty");
+    }
+    if password.len() as u64 > MAX_PASSWORD {
+        bail!("the password is longer than {MAX_PASSWORD} bytes");
+    }
+    if password.chars().any(char::is_control) {
+        // Mail programs cannot enter it, and LOGIN cannot carry it.
+        bail!("the password has a control character");
+    }
+    Ok(Secret::new(password))
+}
+
+fn show_generated(password: &Secret, is_generated: bool) -> Result<()> {
+    if is_generated {
+        print(&format!("Its password, shown only now: {}\n", password.expose()))?;
+    }
+    Ok(())
+}
+
+fn confirm(address: &str) -> Result<bool> {
+    let mut out = std::io::stderr();
+    write!(out, "Remove {} with all its mail? There is no way back. [y/N] ", printable(address))?;
+    out.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().take(100).read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Global;
+    use std::path::Path;
+
+    fn setup(data_dir: &Path) -> Setup {
+        let global = Global { data_dir: Some(data_dir.to_owned()), database: None, config: None, log: None };
+        Setup::load(&global).expect("loads")
+    }
+
+    async fn failure(setup: &Setup, request: Request) -> String {
+        match ask(setup, request).await.expect("asked") {
+            Answer::Failed(why) => why,
+            _ => panic!("it succeeded"),
+        }
+    }
+
+    fn add(address: &str) -> Request {
+        Request::TwinAdd { address: address.to_owned(), password: "pass word".to_owned() }
+    }
+
+    #[tokio::test]
+    async fn administration_without_a_server() {
+        let folder = tempfile::tempdir().expect("temporary directory");
+        let setup = setup(&folder.path().join("data"));
+        let error = look(&setup, Request::TwinList).await.err().expect("nothing there").to_string();
+        assert!(error.contains("there is no hub in"), "{error}");
+        assert!(!setup.data_dir.exists());
+
+        let why = failure(&setup, add("alice@a.test")).await;
+        assert_eq!(why, "the domain a.test is not hosted here; add it first: twinhub domain add a.test");
+        done(ask(&setup, Request::DomainAdd { name: "A.test".into() }).await.expect("asked")).expect("added");
+        assert_eq!(
+            failure(&setup, Request::DomainAdd { name: "a.test".into() }).await,
+            "a.test is hosted here already"
+        );
+        done(ask(&setup, add("alice@a.test")).await.expect("asked")).expect("added");
+        let why = failure(&setup, add("alice@a.test")).await;
+        assert_eq!(why, "the address alice@a.test is in use already; see: twinhub twin list");
+        let why = failure(&setup, Request::TwinRemove { address: "bob@a.test".into() }).await;
+        assert_eq!(why, "there is no twin bob@a.test; see: twinhub twin list");
+        let why = failure(&setup, Request::TwinRemove { address: "bob".into() }).await;
+        assert!(why.contains("\"bob\" is not a mail address"), "{why}");
+
+        let alias = |alias: &str| Request::AliasAdd { alias: alias.into(), address: "alice@a.test".into() };
+        done(ask(&setup, alias("info@a.test")).await.expect("asked")).expect("added");
+        assert!(failure(&setup, alias("info@b.test")).await.contains("twinhub domain add b.test"));
+        let Answer::Twins(twins) = look(&setup, Request::TwinList).await.expect("asked") else {
+            panic!("twins")
+        };
+        assert_eq!(
+            (twins[0].address.as_str(), twins[0].aliases.as_slice()),
+            ("alice@a.test", &["info@a.test".to_owned()][..])
+        );
+        let revoke = Request::AppPasswordRevoke { address: "alice@a.test".into(), id: 7 };
+        assert_eq!(
+            failure(&setup, revoke).await,
+            "alice@a.test has no app password 7; see: twinhub app-password list alice@a.test"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_locked_directory_without_a_server_that_answers_is_said() {
+        let folder = tempfile::tempdir().expect("temporary directory");
+        let setup = setup(&folder.path().join("data"));
+        data_dir::ensure(&setup.data_dir).expect("made");
+        let _storage = hub_storage::Storage::open(setup.storage_options()).await.expect("opens");
+        let error = ask(&setup, Request::DomainList).await.err().expect("locked").to_string();
+        assert!(error.contains("does not answer on its control socket"), "{error}");
+    }
+
+    #[test]
+    fn passwords_are_checked() {
+        for (password, expected) in
+            [("", "is empty"), ("a\tb", "control character"), (&"x".repeat(1025), "longer than 1024")]
+        {
+            assert!(checked(password.to_owned()).expect_err(expected).to_string().contains(expected));
+        }
+        assert!(checked("pässwörd with spaces".to_owned()).is_ok());
+    }
+}

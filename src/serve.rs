@@ -1,0 +1,368 @@
+//! `twinhub serve`: opens the storage, builds the hub, starts listeners and workers, drains on a
+//! signal.
+
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use hub::Hub;
+use hub_certs::Certs;
+use hub_storage::Storage;
+use hub_wire::ListenOptions;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::admin::{self, Answer, Request};
+use crate::cli::Serve;
+use crate::listeners::{Bound, Kind, bind};
+use crate::setup::Setup;
+use crate::{control, data_dir, settings, text};
+
+/// How often changed certificate files are looked for.
+const CERTIFICATE_CHECK: Duration = Duration::from_secs(30);
+
+pub(crate) async fn run(setup: &Setup, options: &Serve) -> Result<()> {
+    if let Some(file) = &options.ready_file {
+        forget_ready_file(file)?;
+    }
+    let mut signals = Signals::new()?;
+    data_dir::ensure(&setup.data_dir)?;
+    raise_file_limit();
+    let storage = Storage::open(setup.storage_options()).await.context("cannot open the storage")?;
+    let hub = Hub::open(storage, setup.hub_settings()).await.map_err(described)?;
+    let result = serve(setup, options, &hub, &mut signals).await;
+    hub.close().await;
+    if let Some(file) = &options.ready_file {
+        forget_ready_file(file)?;
+    }
+    result
+}
+
+async fn serve(setup: &Setup, options: &Serve, hub: &Hub, signals: &mut Signals) -> Result<()> {
+    host_configured_domains(setup, hub).await?;
+    let domains = hub.domains().await.map_err(described)?;
+    let host_name = setup.host_name(&domains);
+    hub_certs::hub_key(&setup.hub_key_file())?;
+    let certs = Certs::open(hub_certs::Options {
+        folder: setup.certificate_folder(),
+        configured: setup.config.tls.certificates.clone(),
+        hosts: vec![host_name.clone()],
+        domains,
+    })?;
+    let bound = bind(&setup.config.listen, options.ephemeral_ports)?;
+    let control = control::listen(&setup.data_dir)
+        .with_context(|| format!("cannot make the control socket in {}", setup.data_dir.display()))?;
+
+    let shutdown = CancellationToken::new();
+    let banner = banner(setup, hub, &certs, &bound, &host_name).await?;
+    let ready = ready_text(&bound, certs.authority())?;
+    let mut tasks = start(setup, hub, &certs, bound, host_name, &shutdown)?;
+    let administration = tokio::spawn(administer(control, hub.clone(), certs.clone()));
+    if let Some(file) = &options.ready_file {
+        write_ready_file(file, &ready)?;
+    }
+    text::print(&banner)?;
+    info!("ready");
+
+    let result = tokio::select! {
+        signal = stop(&mut signals.interrupt, &mut signals.terminate) => {
+            info!(signal, "stopping; connections may finish");
+            Ok(())
+        }
+        Some(ended) = tasks.join_next() => Err(match ended {
+            Err(error) => anyhow!(error).context("a part of the hub broke down"),
+            Ok(()) => anyhow!("a part of the hub ended by itself"),
+        }),
+        () = watch_certificates(&certs, &mut signals.hang_up) => Ok(()),
+    };
+    shutdown.cancel();
+    administration.abort();
+    control::remove(&setup.data_dir);
+    tokio::select! {
+        () = async { while tasks.join_next().await.is_some() {} } => info!("stopped"),
+        _ = signals.terminate.recv() => warn!("stopped without waiting for connections"),
+        _ = signals.interrupt.recv() => warn!("stopped without waiting for connections"),
+    }
+    result
+}
+
+fn described(error: hub::Error) -> anyhow::Error {
+    anyhow::Error::msg(admin::explain(error))
+}
+
+async fn host_configured_domains(setup: &Setup, hub: &Hub) -> Result<()> {
+    for domain in &setup.config.general.domains {
+        match hub.add_domain(domain).await {
+            Ok(()) => info!(domain, "hosting the domain from the configuration"),
+            Err(hub::Error::Exists(_)) => {}
+            Err(error) => return Err(described(error).context(format!("domains: {domain}"))),
+        }
+    }
+    Ok(())
+}
+
+/// Starts a task per listener and the queue's worker. None of them ends before the shutdown.
+fn start(
+    setup: &Setup,
+    hub: &Hub,
+    certs: &Certs,
+    bound: Vec<Bound>,
+    host_name: String,
+    shutdown: &CancellationToken,
+) -> Result<JoinSet<()>> {
+    let limits = &setup.config.limits;
+    let imap_tls = certs.server_config("imap")?;
+    let imap = Arc::new(hub_imap::Service::new(hub.clone(), Arc::clone(&imap_tls), settings::imap(limits)));
+    let smtp = Arc::new(hub_smtp::Service {
+        hub: hub.clone(),
+        tls: certs.server_config("smtp")?,
+        login_delay: Arc::default(),
+        settings: Arc::new(settings::smtp(&setup.config, host_name)?),
+    });
+    let mut tasks = JoinSet::new();
+    for Bound { kind, address, listener } in bound {
+        let tls = match kind {
+            Kind::Imap | Kind::Imaps => &imap_tls,
+            Kind::Smtp | Kind::Submission | Kind::Submissions => &smtp.tls,
+        };
+        let options = ListenOptions {
+            name: kind.name(),
+            implicit_tls: kind.is_implicit_tls().then(|| Arc::clone(tls)),
+            max_connections: limits.connections,
+            max_per_address: limits.connections_per_address,
+        };
+        info!(listener = kind.name(), %address, "listening");
+        let shutdown = shutdown.clone();
+        match kind {
+            Kind::Imap | Kind::Imaps => {
+                tasks.spawn(hub_imap::serve(listener, options, Arc::clone(&imap), shutdown));
+            }
+            Kind::Smtp => {
+                let smtp = Arc::clone(&smtp);
+                tasks.spawn(hub_smtp::serve(listener, options, hub_smtp::Kind::Mx, smtp, shutdown));
+            }
+            Kind::Submission | Kind::Submissions => {
+                let smtp = Arc::clone(&smtp);
+                tasks.spawn(hub_smtp::serve(listener, options, hub_smtp::Kind::Submission, smtp, shutdown));
+            }
+        }
+    }
+    let shutdown = shutdown.clone();
+    tasks.spawn(async move {
+        // Without a relay host it has nothing to do.
+        hub_smtp::outbound::run(smtp, shutdown.clone()).await;
+        shutdown.cancelled().await;
+    });
+    Ok(tasks)
+}
+
+/// Answers the control socket. A new domain is in the certificate before its adding is answered.
+async fn administer(listener: tokio::net::UnixListener, hub: Hub, certs: Certs) {
+    control::serve(listener, move |request| {
+        let (hub, certs) = (hub.clone(), certs.clone());
+        async move {
+            let is_domain = matches!(request, Request::DomainAdd { .. });
+            let answer = admin::run(&hub, request).await;
+            if is_domain
+                && matches!(answer, Answer::Done)
+                && let Err(error) = name_domains(&hub, &certs).await
+            {
+                warn!(error = format!("{error:#}"), "the certificate does not name the new domain");
+            }
+            answer
+        }
+    })
+    .await;
+}
+
+async fn name_domains(hub: &Hub, certs: &Certs) -> Result<()> {
+    let domains = hub.domains().await.map_err(described)?;
+    let certs = certs.clone();
+    tokio::task::spawn_blocking(move || certs.set_domains(domains)).await??;
+    Ok(())
+}
+
+/// Reads certificates again when their files changed, or at once on SIGHUP. Never returns.
+async fn watch_certificates(certs: &Certs, hang_up: &mut Signal) {
+    loop {
+        let asked = tokio::select! {
+            _ = tokio::time::sleep(CERTIFICATE_CHECK) => false,
+            _ = hang_up.recv() => true,
+        };
+        let certs = certs.clone();
+        match tokio::task::spawn_blocking(move || certs.refresh()).await {
+            Ok(Ok(())) if asked => info!("certificates are up to date"),
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => error!(%error, "certificates cannot be read; the old ones stay in use"),
+            Err(error) => error!(%error, "the reading of certificates broke down"),
+        }
+    }
+}
+
+struct Signals {
+    hang_up: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            hang_up: listen(SignalKind::hangup())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+}
+
+async fn stop(interrupt: &mut Signal, terminate: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+    }
+}
+
+/// A connection is a file, and the usual soft limit of 1024 is for programs that use select.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        warn!(%error, "the number of open files cannot be raised; many connections may be refused");
+    }
+}
+
+/// `{"smtp":"127.0.0.1:2525",…,"ca":"…"}`: the first address of each listener, and the PEM file that
+/// a client must trust. Kept stable for scripts; keys are only added.
+fn ready_text(bound: &[Bound], authority: &Path) -> Result<String> {
+    let mut object = serde_json::Map::new();
+    for Bound { kind, address, .. } in bound {
+        object.entry(kind.name()).or_insert_with(|| address.to_string().into());
+    }
+    let authority = std::path::absolute(authority)?;
+    object.insert("ca".to_owned(), authority.to_string_lossy().into());
+    Ok(serde_json::to_string(&object)? + "\n")
+}
+
+fn write_ready_file(path: &Path, text: &str) -> Result<()> {
+    let written = if is_special(path) {
+        fs::File::options().write(true).open(path).and_then(|mut file| file.write_all(text.as_bytes()))
+    } else {
+        hub_certs::write_atomically(path, text.as_bytes(), 0o644)
+    };
+    written.with_context(|| format!("cannot write the ready file {}", path.display()))
+}
+
+/// One from an earlier run would be believed.
+fn forget_ready_file(path: &Path) -> Result<()> {
+    if is_special(path) {
+        return Ok(());
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove the old ready file {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A device or a pipe, such as /dev/stdout, must be neither removed nor replaced.
+fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|data| !data.is_file())
+}
+
+/// What the operator sees: where everything is, what a mail program needs, what to do next.
+async fn banner(setup: &Setup, hub: &Hub, certs: &Certs, bound: &[Bound], host_name: &str) -> Result<String> {
+    if bound.is_empty() {
+        bail!("every listener is switched off in hub.toml");
+    }
+    let ports = |kind: Kind| {
+        let ports: Vec<String> = bound
+            .iter()
+            .filter(|bound| bound.kind == kind)
+            .map(|bound| match bound.address.ip() {
+                ip if ip.is_unspecified() => bound.address.port().to_string(),
+                _ => bound.address.to_string(),
+            })
+            .collect();
+        if ports.is_empty() { "off".to_owned() } else { ports.join(", ") }
+    };
+    let mut out = format!(
+        "\
+Twin Hub {version} runs. Its data: {data}
+
+Settings for mail programs
+  server      localhost on this machine, {host_name} (or its address) from elsewhere
+  user name   the whole mail address
+  reading     IMAP        port {imaps} with SSL/TLS, or {imap} with STARTTLS
+  sending     SMTP        port {submissions} with SSL/TLS, or {submission} with STARTTLS
+Mail from other servers arrives on port {smtp}.
+",
+        version = env!("CARGO_PKG_VERSION"),
+        data = setup.data_dir.display(),
+        imaps = ports(Kind::Imaps),
+        imap = ports(Kind::Imap),
+        submissions = ports(Kind::Submissions),
+        submission = ports(Kind::Submission),
+        smtp = ports(Kind::Smtp),
+    );
+    if certs.is_self_made() {
+        out.push_str(&format!(
+            "The certificate is the hub's own; mail programs accept it once they trust\n  {}\n",
+            certs.authority().display()
+        ));
+    }
+    let domains = hub.domains().await.map_err(described)?;
+    if hub.twins().await.map_err(described)?.is_empty() {
+        let domain = domains.first().map_or("example.org", String::as_str);
+        out.push_str("\nNobody lives here yet. Make the first twin, in another terminal:\n");
+        let place = match data_dir::default_path() {
+            Ok(path) if path == setup.data_dir => String::new(),
+            _ => format!(" --data-dir {}", setup.data_dir.display()),
+        };
+        if domains.is_empty() {
+            out.push_str(&format!("  twinhub{place} domain add {domain}\n"));
+        }
+        out.push_str(&format!("  twinhub{place} twin add alice@{domain}\n"));
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_ready_file_names_every_listener_and_the_authority() {
+        let bound = bind(&hub_config::Listen::default(), true).expect("binds");
+        let text = ready_text(&bound, Path::new("/d/ca.pem")).expect("text");
+        let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        for Bound { kind, address, .. } in &bound {
+            assert_eq!(json[kind.name()], address.to_string());
+        }
+        assert_eq!(json["ca"], "/d/ca.pem");
+        assert_eq!(json.as_object().map(serde_json::Map::len), Some(6), "nothing that nobody answers");
+    }
+
+    #[test]
+    fn ready_files_are_replaced_but_devices_are_not() {
+        let folder = tempfile::tempdir().expect("temporary directory");
+        let file = folder.path().join("ready.json");
+        forget_ready_file(&file).expect("none is fine");
+        write_ready_file(&file, "{}\n").expect("writes");
+        assert_eq!(fs::read_to_string(&file).expect("reads"), "{}\n");
+        forget_ready_file(&file).expect("removes");
+        assert!(!file.exists());
+        let null = Path::new("/dev/null");
+        forget_ready_file(null).expect("left alone");
+        write_ready_file(null, "{}\n").expect("written to");
+        assert!(is_special(null));
+        assert!(write_ready_file(&folder.path().join("none/r"), "").is_err());
+    }
+}

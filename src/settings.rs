@@ -1,0 +1,91 @@
+//! The configuration's limits in the words of each protocol.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, Result, bail};
+use hub::Secret;
+use hub_config::{Config, Limits, Relay, RelayTls};
+
+pub(crate) fn imap(limits: &Limits) -> hub_imap::Settings {
+    hub_imap::Settings {
+        command_time: limits.command_time,
+        connections_per_account: limits.connections_per_account,
+        failed_logins: limits.failed_logins,
+        idle_time: limits.idle_time,
+        line_length: usize::try_from(limits.line_length.0).unwrap_or(usize::MAX),
+        message_size: limits.message_size.0,
+        time_before_login: limits.time_before_login,
+    }
+}
+
+pub(crate) fn smtp(config: &Config, host_name: String) -> Result<hub_smtp::Settings> {
+    let limits = &config.limits;
+    let trust_roots = match &config.tls.trust_roots {
+        Some(path) => std::fs::read(path).with_context(|| format!("tls.trust_roots: {}", path.display()))?,
+        None => Vec::new(),
+    };
+    Ok(hub_smtp::Settings {
+        host_name,
+        max_message_size: limits.message_size.0,
+        max_recipients: limits.recipients as usize,
+        max_received: limits.hops,
+        command_time: limits.command_time,
+        time_before_login: limits.time_before_login,
+        failed_logins: limits.failed_logins,
+        relay: relay(&config.relay)?,
+        resolver: config.resolver.address.map(|ip| SocketAddr::new(ip, config.resolver.port)),
+        resolver_time: config.resolver.time,
+        trust_roots,
+        clock_scale: config.outbound.clock_scale,
+    })
+}
+
+fn relay(relay: &Relay) -> Result<Option<hub_smtp::Relay>> {
+    let Some(host) = &relay.host else { return Ok(None) };
+    let credentials = match (&relay.user, &relay.password_file) {
+        (Some(user), Some(path)) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("relay.password_file: {}", path.display()))?;
+            let password = text.lines().next().unwrap_or_default();
+            if password.is_empty() {
+                bail!("relay.password_file: {} has no password on its first line", path.display());
+            }
+            Some((user.clone(), Secret::new(password)))
+        }
+        _ => None,
+    };
+    let security = match relay.tls {
+        RelayTls::Implicit => hub_smtp::RelaySecurity::ImplicitTls,
+        RelayTls::None => hub_smtp::RelaySecurity::Plain,
+        RelayTls::StartTls => hub_smtp::RelaySecurity::StartTls,
+    };
+    Ok(Some(hub_smtp::Relay { host: host.clone(), port: relay.port, security, credentials }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_relays_password_is_the_first_line_of_its_file() {
+        let folder = tempfile::tempdir().expect("temporary directory");
+        let file = folder.path().join("password");
+        std::fs::write(&file, "hunter2\nsecond line\n").expect("writes");
+        let mut settings = Relay {
+            host: Some("smtp.example.net".into()),
+            user: Some("me".into()),
+            password_file: Some(file.clone()),
+            ..Relay::default()
+        };
+        let made = relay(&settings).expect("read").expect("a relay");
+        let (user, password) = made.credentials.expect("credentials");
+        assert_eq!((user.as_str(), password.expose()), ("me", "hunter2"));
+
+        std::fs::write(&file, "\n").expect("writes");
+        assert!(relay(&settings).expect_err("empty").to_string().contains("has no password"));
+        settings.password_file = Some(folder.path().join("none"));
+        assert!(relay(&settings).is_err());
+        settings.host = None;
+        assert!(relay(&settings).expect("no relay").is_none());
+    }
+}

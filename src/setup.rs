@@ -1,0 +1,168 @@
+//! From arguments and configuration to what every command needs: where the data lie, which
+//! database, which settings.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use hub_config::{Config, Database};
+
+use crate::cli::Global;
+use crate::data_dir;
+
+pub(crate) struct Setup {
+    pub(crate) config: Config,
+    /// The file that `config` was read from.
+    pub(crate) config_file: Option<PathBuf>,
+    pub(crate) data_dir: PathBuf,
+}
+
+impl Setup {
+    /// Options win over the file, the file over the defaults; in the returned configuration that is
+    /// settled.
+    pub(crate) fn load(global: &Global) -> Result<Self> {
+        let mut config = Config::default();
+        let mut config_file = global.config.clone();
+        if let Some(file) = &config_file {
+            config = Config::load(file)?;
+        }
+        let data_dir = match global.data_dir.clone().or_else(|| config.general.data_directory.clone()) {
+            Some(path) => path,
+            None => data_dir::default_path()?,
+        };
+        let data_dir = std::path::absolute(&data_dir)
+            .with_context(|| format!("the data directory {} is not a path", data_dir.display()))?;
+        if config_file.is_none() {
+            let file = data_dir.join("hub.toml");
+            if file.exists() {
+                config = Config::load(&file)?;
+                refuse_other_directory(&config, &file, &data_dir)?;
+                config_file = Some(file);
+            }
+        }
+        if let Some(database) = &global.database {
+            config.general.database = database.clone();
+        }
+        if let Some(format) = global.log {
+            config.log.format = format;
+        }
+        Ok(Self { config, config_file, data_dir })
+    }
+
+    pub(crate) fn storage_options(&self) -> hub_storage::Options {
+        let database = match &self.config.general.database {
+            Database::Postgres(url) => hub_storage::Database::Postgres(url.clone()),
+            Database::Sqlite => hub_storage::Database::Sqlite,
+        };
+        hub_storage::Options { data_dir: self.data_dir.clone(), database }
+    }
+
+    pub(crate) fn hub_settings(&self) -> hub::Settings {
+        let limits = &self.config.limits;
+        hub::Settings { default_quota: limits.quota.0.map(|size| size.0), index_cache: limits.index_cache.0 }
+    }
+
+    pub(crate) fn certificate_folder(&self) -> PathBuf {
+        self.data_dir.join("certs")
+    }
+
+    pub(crate) fn hub_key_file(&self) -> PathBuf {
+        self.data_dir.join("hub.key")
+    }
+
+    /// The hub's own name, for greetings and certificates: configured, else `mail.` of the first
+    /// domain, else the machine's.
+    pub(crate) fn host_name(&self, domains: &[String]) -> String {
+        if let Some(name) = &self.config.general.hostname {
+            return name.clone();
+        }
+        if let Some(domain) = self.config.general.domains.first().or(domains.first()) {
+            return format!("mail.{domain}");
+        }
+        let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        hub::normal_domain(&machine).unwrap_or_else(|| "localhost".to_owned())
+    }
+}
+
+/// A hub.toml that was found in one data directory and names another would be followed by nobody.
+fn refuse_other_directory(config: &Config, file: &Path, data_dir: &Path) -> Result<()> {
+    if let Some(named) = &config.general.data_directory {
+        let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if canonical(named) != canonical(data_dir) {
+            bail!(
+                "{} is in the data directory {} but its data_directory is {}; remove that line, or use \
+                 --config {} without --data-dir",
+                file.display(),
+                data_dir.display(),
+                named.display(),
+                file.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn global(data_dir: Option<&Path>, config: Option<&Path>) -> Global {
+        Global {
+            data_dir: data_dir.map(Path::to_owned),
+            config: config.map(Path::to_owned),
+            database: None,
+            log: None,
+        }
+    }
+
+    #[test]
+    fn options_win_over_the_file() {
+        let folder = tempfile::tempdir().expect("temporary directory");
+        let file = folder.path().join("c.toml");
+        fs::write(&file, "data_directory = \"data\"\n[log]\nformat = \"json\"\n").expect("writes");
+
+        let setup = Setup::load(&global(None, Some(&file))).expect("loads");
+        assert_eq!(setup.data_dir, folder.path().join("data"), "relative to the file");
+        let other = folder.path().join("other");
+        let mut options = global(Some(&other), Some(&file));
+        options.database = Some(Database::Postgres("postgres://h/n".into()));
+        options.log = Some(hub_config::LogFormat::Text);
+        let setup = Setup::load(&options).expect("loads");
+        assert_eq!(setup.data_dir, other);
+        assert_eq!(setup.config.log.format, hub_config::LogFormat::Text);
+        assert!(matches!(setup.storage_options().database, hub_storage::Database::Postgres(_)));
+    }
+
+    #[test]
+    fn the_file_in_the_data_directory_is_found() {
+        let folder = tempfile::tempdir().expect("temporary directory");
+        let setup = Setup::load(&global(Some(folder.path()), None)).expect("loads");
+        assert_eq!(setup.config, Config::default());
+        let file = folder.path().join("hub.toml");
+        fs::write(&file, "hostname = \"mx.a.test\"\ndata_directory = \".\"\n").expect("writes");
+        let setup = Setup::load(&global(Some(folder.path()), None)).expect("loads");
+        assert_eq!(setup.config_file, Some(file.clone()));
+        assert_eq!(setup.host_name(&[]), "mx.a.test");
+
+        fs::write(&file, "data_directory = \"/elsewhere\"\n").expect("writes");
+        let error = Setup::load(&global(Some(folder.path()), None)).err().expect("refused").to_string();
+        assert!(error.contains("its data_directory is /elsewhere"), "{error}");
+
+        fs::write(&file, "hostnam = 1\n").expect("writes");
+        let error = Setup::load(&global(Some(folder.path()), None)).err().expect("refused").to_string();
+        assert!(error.ends_with("hub.toml:1: unknown key `hostnam`; did you mean `hostname`?"), "{error}");
+        let missing = folder.path().join("none.toml");
+        let error = Setup::load(&global(None, Some(&missing))).err().expect("refused").to_string();
+        assert!(error.contains("none.toml: No such file"), "{error}");
+    }
+
+    #[test]
+    fn host_names() {
+        let mut setup =
+            Setup { config: Config::default(), config_file: None, data_dir: PathBuf::from("/nowhere") };
+        assert!(!setup.host_name(&[]).is_empty());
+        assert_eq!(setup.host_name(&["b.test".to_owned()]), "mail.b.test");
+        setup.config.general.domains = vec!["a.test".to_owned()];
+        assert_eq!(setup.host_name(&["b.test".to_owned()]), "mail.a.test");
+    }
+}
