@@ -116,7 +116,7 @@ fn resolver(settings: &Settings) -> Result<TokioResolver, Box<dyn std::error::Er
 }
 
 /// Trusts the public authorities and those of `pem`.
-fn tls_connector(pem: &[u8]) -> Result<TlsConnector, Box<dyn std::error::Error + Send + Sync>> {
+pub(crate) fn tls_connector(pem: &[u8]) -> Result<TlsConnector, Box<dyn std::error::Error + Send + Sync>> {
     let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for certificate in CertificateDer::pem_slice_iter(pem) {
         roots.add(certificate?)?;

@@ -26,6 +26,8 @@ mod reply;
 mod retry;
 mod session;
 mod settings;
+#[cfg(test)]
+mod socket_tests;
 mod status;
 mod stuffer;
 mod submission;

@@ -9,6 +9,8 @@
 mod auth;
 mod body;
 mod commands;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -81,16 +81,29 @@ pub(crate) async fn test_hub() -> TestHub {
     TestHub { hub, alice, bob, _directory: directory }
 }
 
-pub(crate) fn service(hub: &Hub, settings: Settings) -> Arc<Service> {
+/// A certificate for 127.0.0.1, as PEM to trust and as the server's side.
+pub(crate) fn certificate() -> (String, Arc<rustls::ServerConfig>) {
+    let names = vec!["127.0.0.1".to_owned()];
+    let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(names).expect("made");
+    let key = rustls::pki_types::PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = rustls::ServerConfig::builder_with_provider(provider)
+    let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("versions")
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
+        .with_single_cert(vec![cert.der().clone()], key)
+        .expect("a certificate");
+    (cert.pem(), Arc::new(config))
+}
+
+pub(crate) fn service(hub: &Hub, settings: Settings) -> Arc<Service> {
+    service_with(hub, settings, certificate().1)
+}
+
+pub(crate) fn service_with(hub: &Hub, settings: Settings, tls: Arc<rustls::ServerConfig>) -> Arc<Service> {
     Arc::new(Service {
         hub: hub.clone(),
-        tls: Arc::new(tls),
+        tls,
         login_delay: Arc::new(LoginDelay::new()),
         settings: Arc::new(settings),
     })

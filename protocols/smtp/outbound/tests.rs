@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::{Relay, RelaySecurity, Settings};
-use crate::transcripts::{TestHub, address, service, test_hub};
+use crate::transcripts::{TestHub, address, certificate, service, test_hub};
 
 /// What the relay host says to a line; `None` closes the connection. It is asked about `CONNECT`
 /// too, and about `.` for the end of data.
@@ -331,20 +331,6 @@ async fn many_messages_share_connections() {
     run_until(&test, relay.relay(), b"", || is_empty(&test)).await;
     assert_eq!(relay.count("DATA"), 20);
     assert!(relay.count("EHLO") <= 10, "{} connections", relay.count("EHLO"));
-}
-
-fn certificate() -> (String, Arc<rustls::ServerConfig>) {
-    let names = vec!["127.0.0.1".to_owned()];
-    let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(names).expect("made");
-    let key = rustls::pki_types::PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
-    let config =
-        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![cert.der().clone()], key)
-            .expect("a certificate");
-    (cert.pem(), Arc::new(config))
 }
 
 #[tokio::test]
