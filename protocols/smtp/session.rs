@@ -10,6 +10,7 @@ mod auth;
 mod body;
 mod commands;
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
 mod tests;
 
 use std::net::IpAddr;
