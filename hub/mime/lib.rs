@@ -13,6 +13,8 @@
 //! stand at the top of `scanner.rs`). RFC 2045–2047, 2183, 2231, 5322, 6532, 9051 §6.4.5 and §7.5.2.
 //! `DIFFERENCES.md` tells where we do not agree with Dovecot, and why.
 
+#![deny(clippy::disallowed_methods)]
+
 mod address;
 mod brief;
 mod charset;

@@ -5,6 +5,10 @@ use std::borrow::Cow;
 use crate::charset;
 use crate::transfer::{decode_base64, hex_byte};
 
+/// RFC 2047 §2 allows 75 characters, many senders write more. Without a limit, words that are begun
+/// and not ended would each be sought to the end.
+const MAX_WORD: usize = 8 * 1024;
+
 /// Header text as a person reads it: encoded-words decoded, runs of white space made one space.
 pub(crate) fn decode_words(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -79,7 +83,8 @@ fn split_at_encoded_word(text: &str) -> (&str, Option<Pending<'_>>, &str) {
 fn decode_word(text: &str) -> Option<(Pending<'_>, &str)> {
     let (charset, rest) = text.strip_prefix("=?")?.split_once('?')?;
     let (encoding, rest) = rest.split_once('?')?;
-    let (encoded, after) = rest.split_once("?=")?;
+    let end = memchr::memmem::find(&rest.as_bytes()[..rest.len().min(MAX_WORD)], b"?=")?;
+    let (encoded, after) = (&rest[..end], &rest[end + 2..]);
     let octets = match encoding {
         "b" | "B" => decode_base64(encoded.as_bytes()),
         "q" | "Q" => decode_q(encoded.as_bytes()),
@@ -146,6 +151,8 @@ mod tests {
         check("(=?utf-8?q?b?=)", "(b)");
         check("=?utf-8?x?b?=", "=?utf-8?x?b?=");
         check("=?utf-8?q?open", "=?utf-8?q?open");
+        let unending = "=?a?q?x".repeat(40_000);
+        check(&unending, &unending);
         check("=?utf-8?q?a=0Ab?=", "a b");
         check("=?us-ascii*en?Q?Keith_Moore?= x", "Keith Moore x");
         // RFC 2047 §8.

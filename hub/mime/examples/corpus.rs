@@ -5,7 +5,7 @@
 //! Each line of EXPECTED.jsonl is an object with `file` (relative to FOLDER), `size`, `envelope` and
 //! `bodystructure` (nested lists, NIL as null, strings as latin-1). Bare LF in a file is made CRLF first.
 
-#![allow(clippy::print_stdout)]
+#![expect(clippy::print_stdout, reason = "a command-line tool")]
 
 use std::path::Path;
 
