@@ -214,7 +214,6 @@ fn unix(time: SystemTime) -> i64 {
 mod tests {
     use super::*;
     use crate::tls;
-    use rustls::RootCertStore;
     use rustls_pki_types::{ServerName, UnixTime};
     use std::os::unix::fs::PermissionsExt as _;
 
@@ -232,8 +231,7 @@ mod tests {
 
     /// What a client that trusts ca.pem says of the certificate.
     fn is_trusted(folder: &Path, leaf: &Loaded, name: &str, now: SystemTime) -> bool {
-        let mut roots = RootCertStore::empty();
-        crate::loaded::add_roots(&mut roots, &folder.join("ca.pem")).expect("ca.pem");
+        let roots = crate::loaded::roots(&folder.join("ca.pem")).expect("ca.pem");
         let verifier =
             rustls::client::WebPkiServerVerifier::builder_with_provider(roots.into(), tls::provider())
                 .build()

@@ -16,8 +16,8 @@ use std::path::PathBuf;
 
 pub use files::write_atomically;
 pub use hub_key::hub_key;
-pub use loaded::Certificate;
-pub use tls::{Certs, Options, client_config, provider};
+pub use loaded::{Certificate, authorities};
+pub use tls::{Certs, Options};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

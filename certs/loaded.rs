@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
@@ -105,16 +106,22 @@ impl Stamp {
     }
 }
 
-/// Roots that a PEM file adds to the public ones.
-pub(crate) fn add_roots(roots: &mut rustls::RootCertStore, path: &Path) -> Result<(), Error> {
+/// The text of a PEM file with authorities to trust, every one of which can be used.
+pub fn authorities(path: &Path) -> Result<Vec<u8>, Error> {
+    roots(path)?;
+    read(path)
+}
+
+pub(crate) fn roots(path: &Path) -> Result<RootCertStore, Error> {
     let found = certificates(&read(path)?).map_err(|why| Error::file(path, why))?;
     if found.is_empty() {
         return Err(Error::file(path, "no certificate in PEM form"));
     }
+    let mut roots = RootCertStore::empty();
     for certificate in found {
         roots.add(certificate).map_err(|error| Error::file(path, error))?;
     }
-    Ok(())
+    Ok(roots)
 }
 
 impl std::fmt::Debug for Loaded {
@@ -178,6 +185,11 @@ mod tests {
         ] {
             let error = Loaded::from_files(chain, key, &tls::provider()).expect_err(named).to_string();
             assert!(error.contains(named), "{error}");
+        }
+        assert!(authorities(&chain).is_ok_and(|pem| pem.starts_with(b"-----BEGIN")));
+        for unusable in [&key, &empty, &absent] {
+            let error = authorities(unusable).expect_err("no authority").to_string();
+            assert!(error.starts_with(&unusable.display().to_string()), "{error}");
         }
     }
 }

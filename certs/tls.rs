@@ -1,5 +1,4 @@
-//! TLS configurations: for our listeners, with certificates that can change under way, and for
-//! outgoing connections.
+//! TLS configurations for our listeners, with certificates that can change under way.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,18 +6,18 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use hub_config::CertificateFiles;
+use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tracing::info;
 
 use crate::authority::{Authority, names_of};
-use crate::loaded::{Loaded, Stamp, add_roots};
+use crate::loaded::{Loaded, Stamp};
 use crate::{Certificate, Error};
 
 /// The one crypto provider of this program.
-pub fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
@@ -165,24 +164,10 @@ impl std::fmt::Debug for Shown {
     }
 }
 
-/// A configuration for outgoing connections: trusts the public authorities and those in
-/// `trust_roots`.
-pub fn client_config(trust_roots: Option<&Path>) -> Result<Arc<ClientConfig>, Error> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(path) = trust_roots {
-        add_roots(&mut roots, path)?;
-    }
-    let config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustls::{ClientConnection, ServerConnection};
+    use rustls::{ClientConfig, ClientConnection, ServerConnection};
     use rustls_pki_types::ServerName;
     use std::fs;
 
@@ -204,7 +189,10 @@ mod tests {
 
     /// A handshake in memory with a client that trusts `roots`.
     fn handshake(certs: &Certs, roots: &Path, name: &str, alpn: &[&str]) -> Result<(), rustls::Error> {
-        let mut config = ClientConfig::clone(&client_config(Some(roots)).expect("roots"));
+        let mut config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(crate::loaded::roots(roots).expect("roots"))
+            .with_no_client_auth();
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         let name = ServerName::try_from(name.to_owned()).expect("a name");
         let mut client = ClientConnection::new(Arc::new(config), name)?;
@@ -288,6 +276,5 @@ mod tests {
         let files = CertificateFiles { chain: "/nowhere/a.pem".into(), key: "/nowhere/a.key".into() };
         let error = Certs::open(options(folder.path(), vec![files], &[])).err().expect("fails").to_string();
         assert!(error.starts_with("/nowhere/a.pem: No such file"), "{error}");
-        assert!(client_config(Some(Path::new("/nowhere/roots.pem"))).is_err());
     }
 }

@@ -23,6 +23,7 @@ To begin:
 Every command explains itself: twinhub twin add --help";
 
 #[derive(Args, Clone)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// Folder with everything this hub keeps [default: ~/.local/share/twinhub; for root
     /// /var/lib/twinhub]

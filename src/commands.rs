@@ -223,6 +223,8 @@ fn show<T: Serialize, const N: usize>(
 ) -> Result<()> {
     if list.json {
         print(&format!("{}\n", serde_json::to_string_pretty(items)?))?;
+    } else if items.is_empty() {
+        print("none\n")?;
     } else {
         print(&table(titles, &items.iter().map(row).collect::<Vec<_>>()))?;
     }

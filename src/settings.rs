@@ -21,7 +21,7 @@ pub(crate) fn imap(limits: &Limits) -> hub_imap::Settings {
 pub(crate) fn smtp(config: &Config, host_name: String) -> Result<hub_smtp::Settings> {
     let limits = &config.limits;
     let trust_roots = match &config.tls.trust_roots {
-        Some(path) => std::fs::read(path).with_context(|| format!("tls.trust_roots: {}", path.display()))?,
+        Some(path) => hub_certs::authorities(path).context("tls.trust_roots")?,
         None => Vec::new(),
     };
     Ok(hub_smtp::Settings {
