@@ -28,17 +28,22 @@ const LEAF_LIFE: Duration = Duration::from_secs(397 * 86_400);
 /// Certificates are made anew this long before they end.
 const RENEW_BEFORE: Duration = Duration::from_secs(30 * 86_400);
 
-/// The host names that a certificate needs, in ASCII form (RFC 5890): the hub's own, each domain,
+/// The form in which DNS and certificates know a host name: lower case, A-labels (RFC 5890). `None`
+/// for what cannot be one, such as an address literal.
+pub fn ascii_name(name: &str) -> Option<String> {
+    let ascii = idna::domain_to_ascii(name).ok()?;
+    rustls_pki_types::DnsName::try_from(ascii.as_str()).is_ok().then_some(ascii)
+}
+
+/// The host names that a certificate needs: the hub's own, each domain,
 /// where its mail is read (`mail.`), where programs look for settings (`autoconfig.`).
 pub(crate) fn names_of(hosts: &[String], domains: &[String]) -> Vec<String> {
-    let ascii = |name: &String| idna::domain_to_ascii(name).ok();
     let mut names = vec!["localhost".to_owned()];
-    for domain in domains.iter().filter_map(ascii) {
-        names.extend(["", "mail.", "autoconfig."].map(|prefix| format!("{prefix}{domain}")));
+    for domain in domains {
+        let prefixed = ["", "mail.", "autoconfig."].map(|prefix| ascii_name(&format!("{prefix}{domain}")));
+        names.extend(prefixed.into_iter().flatten());
     }
-    names.extend(hosts.iter().filter_map(ascii));
-    // What DNS cannot hold (an address literal, a longer label) no client asks for.
-    names.retain(|name| rustls_pki_types::DnsName::try_from(name.as_str()).is_ok());
+    names.extend(hosts.iter().filter_map(|host| ascii_name(host)));
     names.sort();
     names.dedup();
     names

@@ -14,6 +14,7 @@ mod tls;
 
 use std::path::PathBuf;
 
+pub use authority::ascii_name;
 pub use files::write_atomically;
 pub use hub_key::hub_key;
 pub use loaded::{Certificate, authorities};

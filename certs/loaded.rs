@@ -12,6 +12,7 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::authority::ascii_name;
 use crate::der::{Facts, facts};
 use crate::{Error, tls};
 
@@ -80,7 +81,7 @@ impl Loaded {
 
 /// RFC 6125 §6.4: exactly, or a wildcard for the leftmost label.
 fn fits(names: &[String], host: &str) -> bool {
-    let host = idna::domain_to_ascii(host).unwrap_or_else(|_| host.to_ascii_lowercase());
+    let Some(host) = ascii_name(host) else { return false };
     let parent = host.split_once('.').map(|(_, parent)| parent);
     names
         .iter()

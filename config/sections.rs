@@ -236,9 +236,12 @@ impl Config {
                 reader.refuse(path, why);
             }
         };
+        let is_odd = |c: char| c.is_whitespace() || matches!(c, '@' | '/' | ':' | '"' | '[');
         for domain in &self.general.domains {
-            let is_odd = |c: char| c.is_whitespace() || matches!(c, '@' | '/' | ':' | '"');
             refuse_if(domain.contains(is_odd), "domains", &format!("\"{domain}\" is not a domain name"));
+        }
+        if let Some(name) = &self.general.hostname {
+            refuse_if(name.contains(is_odd), "hostname", &format!("\"{name}\" is not a host name"));
         }
         let limits = &self.limits;
         refuse_if(
@@ -427,6 +430,7 @@ mod tests {
                 "[relay]\nhost = \"smtp.example.net\"\nuser = \"me\"",
                 "hub.toml:3: relay.user: relay.password_file is missing",
             ),
+            ("hostname = \"[192.0.2.1]\"", "hub.toml:1: hostname: \"[192.0.2.1]\" is not a host name"),
             ("domains = [\"a@b\"]", "hub.toml:1: domains: \"a@b\" is not a domain name"),
             (
                 "[outbound]\nclock_scale = nan",

@@ -27,6 +27,9 @@ use crate::setup::Setup;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Whatever is made here (database, mail, keys, logs) is nobody else's to read, also in a data
+    // directory that somebody made with open permissions.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {

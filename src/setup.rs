@@ -69,17 +69,18 @@ impl Setup {
         self.data_dir.join("hub.key")
     }
 
-    /// The hub's own name, for greetings and certificates: configured, else `mail.` of the first
-    /// domain, else the machine's.
+    /// The hub's own name, for greetings and certificates, as DNS writes it: configured, else
+    /// `mail.` of the first domain, else the machine's.
     pub(crate) fn host_name(&self, domains: &[String]) -> String {
-        if let Some(name) = &self.config.general.hostname {
-            return name.clone();
-        }
-        if let Some(domain) = self.config.general.domains.first().or(domains.first()) {
-            return format!("mail.{domain}");
-        }
-        let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        hub::normal_domain(&machine).unwrap_or_else(|| "localhost".to_owned())
+        let configured = self.config.general.hostname.clone();
+        let of_domain =
+            || self.config.general.domains.first().or(domains.first()).map(|domain| format!("mail.{domain}"));
+        let machine = || Some(rustix::system::uname().nodename().to_string_lossy().into_owned());
+        configured
+            .or_else(of_domain)
+            .or_else(machine)
+            .and_then(|name| hub_certs::ascii_name(&name))
+            .unwrap_or_else(|| "localhost".to_owned())
     }
 }
 
@@ -162,7 +163,9 @@ mod tests {
             Setup { config: Config::default(), config_file: None, data_dir: PathBuf::from("/nowhere") };
         assert!(!setup.host_name(&[]).is_empty());
         assert_eq!(setup.host_name(&["b.test".to_owned()]), "mail.b.test");
-        setup.config.general.domains = vec!["a.test".to_owned()];
-        assert_eq!(setup.host_name(&["b.test".to_owned()]), "mail.a.test");
+        setup.config.general.domains = vec!["Ä.test".to_owned()];
+        assert_eq!(setup.host_name(&["b.test".to_owned()]), "mail.xn--4ca.test");
+        setup.config.general.hostname = Some("mx.a.test".to_owned());
+        assert_eq!(setup.host_name(&["b.test".to_owned()]), "mx.a.test");
     }
 }
