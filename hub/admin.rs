@@ -30,7 +30,7 @@ pub struct AppPasswordInfo {
 }
 
 /// The mailboxes that a new twin gets, so that every client finds the same ones (RFC 6154).
-const FIRST_MAILBOXES: [(&str, Role); 6] = [
+pub(crate) const FIRST_MAILBOXES: [(&str, Role); 6] = [
     ("INBOX", Role::Inbox),
     ("Archive", Role::Archive),
     ("Drafts", Role::Drafts),

@@ -113,7 +113,9 @@ impl Messages<'_> {
         all.into_iter().find(|info| info.path == path).ok_or(Error::NotFound("mailbox"))
     }
 
-    /// Creates a mailbox, its missing parents too, and subscribes to it. `Exists`, `Invalid`, `Limit`.
+    /// Creates a mailbox, its missing parents too, and subscribes to it. One with the name of a usual
+    /// mailbox (`Sent`) gets its role back if the account has none with it: a client that deleted
+    /// it and makes it again means the same. `Exists`, `Invalid`, `Limit`.
     pub async fn create(&self, path: &str, role: Option<Role>) -> Result<MailboxInfo> {
         let levels = levels(path)?;
         let account = self.account.id;
@@ -121,11 +123,12 @@ impl Messages<'_> {
         self.storage()
             .transact([account], move |tx| {
                 Box::pin(async move {
-                    if let Some(role) = role
-                        && mailboxes::list(tx, account).await?.iter().any(|row| row.role == Some(role))
-                    {
+                    let rows = mailboxes::list(tx, account).await?;
+                    let is_taken = |role: &Role| rows.iter().any(|row| row.role == Some(*role));
+                    if role.as_ref().is_some_and(is_taken) {
                         return Err(hub_storage::Error::Exists("a mailbox with this special use"));
                     }
+                    let role = role.or_else(|| usual_role(&levels).filter(|role| !is_taken(role)));
                     let count = mailboxes::count(tx, account).await?;
                     if count + levels.len() as u64 > MOST {
                         return Err(hub_storage::Error::Limit("an account can have 10000 mailboxes"));
@@ -216,6 +219,13 @@ impl Messages<'_> {
     pub async fn subscriptions(&self) -> Result<Vec<String>> {
         Ok(self.storage().mailboxes(self.account.id).await?.1)
     }
+}
+
+/// The role that a top-level mailbox of this name usually has.
+fn usual_role(levels: &[String]) -> Option<Role> {
+    let [name] = levels else { return None };
+    let usual = &crate::admin::FIRST_MAILBOXES;
+    usual.iter().find(|(usual, _)| usual.eq_ignore_ascii_case(name)).map(|(_, role)| *role)
 }
 
 fn find<'r>(rows: &'r [MailboxRow], path: &str) -> hub_storage::Result<&'r MailboxRow> {

@@ -13,8 +13,6 @@ const BODIES: usize = 16;
 /// A body is searched up to this many bytes; a larger one is mostly attachment.
 const BODY_LIMIT: u64 = 32 * 1024 * 1024;
 const DAY: i64 = 86_400;
-/// Most that a Date's zone can differ from UTC (RFC 5322 allows ±99 hours; nobody lives there).
-const ZONE: i64 = 14 * 3_600;
 
 /// A search key. Dates are days since 1970-01-01 (as the client wrote them, zone ignored).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,15 +209,9 @@ fn summary_leaf(leaf: &Criterion, record: &Record, view: &SummaryView<'_>) -> Op
             }
         }
         Criterion::SentBefore(_) | Criterion::SentOn(_) | Criterion::SentSince(_) => {
-            // The day as written differs from UTC's near midnight; only then the field is read.
-            let sent = view.sent_at().unwrap_or(record.received_at);
-            let earliest = sent_leaf(leaf, (sent - ZONE).div_euclid(DAY));
-            let latest = sent_leaf(leaf, (sent + ZONE).div_euclid(DAY));
-            let between = sent_leaf(leaf, sent.div_euclid(DAY));
-            if view.sent_at().is_none() {
-                return Some(between);
-            }
-            (earliest == latest && earliest == between).then_some(between)
+            // Without a readable Date the day of arrival counts.
+            let day = view.sent_day().unwrap_or(record.received_at.div_euclid(DAY));
+            Some(sent_leaf(leaf, day))
         }
         // Found in the decoded header text means found.
         Criterion::Text(text) => {
@@ -266,38 +258,15 @@ fn by_text(criterion: &Criterion, record: &Record, message: &Message, text: &Tex
             Criterion::Text(needle) => {
                 contains_folded(&hub_mime::header_text(header), needle) || in_body(needle)
             }
-            dates => {
-                let written = hub_mime::header_values(header, "date").next();
-                let day = written.as_deref().and_then(written_day);
-                sent_leaf(dates, day.unwrap_or(record.received_at.div_euclid(DAY)))
-            }
+            _ => return None,
         })
     });
     Ok(decided.unwrap_or(false))
 }
 
-/// The day of a Date field as written, zone ignored (RFC 9051 §6.4.4), in days since 1970-01-01.
-fn written_day(value: &str) -> Option<i64> {
-    let date = mail_parser::DateTime::parse_rfc822(value)?;
-    let utc = mail_parser::DateTime { hour: 0, minute: 0, second: 0, tz_hour: 0, tz_minute: 0, ..date };
-    Some(utc.to_timestamp().div_euclid(DAY))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days_are_taken_as_written() {
-        for (value, day) in [
-            ("Thu, 1 Jan 1970 00:30:00 +0200", Some(0)),
-            ("Thu, 1 Jan 1970 23:30:00 -0800", Some(0)),
-            ("Fri, 2 Jan 1970 00:00:00 +0000 (a comment)", Some(1)),
-            ("nonsense", None),
-        ] {
-            assert_eq!(written_day(value), day, "{value}");
-        }
-    }
 
     #[test]
     fn unknown_is_carried_through() {

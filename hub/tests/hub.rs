@@ -291,6 +291,10 @@ async fn mailboxes_have_paths() {
     assert_eq!(messages.mailbox("INBOX").await.expect("there").total, 0);
     assert_eq!(messages.mailbox("Old").await.expect("there").total, 1);
 
+    messages.delete("Sent").await.expect("deleted");
+    assert_eq!(messages.create("sent", None).await.expect("made again").role, Some(Role::Sent));
+    assert_eq!(messages.create("x/Sent", None).await.expect("made").role, None);
+
     messages.subscribe("never/made", true).await.expect("RFC 3501 §6.3.6");
     assert!(messages.subscriptions().await.expect("listed").contains(&"never/made".to_owned()));
 }
