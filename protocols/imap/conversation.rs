@@ -75,7 +75,8 @@ impl Conversation {
             }
             Step::Refuse { tag, refusal } => {
                 let reply = Reply::from(refusal);
-                self.end_command(tag.as_deref().unwrap_or("*"), Ok(reply), Expunges::Keep).await
+                let tag = tag.as_deref().filter(|tag| self.may_echo(tag)).unwrap_or("*");
+                self.end_command(tag, Ok(reply), Expunges::Keep).await
             }
             Step::Continue => {
                 self.link.say("+ OK");
@@ -85,6 +86,13 @@ impl Conversation {
             // These come only within AUTHENTICATE, IDLE and APPEND, which take them themselves.
             Step::AppendEnd | Step::Chunk(_) | Step::Line(_) | Step::MessageEnd | Step::Starve => Ok(()),
         }
+    }
+
+    /// A stranger may be a browser that was made to talk to us (ALPACA and its kin): nothing that
+    /// could be markup goes back to it (mjl-/mox f9eae88).
+    fn may_echo(&self, tag: &str) -> bool {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+        !matches!(self.session.state, State::Stranger(_)) || tag.bytes().all(is_plain)
     }
 
     /// Says what is new, then how the command ended.
@@ -113,7 +121,7 @@ impl Conversation {
     /// Tells the client what has changed in the selected mailbox.
     pub(crate) async fn tell(&mut self, expunges: Expunges) -> Result<(), Stop> {
         let Ok((_, selected)) = self.session.selected() else { return Ok(()) };
-        let truth = selected.open.snapshot();
+        let truth = selected.truth();
         let news = selected.view.catch_up(truth, expunges);
         self.say_news(news).await
     }

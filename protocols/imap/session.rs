@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hub::{Account, IdSet, Keywords, MailboxId, OpenMailbox};
+use hub::{Account, IdSet, Keywords, MailboxId, OpenMailbox, Snapshot};
 
 use crate::grammar::command::Command;
 use crate::limits::Place;
@@ -140,6 +140,18 @@ impl Session {
             }
             state => state,
         };
+    }
+}
+
+impl Selected {
+    /// The mailbox as of the last commit. If somebody has deleted it, it is empty: the client sees
+    /// its messages go, and can select another.
+    pub(crate) fn truth(&self) -> Arc<Snapshot> {
+        let truth = self.open.snapshot();
+        if !truth.deleted {
+            return truth;
+        }
+        Arc::new(Snapshot::new(truth.uid_validity, truth.uid_next, truth.modseq, Vec::new()))
     }
 }
 

@@ -69,7 +69,7 @@ async fn report(
 ) -> Result<(), Failure> {
     let (_, selected) = c.session.selected()?;
     let before = Arc::clone(selected.view.base());
-    let truth = selected.open.snapshot();
+    let truth = selected.truth();
     let expunges = if store.uid { Expunges::Tell } else { Expunges::Keep };
     // Numbers stay as they are until all FETCH responses are out.
     let mut news = selected.view.catch_up(truth, Expunges::Keep);

@@ -1,0 +1,234 @@
+//! A hub in a temporary directory, and clients that talk to its IMAP sessions over pipes in memory.
+
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hub::{Account, Address, Door, Flags, Hub, MailboxId, NewMessage, Secret};
+use hub_imap::{Service, Settings, Transport, Waiting, converse};
+use hub_storage::{Database, Options, Storage};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::PATIENCE;
+
+pub struct World {
+    pub hub: Hub,
+    service: Arc<Service>,
+    _directory: tempfile::TempDir,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with_settings(Settings { message_size: 2000, ..Settings::default() }).await
+    }
+
+    pub async fn with_settings(settings: Settings) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let options = Options { data_dir: directory.path().to_owned(), database: Database::Sqlite };
+        let storage = Storage::open(options).await.expect("opens");
+        let limits = hub::Settings { default_quota: None, index_cache: 1 << 20 };
+        let hub = Hub::open(storage, limits).await.expect("opens");
+        hub.add_domain("example.org").await.expect("added");
+        let service = Arc::new(Service::new(hub.clone(), tls(), settings));
+        Self { hub, service, _directory: directory }
+    }
+
+    /// Makes a twin with the password `secret`; returns its log-in name.
+    pub async fn twin(&self, name: &str) -> String {
+        let handle = format!("{name}@example.org");
+        let address = Address::parse(&handle).expect("an address");
+        self.hub.add_twin(&address, &Secret::new("secret")).await.expect("added");
+        if name.contains("quota") {
+            self.hub.set_quota(&address, Some(1024)).await.expect("set");
+        }
+        handle
+    }
+
+    pub async fn account(&self, twin: &str) -> Account {
+        self.hub.login(twin, &Secret::new("secret"), Door::Imap).await.expect("logs in")
+    }
+
+    /// Puts messages into INBOX: `Subject: 1`, `Subject: 2` and so on, received one day apart.
+    pub async fn append(&self, twin: &str, count: u32) {
+        let mut messages = Vec::new();
+        for n in 1..=count {
+            let mut spool = self.hub.spool();
+            let text = format!("From: a@b.test\r\nSubject: {n}\r\n\r\ntext {n}\r\n");
+            spool.write(text.as_bytes()).await.expect("written");
+            let incoming = self.hub.examine(spool).await.expect("examined");
+            messages.push(NewMessage { incoming, flags: Flags::NONE, received_at: i64::from(n) * 86_400 });
+        }
+        self.account(twin).await.messages().append(MailboxId::INBOX, messages).await.expect("appended");
+    }
+
+    /// A new connection, from this machine or from elsewhere.
+    pub fn connect(&self, local: bool) -> Client {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let pipe = Pipe { stream: theirs, peeked: None, local };
+        tokio::spawn(converse(Arc::clone(&self.service), Box::new(pipe), CancellationToken::new()));
+        Client { stream: ours, received: Vec::new(), pending: Vec::new(), tag: 0 }
+    }
+}
+
+fn tls() -> Arc<ServerConfig> {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).expect("certificate");
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.into())
+        .expect("key fits");
+    Arc::new(config)
+}
+
+/// The client's end.
+pub struct Client {
+    stream: DuplexStream,
+    received: Vec<u8>,
+    /// Lines that go out together with the next wait.
+    pending: Vec<u8>,
+    tag: u32,
+}
+
+impl Client {
+    pub fn send_later(&mut self, line: &str) {
+        self.pending.extend_from_slice(line.as_bytes());
+        self.pending.extend_from_slice(b"\r\n");
+    }
+
+    /// The next line without its CRLF, `[closed]` at the end.
+    pub async fn line(&mut self) -> Result<String, String> {
+        if !self.pending.is_empty() {
+            let pending = std::mem::take(&mut self.pending);
+            // Whoever has closed shows it by what is read.
+            let _ = self.stream.write_all(&pending).await;
+        }
+        loop {
+            if let Some(end) = self.received.windows(2).position(|pair| pair == b"\r\n") {
+                let line = self.received.drain(..end + 2).take(end).collect();
+                return String::from_utf8(line).map_err(|_| "a line is not UTF-8".to_owned());
+            }
+            let read = timeout(PATIENCE, self.stream.read_buf(&mut self.received)).await;
+            match read.map_err(|_| {
+                format!("nothing received; waiting behind {:?}", self.received.escape_ascii().to_string())
+            })? {
+                Ok(0) | Err(_) if self.received.is_empty() => return Ok("[closed]".to_owned()),
+                Ok(0) | Err(_) => return Err("closed within a line".to_owned()),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Sends a command and reads until its end, which must be OK; returns all lines.
+    pub async fn command(&mut self, command: &str) -> Result<Vec<String>, String> {
+        self.tag += 1;
+        let tag = format!("zz{}", self.tag);
+        self.send_later(&format!("{tag} {command}"));
+        let mut lines = Vec::new();
+        loop {
+            let line = self.line().await?;
+            if let Some(end) = line.strip_prefix(&format!("{tag} ")) {
+                if !end.starts_with("OK") {
+                    return Err(format!("{command}: {line}"));
+                }
+                lines.push(line);
+                return Ok(lines);
+            }
+            if line == "[closed]" {
+                return Err(format!("{command}: closed"));
+            }
+            lines.push(line);
+        }
+    }
+
+    /// What came without being asked for, before the answer to CAPABILITY.
+    pub async fn unexpected(&mut self) -> Option<String> {
+        self.send_later("zzend CAPABILITY");
+        match self.line().await {
+            Ok(line) if line == "[closed]" || line.starts_with("* CAPABILITY") => None,
+            Ok(line) => Some(line),
+            Err(problem) => Some(problem),
+        }
+    }
+}
+
+/// The server's end: a pipe that can say whether it is readable.
+struct Pipe {
+    stream: DuplexStream,
+    peeked: Option<u8>,
+    local: bool,
+}
+
+impl Transport for Pipe {
+    fn id(&self) -> u64 {
+        1
+    }
+
+    fn peer(&self) -> IpAddr {
+        if self.local { IpAddr::from([127, 0, 0, 1]) } else { IpAddr::from([192, 0, 2, 1]) }
+    }
+
+    fn is_tls(&self) -> bool {
+        false
+    }
+
+    fn may_authenticate(&self) -> bool {
+        self.local
+    }
+
+    fn readable(&mut self) -> Waiting<'_, io::Result<()>> {
+        Box::pin(async move {
+            if self.peeked.is_none() {
+                let mut byte = [0];
+                if self.stream.read(&mut byte).await? == 1 {
+                    self.peeked = Some(byte[0]);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn start_tls(self: Box<Self>, _: Arc<ServerConfig>) -> Waiting<'static, io::Result<Box<dyn Transport>>> {
+        Box::pin(async { Err(io::Error::other("no TLS over a pipe")) })
+    }
+}
+
+impl AsyncRead for Pipe {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Some(byte) = self.peeked.take() {
+            buf.put_slice(&[byte]);
+            // With all that has arrived behind it, as a socket would give it.
+            return match Pin::new(&mut self.stream).poll_read(cx, buf) {
+                Poll::Pending => Poll::Ready(Ok(())),
+                ready => ready,
+            };
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Pipe {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
