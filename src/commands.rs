@@ -135,6 +135,8 @@ pub(crate) async fn app_password(setup: &Setup, command: AppPassword) -> Result<
 pub(crate) async fn queue(setup: &Setup, command: Queue) -> Result<()> {
     let Queue::List { list } = command;
     let Answer::Queue(queue) = answer(look(setup, Request::QueueList).await?)? else { return odd() };
+    let has_relay = setup.config.relay.host.is_some();
+    let unanswered = if has_relay { "" } else { "no relay host in hub.toml takes it" };
     let row = |entry: &admin::Queued| {
         let from = if entry.from.is_empty() { "<>".to_owned() } else { entry.from.clone() };
         [
@@ -145,7 +147,7 @@ pub(crate) async fn queue(setup: &Setup, command: Queue) -> Result<()> {
             size(entry.size),
             entry.attempts.to_string(),
             time(entry.next_attempt_at),
-            entry.status.clone(),
+            if entry.status.is_empty() { unanswered.to_owned() } else { entry.status.clone() },
         ]
     };
     let titles = ["ID", "SINCE (UTC)", "FROM", "TO", "SIZE", "TRIED", "NEXT (UTC)", "LAST ANSWER"];
