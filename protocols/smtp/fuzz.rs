@@ -141,6 +141,7 @@ impl Conversation {
                 self.messages.push(message);
                 self.session.finished(if envelope.size % 2 == 0 { Ok(()) } else { Err(no()) });
             }
+            Request::LoginFailed { .. } => self.session.logged_in(Err(no())),
             Request::Login { login, .. } | Request::LoginProven { login } => {
                 self.session.logged_in(if login.starts_with('a') { Ok(login) } else { Err(no()) });
             }

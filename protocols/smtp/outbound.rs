@@ -200,7 +200,7 @@ impl Sender {
         });
         if let Err(error) = self.hub.settle(message.id, outcomes.collect()).await {
             error!(
-                message = message.id,
+                queue_id = message.id,
                 error = causes(&error),
                 "the outcome of an attempt was not recorded"
             );
@@ -215,7 +215,7 @@ impl Sender {
                 Verdict::Failed(status) => ("failed", status),
             };
             info!(
-                message = message.id,
+                queue_id = message.id,
                 from = message.reverse_path.as_ref().map(tracing::field::display),
                 to = %recipient.address,
                 relay = self.dialer.host(),
@@ -267,11 +267,11 @@ impl Sender {
         match dsn::deliver(&self.hub, &report, Some(message)).await {
             Ok(true) => true,
             Ok(false) => {
-                warn!(message = message.id, sender = %sender, "the sender is gone and is not told");
+                warn!(queue_id = message.id, sender = %sender, "the sender is gone and is not told");
                 true
             }
             Err(error) => {
-                error!(message = message.id, error = causes(&error), "the sender could not be told");
+                error!(queue_id = message.id, error = causes(&error), "the sender could not be told");
                 false
             }
         }

@@ -56,6 +56,9 @@ pub(crate) enum Request {
     Finish(Box<Envelope>),
     /// → [`Session::logged_in`]
     Login { login: String, password: Secret },
+    /// The exchange failed; the login is empty if it was not told. Always a no.
+    /// → [`Session::logged_in`]
+    LoginFailed { login: String, why: &'static str },
     /// SCRAM has proved the password of this login. → [`Session::logged_in`]
     LoginProven { login: String },
     /// → [`Session::routed`]
@@ -127,6 +130,8 @@ pub(crate) struct Session {
     client: Option<Client>,
     /// The twin that logged in.
     twin: Option<String>,
+    /// Whom the SCRAM exchange under way is about.
+    scram_login: String,
     transaction: Option<Transaction>,
     /// The beginning of a line whose end has not arrived, unless it is too long already.
     line: Vec<u8>,
@@ -210,6 +215,7 @@ impl Session {
             request: None,
             client: None,
             twin: None,
+            scram_login: String::new(),
             transaction: None,
             line: Vec::new(),
             line_too_long: false,

@@ -32,7 +32,8 @@ pub(crate) async fn accept_recipient(hub: &Hub, path: &ForwardPath) -> Result<De
     }
 }
 
-/// Delivers to recipients here and queues for the others. Success means that it is on disk.
+/// Delivers to recipients here and queues for the others; returns the queue id if there are such.
+/// Success means that it is on disk.
 pub(crate) async fn send(
     hub: &Hub,
     account: &Account,
@@ -40,7 +41,7 @@ pub(crate) async fn send(
     envelope: Envelope,
     incoming: Incoming,
     trace: &Trace<'_>,
-) -> Result<(), Failure> {
+) -> Result<Option<i64>, Failure> {
     check_authors(account, &incoming.summary).await?;
     if incoming.summary.received_count > settings.max_received {
         return Err(Reply::new(554, "5.4.6", "The message runs in a circle").into());
@@ -58,7 +59,7 @@ pub(crate) async fn send(
         notify: accepted.notify,
         original: accepted.original.clone(),
     };
-    account
+    let submitted = account
         .submit(Submission {
             incoming: incoming.clone(),
             reverse_path: mail.reverse_path.clone(),
@@ -73,7 +74,7 @@ pub(crate) async fn send(
     if let Some(sender) = &mail.reverse_path {
         report_delivery(hub, settings, sender, mail.envelope_id.as_deref(), &recipients, trace).await;
     }
-    Ok(())
+    Ok(submitted.queued)
 }
 
 /// RFC 3461 §5.2.3: NOTIFY=SUCCESS for recipients of ours. The message is delivered already: if the
@@ -113,7 +114,7 @@ async fn report_delivery(
         recipients,
     };
     if let Err(error) = dsn::deliver(hub, &report, None).await {
-        tracing::warn!(message = trace.id, error = causes(&error), "the delivery report was not delivered");
+        tracing::warn!(id = trace.id, error = causes(&error), "the delivery report was not delivered");
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use hub::{Account, Door, Error, Incoming, ScramCredentials, Secret, Spool};
-use tracing::{debug, info};
+use tracing::info;
 
 use crate::headers::Trace;
 use crate::path::ForwardPath;
@@ -48,6 +48,10 @@ impl Worker {
                 let answer = self.login(&login, Some(password)).await;
                 session.logged_in(answer.map(|account| self.enter(account)));
             }
+            Request::LoginFailed { login, why } => {
+                self.count_failure(&login, why);
+                session.logged_in(Err(status::reply(&Error::BadCredentials)));
+            }
             Request::LoginProven { login } => {
                 let answer = self.login(&login, None).await;
                 session.logged_in(answer.map(|account| self.enter(account)));
@@ -88,36 +92,44 @@ impl Worker {
         answer.map_err(|failure| self.refused(failure, path))
     }
 
-    /// Tries the log-in; with a password, or after a proof without one. Waiting is the price of
-    /// earlier failures.
+    /// Tries the log-in: with a password, or without one after SCRAM has proved it.
     async fn login(&self, login: &str, password: Option<Secret>) -> Result<Account, Reply> {
-        let delays = &self.service.login_delay;
-        tokio::time::sleep(delays.delay(self.peer).max(delays.account_delay(login))).await;
         let answer = match &password {
-            Some(password) => self.service.hub.login(login, password, Door::Submission).await,
+            Some(password) => {
+                self.wait_for_failures(login).await;
+                self.service.hub.login(login, password, Door::Submission).await
+            }
             None => self.service.hub.login_proven(login, Door::Submission).await,
         };
         match answer {
             Ok(account) => {
-                delays.succeeded(self.peer);
-                delays.account_succeeded(login);
+                self.service.login_delay.succeeded(self.peer);
+                self.service.login_delay.account_succeeded(login);
                 Ok(account)
             }
+            Err(error @ Error::Unavailable(_)) => Err(self.cannot_check(&error)),
             Err(error) => {
-                if let Error::Unavailable(_) = &error {
-                    tracing::error!(
-                        conn = self.conn,
-                        error = status::causes(&error),
-                        "log-in could not be checked"
-                    );
-                    return Err(UNAVAILABLE);
-                }
-                delays.failed(self.peer);
-                delays.account_failed(login);
-                info!(conn = self.conn, peer = %self.peer, login, "log-in failed");
+                self.count_failure(login, &error.to_string());
                 Err(status::reply(&Error::BadCredentials))
             }
         }
+    }
+
+    /// The price of earlier failures.
+    async fn wait_for_failures(&self, login: &str) {
+        let delays = &self.service.login_delay;
+        tokio::time::sleep(delays.delay(self.peer).max(delays.account_delay(login))).await;
+    }
+
+    fn count_failure(&self, login: &str, why: &str) {
+        self.service.login_delay.failed(self.peer);
+        self.service.login_delay.account_failed(login);
+        info!(conn = self.conn, peer = %self.peer, login, why, "log-in failed");
+    }
+
+    fn cannot_check(&self, error: &Error) -> Reply {
+        tracing::error!(conn = self.conn, error = status::causes(error), "a log-in could not be checked");
+        UNAVAILABLE
     }
 
     /// From here on the connection is this twin's.
@@ -129,10 +141,8 @@ impl Worker {
     }
 
     async fn scram_credentials(&self, login: &str) -> Result<ScramCredentials, Reply> {
-        self.service.hub.scram_credentials(login).await.map_err(|error| {
-            tracing::error!(conn = self.conn, error = status::causes(&error), "log-in could not be checked");
-            UNAVAILABLE
-        })
+        self.wait_for_failures(login).await;
+        self.service.hub.scram_credentials(login).await.map_err(|error| self.cannot_check(&error))
     }
 
     /// Takes the message over, or says why not. One line in the log either way.
@@ -141,40 +151,39 @@ impl Worker {
         let spool = self.spool.take().unwrap_or_else(|| self.service.hub.spool());
         let (id, size, recipients) = (envelope.id.clone(), envelope.size, envelope.recipients.len());
         let from = envelope.mail.reverse_path.as_ref().map_or_else(|| "<>".to_owned(), ToString::to_string);
-        let first =
-            envelope.recipients.first().map(|r| r.destination.address().to_string()).unwrap_or_default();
-        let twin = self.account.as_ref().map(|account| account.handle().to_string());
+        let to = envelope.recipients.first().map(|first| first.destination.address().to_string());
+        let mut message_id = String::new();
         let answer = match self.service.hub.examine(spool).await {
             Ok(incoming) => {
-                let message_id = incoming.summary.message_id.clone();
-                debug!(conn = self.conn, message = id, message_id, "message received");
+                message_id.clone_from(&incoming.summary.message_id);
                 self.hand_over(envelope, incoming).await
             }
             Err(error) => Err(error.into()),
         };
         let reply = answer.map_err(|failure| failure.into_reply(self.conn));
-        let outcome = match &reply {
-            Ok(()) => "accepted".to_owned(),
-            Err(reply) => reply.to_string(),
+        let (outcome, queue_id, refusal) = match &reply {
+            Ok(queue_id) => ("message accepted", *queue_id, None),
+            Err(reply) => ("message refused", None, Some(reply.to_string())),
         };
         info!(
             conn = self.conn,
             peer = %self.peer,
-            twin,
-            message = id,
+            twin = self.account.as_ref().map(|account| tracing::field::display(account.handle().clone())),
+            id,
+            queue_id,
+            message_id,
             from,
-            to = first,
+            to,
             recipients,
             size,
-            outcome,
+            reply = refusal,
             duration_ms = began.elapsed().as_millis() as u64,
-            "message {}",
-            if reply.is_ok() { "accepted" } else { "refused" },
+            "{outcome}"
         );
-        reply
+        reply.map(|_| ())
     }
 
-    async fn hand_over(&self, envelope: Envelope, incoming: Incoming) -> Result<(), Failure> {
+    async fn hand_over(&self, envelope: Envelope, incoming: Incoming) -> Result<Option<i64>, Failure> {
         let settings = &self.service.settings;
         let (id, helo) = (envelope.id.clone(), envelope.helo.clone());
         let trace = Trace {
@@ -190,7 +199,10 @@ impl Worker {
             at: unix_now(),
         };
         match (&self.account, self.kind) {
-            (None, Kind::Mx) => mx::deliver(&self.service.hub, settings, envelope, incoming, &trace).await,
+            (None, Kind::Mx) => {
+                mx::deliver(&self.service.hub, settings, envelope, incoming, &trace).await?;
+                Ok(None)
+            }
             (Some(account), Kind::Submission) => {
                 submission::send(&self.service.hub, account, settings, envelope, incoming, &trace).await
             }
@@ -200,7 +212,7 @@ impl Worker {
 
     fn refused(&self, failure: Failure, whom: &dyn std::fmt::Debug) -> Reply {
         let reply = failure.into_reply(self.conn);
-        let twin = self.account.as_ref().map(|account| account.handle().to_string());
+        let twin = self.account.as_ref().map(|account| tracing::field::display(account.handle().clone()));
         info!(conn = self.conn, peer = %self.peer, twin, address = ?whom, reply = %reply, "address refused");
         reply
     }

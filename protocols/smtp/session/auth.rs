@@ -9,7 +9,6 @@ use super::{Asked, Phase, Request, SAY_HELLO, Session, TOO_MANY_ERRORS};
 use crate::Kind;
 use crate::reply::Reply;
 
-const FAILED: Reply = Reply::new(535, "5.7.8", "Authentication failed");
 const NOT_BASE64: Reply = Reply::new(501, "5.5.2", "The response is not base64");
 
 impl Session {
@@ -68,12 +67,14 @@ impl Session {
                 self.ask(Asked::Login, Request::Login { login, password: Secret::new(password) });
             }
             sasl::Step::NeedScram { login } => {
+                self.scram_login.clone_from(&login);
                 self.ask(Asked::Scram(exchange), Request::ScramCredentials { login });
             }
             sasl::Step::Proven { login } => self.ask(Asked::Login, Request::LoginProven { login }),
+            // A wrong proof counts like a wrong password.
             sasl::Step::Failed(why) => {
-                tracing::info!(conn = self.link.conn, peer = %self.link.peer, why, "log-in failed");
-                self.login_failed(&FAILED);
+                let login = std::mem::take(&mut self.scram_login);
+                self.ask(Asked::Login, Request::LoginFailed { login, why });
             }
         }
     }
@@ -95,7 +96,7 @@ impl Session {
         }
     }
 
-    /// Answers [`Request::Login`] and [`Request::LoginProven`] with the twin's name.
+    /// Answers the requests about a login with the twin's name.
     pub(crate) fn logged_in(&mut self, answer: Result<String, Reply>) {
         let Phase::Asked(Asked::Login) = self.answered() else { return };
         match answer {

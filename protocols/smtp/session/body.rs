@@ -13,6 +13,8 @@ pub(super) struct Body {
     /// Bytes of the message, and bytes that came for it.
     size: u64,
     pub(super) raw: u64,
+    /// It has bytes beyond ASCII, whether BODY=8BITMIME was said or not.
+    eight_bit: bool,
     /// Why it will not be accepted; what still comes of it is thrown away.
     refusal: Option<Reply>,
     /// Bytes of it were handed out.
@@ -132,6 +134,7 @@ impl Session {
         let limit = self.settings.max_message_size;
         let body = self.transaction.as_mut()?.body.as_mut()?;
         body.size += bytes.len() as u64;
+        body.eight_bit |= !bytes.is_ascii();
         let refusal = if self.kind == Kind::Mx && body.framer.has_bare_line_end() {
             Some(Reply::new(554, "5.6.0", "The message has a bare CR or LF, lines must end with CR LF"))
         } else if body.framer.has_long_line() {
@@ -192,7 +195,7 @@ impl Session {
 
     fn end_of_message(&mut self) {
         self.phase = Phase::Command;
-        let (Some(Transaction { mail, recipients, body: Some(body), .. }), Some(client)) =
+        let (Some(Transaction { mut mail, recipients, body: Some(body), .. }), Some(client)) =
             (self.transaction.take(), &self.client)
         else {
             return;
@@ -210,6 +213,7 @@ impl Session {
             );
             return self.refuse(&reply);
         }
+        mail.eight_bit |= body.eight_bit;
         let id = format!("{:x}-{:x}-{}", self.link.unix_millis, self.link.conn, self.message_number);
         let envelope = Envelope {
             id: id.clone(),
@@ -235,7 +239,7 @@ impl Session {
 
 impl Body {
     fn new(framer: Framer, now: Instant) -> Self {
-        Self { framer, size: 0, raw: 0, refusal: None, kept: false, started: now }
+        Self { framer, size: 0, raw: 0, eight_bit: false, refusal: None, kept: false, started: now }
     }
 }
 

@@ -1,5 +1,8 @@
 //! Time, which transcripts do not have.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
 
 fn session(kind: Kind, now: Instant) -> Session {
@@ -86,4 +89,53 @@ fn timing_out_and_shutting_down_are_said() {
     session.timed_out();
     assert!(session.output().starts_with(b"421 4.4.2 "));
     assert!(matches!(session.feed(&mut &b"QUIT\r\n"[..], now), Step::Close));
+}
+
+/// Runs until the session asks for something and returns that.
+fn asked(session: &mut Session, mut text: &[u8], now: Instant) -> Request {
+    loop {
+        match session.feed(&mut text, now) {
+            Step::Ask(request) => return request,
+            Step::Write(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Mail programs forget BODY=8BITMIME; the next host is told all the same.
+#[test]
+fn eight_bits_are_noticed() {
+    let now = Instant::now();
+    for (text, eight_bit) in [(&b"ascii\r\n.\r\n"[..], false), (b"gr\xfc\xdfe\r\n.\r\n", true)] {
+        let mut session = session(Kind::Mx, now);
+        say(&mut session, b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.test>\r\nDATA\r\n", now);
+        let Request::Finish(envelope) = asked(&mut session, text, now) else { panic!("not finished") };
+        assert_eq!(envelope.mail.eight_bit, eight_bit);
+    }
+}
+
+/// A wrong SCRAM proof costs what a wrong password costs.
+#[test]
+fn failed_proofs_are_counted() {
+    let now = Instant::now();
+    let mut session = session(Kind::Submission, now);
+    say(&mut session, b"EHLO x\r\n", now);
+    let initial = STANDARD.encode("n,,n=alice,r=abc");
+    let request = asked(&mut session, format!("AUTH SCRAM-SHA-256 {initial}\r\n").as_bytes(), now);
+    assert!(matches!(request, Request::ScramCredentials { login } if login == "alice"));
+    session.output().clear();
+    session.scram_credentials(Ok(hub::ScramCredentials {
+        salt: b"salt".to_vec(),
+        iterations: 4096,
+        stored_key: [1; 32],
+        server_key: [2; 32],
+    }));
+    let challenge = String::from_utf8(std::mem::take(session.output())).expect("text");
+    let challenge = STANDARD.decode(challenge[4..].trim_end()).expect("base64");
+    let nonce = String::from_utf8(challenge).expect("text").split(',').next().expect("a nonce").to_owned();
+    let proof = STANDARD.encode(format!("c=biws,{nonce},p={}", STANDARD.encode([0; 32])));
+    let request = asked(&mut session, format!("{proof}\r\n").as_bytes(), now);
+    assert!(matches!(request, Request::LoginFailed { login, .. } if login == "alice"));
+    session.logged_in(Err(Reply::new(535, "5.7.8", "No")));
+    assert!(session.twin.is_none());
 }
