@@ -12,7 +12,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use hub::Hub;
 use hub_certs::Certificate;
-use hub_config::Database;
 
 use crate::admin::{self, Answer, Request};
 use crate::control;
@@ -179,7 +178,8 @@ async fn hosted_domains(setup: &Setup, report: &mut Report) -> Vec<String> {
     let storage = match hub_storage::Storage::open(setup.storage_options()).await {
         Ok(storage) => storage,
         Err(error) => {
-            report.add(Level::Wrong, &format!("{:#}", anyhow::Error::new(error)));
+            let error = anyhow::Error::new(error).context(format!("cannot open {}", setup.database_name()));
+            report.add(Level::Wrong, &format!("{error:#}"));
             return Vec::new();
         }
     };
@@ -190,15 +190,13 @@ async fn hosted_domains(setup: &Setup, report: &mut Report) -> Vec<String> {
             return Vec::new();
         }
     };
-    let database = match setup.config.general.database {
-        Database::Postgres(_) => "PostgreSQL",
-        Database::Sqlite => "SQLite",
-    };
     let domains = match (hub.domains().await, hub.twins().await) {
         (Ok(domains), Ok(twins)) => {
             let counts = format!("{} domains, {} twins", domains.len(), twins.len());
-            report
-                .add(Level::Fine, &format!("the {database} database opens: {counts}; no server runs on it"));
+            report.add(
+                Level::Fine,
+                &format!("{} opens: {counts}; no server runs on it", setup.database_name()),
+            );
             domains
         }
         (Err(error), _) | (_, Err(error)) => {

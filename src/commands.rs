@@ -194,7 +194,9 @@ async fn ask(setup: &Setup, request: Request) -> Result<Answer> {
                 "a twinhub works on {} but does not answer on its control socket; is it just stopping, or hung?",
                 setup.data_dir.display()
             ),
-            Err(error) => return Err(error).context("cannot open the storage"),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot open {}", setup.database_name()));
+            }
         }
     }
 }

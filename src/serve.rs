@@ -34,7 +34,8 @@ pub(crate) async fn run(setup: &Setup, options: &Serve) -> Result<()> {
     let mut signals = Signals::new()?;
     data_dir::ensure(&setup.data_dir)?;
     raise_file_limit();
-    let storage = Storage::open(setup.storage_options()).await.context("cannot open the storage")?;
+    let storage = Storage::open(setup.storage_options());
+    let storage = storage.await.with_context(|| format!("cannot open {}", setup.database_name()))?;
     let hub = Hub::open(storage, setup.hub_settings()).await.map_err(described)?;
     let result = serve(setup, options, &hub, &mut signals).await;
     hub.close().await;
@@ -55,7 +56,11 @@ async fn serve(setup: &Setup, options: &Serve, hub: &Hub, signals: &mut Signals)
         hosts: vec![host_name.clone()],
         domains,
     })?;
-    let bound = bind(&setup.config.listen, options.ephemeral_ports)?;
+    let listen = &setup.config.listen;
+    if !listen.http.0.is_empty() || !listen.https.0.is_empty() {
+        warn!("listen.http and listen.https are reserved: nothing is bound there yet");
+    }
+    let bound = bind(listen, options.ephemeral_ports)?;
     let control = control::listen(&setup.data_dir)
         .with_context(|| format!("cannot make the control socket in {}", setup.data_dir.display()))?;
 

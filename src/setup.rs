@@ -56,6 +56,19 @@ impl Setup {
         hub_storage::Options { data_dir: self.data_dir.clone(), database }
     }
 
+    /// The database in words, without the password that its URL may hold.
+    pub(crate) fn database_name(&self) -> String {
+        match &self.config.general.database {
+            Database::Postgres(url) => {
+                let place = url.split_once("://").map_or("", |(_, rest)| rest);
+                let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+                let place = place.split_once('?').map_or(place, |(place, _)| place);
+                format!("the PostgreSQL database {place}")
+            }
+            Database::Sqlite => "the SQLite database".to_owned(),
+        }
+    }
+
     pub(crate) fn hub_settings(&self) -> hub::Settings {
         let limits = &self.config.limits;
         hub::Settings { default_quota: limits.quota.0.map(|size| size.0), index_cache: limits.index_cache.0 }
@@ -155,6 +168,21 @@ mod tests {
         let missing = folder.path().join("none.toml");
         let error = Setup::load(&global(None, Some(&missing))).err().expect("refused").to_string();
         assert!(error.contains("none.toml: No such file"), "{error}");
+    }
+
+    #[test]
+    fn a_database_is_named_without_its_password() {
+        let mut setup =
+            Setup { config: Config::default(), config_file: None, data_dir: PathBuf::from("/nowhere") };
+        assert_eq!(setup.database_name(), "the SQLite database");
+        for (url, expected) in [
+            ("postgres://hub:s3cret@db.test:5433/hub", "db.test:5433/hub"),
+            ("postgres://hub:s@3cret@db.test/hub?password=s3cret", "db.test/hub"),
+            ("postgresql:///hub?host=/run/postgresql", "/hub"),
+        ] {
+            setup.config.general.database = Database::Postgres(url.to_owned());
+            assert_eq!(setup.database_name(), format!("the PostgreSQL database {expected}"));
+        }
     }
 
     #[test]
