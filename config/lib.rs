@@ -1,7 +1,7 @@
 //! Typed settings and their reference text. A leaf: it knows no other crate, and each room is
 //! handed its own part by the binary.
 //!
-//! `hub.toml` in this folder is generated from the doc comments in [`sections`]
+//! `hub.toml` in this folder is generated from the doc comments in `sections.rs`
 //! (`twinhub config > config/hub.toml`); a test fails when it is stale. Every setting has a safe
 //! default, so a hub runs without any file.
 
