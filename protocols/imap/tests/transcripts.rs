@@ -3,8 +3,9 @@
 //!
 //! - `C: text` is sent with CRLF; consecutive lines go out in one write. `C2:` is a second connection,
 //!   and so on.
-//! - `S: text` must be the next line received. `…` stands for any characters but a line end, `<name>` (two letters at least) for
-//!   digits that must be the same wherever the name stands again (also in `C:` lines).
+//! - `S: text` must be the next line received. `…` stands for any characters but a line end,
+//!   `<name>` (two letters at least) for digits that must be the same wherever the name stands again,
+//!   also in `C:` lines.
 //!   `S: [closed]` is the end of the connection.
 //! - `! login` makes the next connection and logs in; `! select` does that and selects INBOX;
 //!   `! connect` only reads the greeting; `! remote` connects from elsewhere, without TLS.
@@ -13,16 +14,19 @@
 //! - `#` begins a comment; the first line says what the file is about.
 
 mod pipe;
+mod world;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pipe::{Client, World};
+use hub_imap::Settings;
+use pipe::Client;
+use world::World;
 
 #[tokio::test]
 async fn transcripts() {
-    let world = World::new().await;
+    let world = World::new(Settings { message_size: 2000, ..Settings::default() }).await;
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder())
         .expect("the folder of transcripts")
         .map(|entry| entry.expect("an entry").path())
@@ -90,11 +94,15 @@ impl Script<'_> {
 
     async fn directive(&mut self, directive: &str) -> Result<(), String> {
         let mut words: Vec<&str> = directive.split(' ').collect();
-        let number: u32 = words[0].parse().inspect(|_| drop(words.remove(0))).unwrap_or(1);
+        let number: Option<u32> = words[0].parse().ok();
+        if number.is_some() {
+            words.remove(0);
+        }
+        let number = number.unwrap_or(1);
         let twin = self.twin.clone();
         match words.as_slice() {
             ["connect"] | ["login"] | ["select"] => {
-                let mut client = self.world.connect(true);
+                let mut client = Client::connect(self.world, true);
                 client.line().await?;
                 if words != ["connect"] {
                     client.command(&format!("LOGIN {twin} secret")).await?;
@@ -105,7 +113,7 @@ impl Script<'_> {
                 self.clients.insert(number, client);
             }
             ["remote"] => {
-                let mut client = self.world.connect(false);
+                let mut client = Client::connect(self.world, false);
                 client.line().await?;
                 self.clients.insert(number, client);
             }

@@ -1,4 +1,4 @@
-//! A hub in a temporary directory, and clients that talk to its IMAP sessions over pipes in memory.
+//! Clients that talk to a session over a pipe in memory.
 
 use std::io;
 use std::net::IpAddr;
@@ -6,91 +6,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use hub::{Account, Address, Door, Flags, Hub, MailboxId, NewMessage, Secret};
-use hub_imap::{Service, Settings, Transport, Waiting, converse};
-use hub_storage::{Database, Options, Storage};
+use hub_imap::{Transport, Waiting, converse};
 use rustls::ServerConfig;
-use rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::PATIENCE;
-
-pub struct World {
-    pub hub: Hub,
-    service: Arc<Service>,
-    _directory: tempfile::TempDir,
-}
-
-impl World {
-    pub async fn new() -> Self {
-        Self::with_settings(Settings { message_size: 2000, ..Settings::default() }).await
-    }
-
-    pub async fn with_settings(settings: Settings) -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let options = Options { data_dir: directory.path().to_owned(), database: Database::Sqlite };
-        let storage = Storage::open(options).await.expect("opens");
-        let limits = hub::Settings { default_quota: None, index_cache: 1 << 20 };
-        let hub = Hub::open(storage, limits).await.expect("opens");
-        hub.add_domain("example.org").await.expect("added");
-        let service = Arc::new(Service::new(hub.clone(), tls(), settings));
-        Self { hub, service, _directory: directory }
-    }
-
-    /// Makes a twin with the password `secret`; returns its log-in name.
-    pub async fn twin(&self, name: &str) -> String {
-        let handle = format!("{name}@example.org");
-        let address = Address::parse(&handle).expect("an address");
-        self.hub.add_twin(&address, &Secret::new("secret")).await.expect("added");
-        if name.contains("quota") {
-            self.hub.set_quota(&address, Some(1024)).await.expect("set");
-        }
-        handle
-    }
-
-    pub async fn account(&self, twin: &str) -> Account {
-        self.hub.login(twin, &Secret::new("secret"), Door::Imap).await.expect("logs in")
-    }
-
-    /// Puts messages into INBOX: `Subject: 1`, `Subject: 2` and so on, received one day apart.
-    pub async fn append(&self, twin: &str, count: u32) {
-        let mut messages = Vec::new();
-        for n in 1..=count {
-            let mut spool = self.hub.spool();
-            let text = format!("From: a@b.test\r\nSubject: {n}\r\n\r\ntext {n}\r\n");
-            spool.write(text.as_bytes()).await.expect("written");
-            let incoming = self.hub.examine(spool).await.expect("examined");
-            messages.push(NewMessage { incoming, flags: Flags::NONE, received_at: i64::from(n) * 86_400 });
-        }
-        self.account(twin).await.messages().append(MailboxId::INBOX, messages).await.expect("appended");
-    }
-
-    /// A new connection, from this machine or from elsewhere.
-    pub fn connect(&self, local: bool) -> Client {
-        let (ours, theirs) = tokio::io::duplex(1 << 16);
-        let pipe = Pipe { stream: theirs, peeked: None, local };
-        tokio::spawn(converse(Arc::clone(&self.service), Box::new(pipe), CancellationToken::new()));
-        Client { stream: ours, received: Vec::new(), pending: Vec::new(), tag: 0 }
-    }
-}
-
-fn tls() -> Arc<ServerConfig> {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).expect("certificate");
-    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key.into())
-        .expect("key fits");
-    Arc::new(config)
-}
+use crate::world::World;
 
 /// The client's end.
-pub struct Client {
+pub(crate) struct Client {
     stream: DuplexStream,
     received: Vec<u8>,
     /// Lines that go out together with the next wait.
@@ -99,13 +25,21 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn send_later(&mut self, line: &str) {
+    /// A new connection, from this machine or from elsewhere.
+    pub(crate) fn connect(world: &World, local: bool) -> Self {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let pipe = Pipe { stream: theirs, peeked: None, local };
+        tokio::spawn(converse(Arc::clone(&world.service), Box::new(pipe), CancellationToken::new()));
+        Self { stream: ours, received: Vec::new(), pending: Vec::new(), tag: 0 }
+    }
+
+    pub(crate) fn send_later(&mut self, line: &str) {
         self.pending.extend_from_slice(line.as_bytes());
         self.pending.extend_from_slice(b"\r\n");
     }
 
     /// The next line without its CRLF, `[closed]` at the end.
-    pub async fn line(&mut self) -> Result<String, String> {
+    pub(crate) async fn line(&mut self) -> Result<String, String> {
         if !self.pending.is_empty() {
             let pending = std::mem::take(&mut self.pending);
             // Whoever has closed shows it by what is read.
@@ -128,7 +62,7 @@ impl Client {
     }
 
     /// Sends a command and reads until its end, which must be OK; returns all lines.
-    pub async fn command(&mut self, command: &str) -> Result<Vec<String>, String> {
+    pub(crate) async fn command(&mut self, command: &str) -> Result<Vec<String>, String> {
         self.tag += 1;
         let tag = format!("zz{}", self.tag);
         self.send_later(&format!("{tag} {command}"));
@@ -150,7 +84,7 @@ impl Client {
     }
 
     /// What came without being asked for, before the answer to CAPABILITY.
-    pub async fn unexpected(&mut self) -> Option<String> {
+    pub(crate) async fn unexpected(&mut self) -> Option<String> {
         self.send_later("zzend CAPABILITY");
         match self.line().await {
             Ok(line) if line == "[closed]" || line.starts_with("* CAPABILITY") => None,
