@@ -69,11 +69,12 @@ async fn serve(setup: &Setup, options: &Serve, hub: &Hub, signals: &mut Signals)
     let ready = ready_text(&bound, certs.authority())?;
     let mut tasks = start(setup, hub, &certs, bound, host_name, &shutdown)?;
     let administration = tokio::spawn(administer(control, hub.clone(), certs.clone()));
+    text::print(&banner)?;
+    info!("ready");
+    // Last: who waits for the file finds everything said and done.
     if let Some(file) = &options.ready_file {
         write_ready_file(file, &ready)?;
     }
-    text::print(&banner)?;
-    info!("ready");
 
     let result = tokio::select! {
         signal = stop(&mut signals.interrupt, &mut signals.terminate) => {
