@@ -119,18 +119,6 @@ pub(crate) fn date(unix: i64) -> String {
     )
 }
 
-/// Date and Message-ID for a submitted message that lacks them (RFC 6409 §8.2, §8.3).
-pub(crate) fn missing(date_missing: bool, id_missing: bool, id: &str, domain: &str, at: i64) -> String {
-    let mut out = String::new();
-    if date_missing {
-        out.push_str(&format!("Date: {}\r\n", date(at)));
-    }
-    if id_missing {
-        out.push_str(&format!("Message-ID: <{id}@{domain}>\r\n"));
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,14 +183,5 @@ mod tests {
         ] {
             assert_eq!(date(unix), text);
         }
-    }
-
-    #[test]
-    fn missing_fields_are_written() {
-        assert_eq!(missing(false, false, "x", "example.org", 0), "");
-        assert_eq!(
-            missing(true, true, "x", "example.org", 0),
-            "Date: Thu, 1 Jan 1970 00:00:00 +0000\r\nMessage-ID: <x@example.org>\r\n"
-        );
     }
 }

@@ -14,6 +14,7 @@
 mod command;
 mod dial;
 mod dsn;
+mod fill;
 mod framer;
 #[doc(hidden)]
 pub mod fuzz;

@@ -1,9 +1,9 @@
-//! Mail from our own twins: who may send as whom, and what is added to their messages.
+//! Mail from our own twins: who may send as whom, and whereto.
 
 use hub::{Account, Address, Hub, Incoming, Route, Submission, SubmissionRecipient, Summary};
 
 use crate::dsn::{self, Action, Report, ReportedRecipient};
-use crate::headers::{Trace, missing, received};
+use crate::headers::{Trace, received};
 use crate::mx;
 use crate::path::ForwardPath;
 use crate::reply::Reply;
@@ -50,9 +50,7 @@ pub(crate) async fn send(
         [only] => Some(only.destination.address()),
         _ => None,
     };
-    let mut prefix = received(&Trace { recipient, ..trace.clone() });
-    let (no_date, no_id) = lacks(&incoming.summary);
-    prefix.push_str(&missing(no_date, no_id, &envelope.id, &settings.host_name, trace.at));
+    let received = received(&Trace { recipient, ..trace.clone() });
     let Envelope { mail, recipients, .. } = envelope;
     let to = |accepted: &Accepted| SubmissionRecipient {
         address: accepted.destination.address().clone(),
@@ -64,7 +62,7 @@ pub(crate) async fn send(
             incoming: incoming.clone(),
             reverse_path: mail.reverse_path.clone(),
             recipients: recipients.iter().map(to).collect(),
-            trace: prefix.into_bytes(),
+            trace: received.into_bytes(),
             ret: mail.ret.unwrap_or_default(),
             envelope_id: mail.envelope_id.clone(),
             smtputf8: mail.smtputf8,
@@ -132,12 +130,4 @@ async fn check_authors(account: &Account, summary: &Summary) -> Result<(), Failu
         }
     }
     Ok(())
-}
-
-/// Whether Date and Message-ID are missing. The ENVELOPE has the date as its first and the id as
-/// its last item, `NIL` if the field is not there (RFC 9051 §7.5.2); an unreadable field is there.
-fn lacks(summary: &Summary) -> (bool, bool) {
-    let no_date = summary.envelope.starts_with(b"(NIL ");
-    let no_id = summary.message_id.is_empty() && summary.envelope.ends_with(b" NIL)");
-    (no_date, no_id)
 }

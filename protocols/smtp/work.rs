@@ -7,7 +7,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use hub::{Account, Door, Error, Incoming, ScramCredentials, Secret, Spool};
 use tracing::info;
 
-use crate::headers::Trace;
+use crate::fill::Fill;
+use crate::headers::{Trace, date};
 use crate::path::ForwardPath;
 use crate::reply::Reply;
 use crate::session::{Destination, Envelope, Request, Session};
@@ -24,11 +25,15 @@ pub(crate) struct Worker {
     account: Option<Account>,
     /// The message that is coming in.
     spool: Option<Spool>,
+    /// Watches its header, if it is a twin's.
+    fill: Option<Fill>,
+    /// Messages begun on this connection, for their ids.
+    messages: u32,
 }
 
 impl Worker {
     pub(crate) fn new(service: Arc<Service>, kind: Kind, conn: u64, peer: IpAddr) -> Self {
-        Self { service, kind, conn, peer, account: None, spool: None }
+        Self { service, kind, conn, peer, account: None, spool: None, fill: None, messages: 0 }
     }
 
     pub(crate) async fn perform(&mut self, request: Request, session: &mut Session) {
@@ -69,9 +74,46 @@ impl Worker {
 
     /// Adds bytes to the message that is coming in.
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), Reply> {
-        let spool = self.spool.get_or_insert_with(|| self.service.hub.spool());
-        let written = spool.write(bytes).await;
-        written.map_err(|error| Failure::Hub(error.into()).into_reply(self.conn))
+        let written = self.spool(bytes).await;
+        written.map_err(|failure| failure.into_reply(self.conn))
+    }
+
+    async fn spool(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        if self.spool.is_none() {
+            self.spool = Some(self.service.hub.spool());
+            self.fill = (self.kind == Kind::Submission).then(Fill::new);
+            self.messages += 1;
+        }
+        let header_end = self.fill.as_mut().and_then(|fill| fill.pass(bytes));
+        let missing = header_end.map(|_| self.missing()).unwrap_or_default();
+        let Some(spool) = &mut self.spool else { return Ok(()) };
+        let (header, rest) = bytes.split_at(header_end.unwrap_or(0));
+        for part in [header, missing.as_bytes(), rest] {
+            if !part.is_empty() {
+                spool.write(part).await.map_err(Error::from)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The complete message, also if it is empty.
+    async fn take_spool(&mut self) -> Result<Spool, Failure> {
+        self.spool(b"").await?;
+        let line_ended = self.fill.as_mut().and_then(Fill::end);
+        let missing = line_ended.map(|_| self.missing()).unwrap_or_default();
+        let mut spool = self.spool.take().unwrap_or_else(|| self.service.hub.spool());
+        if !missing.is_empty() {
+            let line_end = if line_ended == Some(false) { "\r\n" } else { "" };
+            spool.write(format!("{line_end}{missing}").as_bytes()).await.map_err(Error::from)?;
+        }
+        Ok(spool)
+    }
+
+    fn missing(&self) -> String {
+        let Some(fill) = &self.fill else { return String::new() };
+        let now = unix_now();
+        let id = format!("{now:x}.{:x}.{:x}@{}", self.conn, self.messages, self.service.settings.host_name);
+        fill.missing(&date(now), &id)
     }
 
     /// TLS has begun; a login before it counts no more (RFC 3207 §4.2).
@@ -148,17 +190,16 @@ impl Worker {
     /// Takes the message over, or says why not. One line in the log either way.
     async fn finish(&mut self, envelope: Envelope) -> Result<(), Reply> {
         let began = Instant::now();
-        let spool = self.spool.take().unwrap_or_else(|| self.service.hub.spool());
         let (id, size, recipients) = (envelope.id.clone(), envelope.size, envelope.recipients.len());
         let from = envelope.mail.reverse_path.as_ref().map_or_else(|| "<>".to_owned(), ToString::to_string);
         let to = envelope.recipients.first().map(|first| first.destination.address().to_string());
         let mut message_id = String::new();
-        let answer = match self.service.hub.examine(spool).await {
+        let answer = match self.take_incoming().await {
             Ok(incoming) => {
                 message_id.clone_from(&incoming.summary.message_id);
                 self.hand_over(envelope, incoming).await
             }
-            Err(error) => Err(error.into()),
+            Err(failure) => Err(failure),
         };
         let reply = answer.map_err(|failure| failure.into_reply(self.conn));
         let (outcome, queue_id, refusal) = match &reply {
@@ -181,6 +222,11 @@ impl Worker {
             "{outcome}"
         );
         reply.map(|_| ())
+    }
+
+    async fn take_incoming(&mut self) -> Result<Incoming, Failure> {
+        let spool = self.take_spool().await?;
+        Ok(self.service.hub.examine(spool).await?)
     }
 
     async fn hand_over(&self, envelope: Envelope, incoming: Incoming) -> Result<Option<i64>, Failure> {
