@@ -203,7 +203,8 @@ fn rfc3030_chunking() {
     hub.arrived(ALICE, "packet");
     smtp.command("MAIL FROM:<a@elsewhere.test>").expect_code(250);
     smtp.command(&format!("RCPT TO:<{ALICE}>")).expect_code(250);
-    smtp.command("BDAT 5\r\nhello").expect_code(250);
+    smtp.write(b"BDAT 5\r\nhello");
+    smtp.reply().expect_code(250);
     smtp.command("DATA").expect_code(503);
     smtp.command("RSET").expect_code(250);
 

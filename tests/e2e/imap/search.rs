@@ -84,7 +84,8 @@ fn rfc3501_6_4_4_search_keys(database: Database) {
         // SENT… compares the date as written, whatever its zone says.
         ("SENTON 5-Mar-2026", &[1]),
         ("SENTBEFORE 7-Mar-2026", &[1, 2]),
-        ("SENTSINCE 7-Mar-2026", &[3]),
+        // Without a Date the message counts as sent when it arrived (RFC 5256 §2.2).
+        ("SENTSINCE 7-Mar-2026", &[3, 5]),
         ("1:2", &[1, 2]),
         ("4", &[5]),
         ("UID 4:*", &[5]),

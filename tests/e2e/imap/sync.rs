@@ -30,6 +30,7 @@ fn rfc2177_idle_tells_of_deliveries(database: Database) {
     assert_eq!(text(&watcher.response()), "* 1 EXISTS");
     eprintln!("delivery and notification took {:?}", started.elapsed());
     // RECENT may accompany it.
+    assert!(other.ok("NOOP").has("* 1 EXISTS"));
     other.ok("STORE 1 +FLAGS (\\Flagged)");
     let mut told = text(&watcher.response());
     if told.ends_with("RECENT") {

@@ -35,7 +35,7 @@ except imaplib.IMAP4.error as e:
 
 c = connect()
 assert "IMAP4REV1" in c.capabilities, c.capabilities
-assert any(line.endswith(b"INBOX") for line in ok(c.list())), c.list()
+assert any(line.rstrip(b'"').endswith(b"INBOX") for line in ok(c.list())), c.list()
 ok(c.create("Python"))
 ok(c.subscribe("Python"))
 
@@ -57,6 +57,7 @@ ok(c.store("2", "+FLAGS", r"(\Answered)"))
 assert rb"\Answered" in ok(c.fetch("2", "(FLAGS)"))[0]
 ok(c.copy("1:2", "Archive"))
 ok(c.uid("MOVE", uid, "Trash"))
+assert c.response("EXPUNGE")[1] == [b"1"]
 assert ok(c.search(None, "ALL"))[0] == b"1"
 ok(c.store("1", "+FLAGS", r"(\Deleted)"))
 assert ok(c.expunge()) == [b"1"]

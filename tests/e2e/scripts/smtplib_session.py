@@ -21,7 +21,7 @@ with smtplib.SMTP(host, int(mx), timeout=30) as c:
     for word in ("pipelining", "8bitmime", "smtputf8", "size", "starttls", "chunking"):
         assert c.has_extn(word), c.esmtp_features
     c.starttls(context=context)
-    c.sendmail("someone@elsewhere.test", [recipient], mail("smtplib mx", "hello\n").as_bytes())
+    c.send_message(mail("smtplib mx", "hello\n"), "someone@elsewhere.test", [recipient])
     try:
         c.sendmail("someone@elsewhere.test", ["else@example.org"], b"Subject: relay\r\n\r\nx\r\n")
         raise SystemExit("the MX port relayed")
