@@ -1,92 +1,67 @@
 //! Adds Date and Message-ID to a submitted message that lacks them (RFC 6409 §8.2, §8.3).
 //!
-//! They become part of the message itself, at the end of its header, so that they are seen wherever
-//! the message is summarised. The header streams through; nothing of it is held back.
+//! They become the first fields of the message itself, not of the trace before it, so that they are
+//! seen wherever the message is summarised; the twin's own bytes follow unchanged.
 
-/// Looks at a message's bytes as they pass, until its header is over. Line ends are CR LF.
-#[derive(Debug)]
+/// Bytes of header that are held back until it is known what is missing. In a longer header
+/// nothing is added.
+const MAX_HEADER: usize = 64 * 1024;
+
+/// Holds the beginning of a message back until its header has come. Line ends are CR LF.
+#[derive(Debug, Default)]
 pub(crate) struct Fill {
-    position: Position,
-    has_date: bool,
-    has_message_id: bool,
+    held: Vec<u8>,
+    is_past: bool,
 }
 
-#[derive(Debug)]
-enum Position {
-    /// The header is over.
-    Body,
-    /// Within a field's name; its first bytes, in lower case.
-    Name(Vec<u8>),
-    /// Anywhere else in a line.
-    Rest,
+/// The beginning of a message, and which fields it lacks.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Beginning {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) no_date: bool,
+    pub(crate) no_message_id: bool,
 }
-
-/// Enough to tell `message-id:` from anything longer.
-const MAX_NAME: usize = 16;
 
 impl Fill {
-    pub(crate) fn new() -> Self {
-        Self { position: Position::Name(Vec::new()), has_date: false, has_message_id: false }
+    /// True if the header is past: what comes needs no look.
+    pub(crate) fn is_past(&self) -> bool {
+        self.is_past
     }
 
-    /// Where in `bytes` the header ends, if it does so there: what is missing belongs there.
-    pub(crate) fn pass(&mut self, bytes: &[u8]) -> Option<usize> {
-        let mut at = 0;
-        while at < bytes.len() {
-            match &mut self.position {
-                Position::Body => return None,
-                Position::Rest => {
-                    let end = memchr::memchr(b'\n', &bytes[at..])?;
-                    at += end + 1;
-                    self.position = Position::Name(Vec::new());
-                }
-                Position::Name(name) => {
-                    let byte = bytes[at];
-                    if name.is_empty() && byte == b'\r' {
-                        self.position = Position::Body;
-                        return Some(at);
-                    }
-                    match byte {
-                        b':' => {
-                            let name = name.trim_ascii_end();
-                            self.has_date |= name == b"date";
-                            self.has_message_id |= name == b"message-id";
-                            self.position = Position::Rest;
-                        }
-                        b'\r' | b'\n' => {
-                            self.position = Position::Rest;
-                            continue;
-                        }
-                        _ if name.len() >= MAX_NAME => self.position = Position::Rest,
-                        byte => name.push(byte.to_ascii_lowercase()),
-                    }
-                    at += 1;
-                }
+    /// Takes more of the message; gives the beginning back when the header is complete.
+    pub(crate) fn hold(&mut self, bytes: &[u8]) -> Option<Beginning> {
+        let searched = self.held.len().saturating_sub(3);
+        self.held.extend_from_slice(bytes);
+        if self.held.starts_with(b"\r\n") {
+            return Some(self.release(0));
+        }
+        match memchr::memmem::find(&self.held[searched..], b"\r\n\r\n") {
+            Some(at) => Some(self.release(searched + at)),
+            None if self.held.len() > MAX_HEADER => {
+                self.is_past = true;
+                let bytes = std::mem::take(&mut self.held);
+                Some(Beginning { bytes, no_date: false, no_message_id: false })
             }
-        }
-        None
-    }
-
-    /// The same for the end of the message: a header without an empty line ends there. True if it
-    /// ended just now; then the flag tells whether its last line has its line end.
-    pub(crate) fn end(&mut self) -> Option<bool> {
-        match std::mem::replace(&mut self.position, Position::Body) {
-            Position::Body => None,
-            Position::Name(name) => Some(name.is_empty()),
-            Position::Rest => Some(false),
+            None => None,
         }
     }
 
-    /// The fields to add, with the texts given.
-    pub(crate) fn missing(&self, date: &str, message_id: &str) -> String {
-        let mut out = String::new();
-        if !self.has_date {
-            out.push_str(&format!("Date: {date}\r\n"));
-        }
-        if !self.has_message_id {
-            out.push_str(&format!("Message-ID: <{message_id}>\r\n"));
-        }
-        out
+    /// The message is complete and may be all header.
+    pub(crate) fn end(&mut self) -> Option<Beginning> {
+        (!self.is_past).then(|| self.release(self.held.len()))
+    }
+
+    fn release(&mut self, header_end: usize) -> Beginning {
+        self.is_past = true;
+        let bytes = std::mem::take(&mut self.held);
+        let lacks = |name: &[u8]| {
+            let mut lines = bytes[..header_end].split(|&byte| byte == b'\n');
+            !lines.any(|line| {
+                let end = line.iter().position(|&byte| byte == b':');
+                end.is_some_and(|end| line[..end].trim_ascii_end().eq_ignore_ascii_case(name))
+            })
+        };
+        Beginning { no_date: lacks(b"date"), no_message_id: lacks(b"message-id"), bytes }
     }
 }
 
@@ -94,46 +69,53 @@ impl Fill {
 mod tests {
     use super::*;
 
-    /// The message with `D` for an added Date and `M` for an added Message-ID.
-    fn filled(message: &str, size: usize) -> String {
-        let mut fill = Fill::new();
-        let mut out = String::new();
-        let short =
-            |fill: &Fill| fill.missing("", "").replace("Date: \r\n", "D").replace("Message-ID: <>\r\n", "M");
-        for chunk in message.as_bytes().chunks(size) {
-            let text = std::str::from_utf8(chunk).expect("ASCII");
-            match fill.pass(chunk) {
-                Some(at) => out.push_str(&format!("{}{}{}", &text[..at], short(&fill), &text[at..])),
-                None => out.push_str(text),
+    #[test]
+    fn what_is_missing_is_found() {
+        for (message, no_date, no_message_id) in [
+            ("From: a\r\n\r\nDate: b\r\nMessage-ID: c\r\n", true, true),
+            ("From: a\r\nDate: b\r\n\r\nx", false, true),
+            ("DATE : b\r\nmessage-ID:x\r\n\r\n", false, false),
+            ("X: y\r\n Date: folded\r\n\r\n", true, true),
+            ("X-Date: a\r\nDates: b\r\nMessage-ID-Old: c\r\n\r\n", true, true),
+            ("From: a\r\nMessage-ID: x", true, false),
+            ("\r\nDate: body\r\n", true, true),
+            ("", true, true),
+        ] {
+            for size in [1, 2, 3, 7, 1000] {
+                let mut fill = Fill::default();
+                let mut out = Vec::new();
+                let mut beginning = None;
+                for chunk in message.as_bytes().chunks(size) {
+                    if fill.is_past() {
+                        out.extend_from_slice(chunk);
+                    } else if let Some(Beginning { bytes, no_date, no_message_id }) = fill.hold(chunk) {
+                        out.extend(bytes);
+                        beginning = Some((no_date, no_message_id));
+                    }
+                }
+                if let Some(Beginning { bytes, no_date, no_message_id }) = fill.end() {
+                    out.extend(bytes);
+                    beginning = Some((no_date, no_message_id));
+                }
+                assert_eq!(beginning, Some((no_date, no_message_id)), "{message:?} in pieces of {size}");
+                assert_eq!(String::from_utf8_lossy(&out), message, "in pieces of {size}");
             }
         }
-        if let Some(line_ended) = fill.end() {
-            out.push_str(if line_ended { "" } else { "\r\n" });
-            out.push_str(&short(&fill));
-        }
-        out
     }
 
     #[test]
-    fn what_is_missing_stands_at_the_end_of_the_header() {
-        for (message, expected) in [
-            ("From: a\r\n\r\nDate: b\r\n", "From: a\r\nDM\r\nDate: b\r\n"),
-            ("From: a\r\nDate: b\r\n\r\nx", "From: a\r\nDate: b\r\nM\r\nx"),
-            ("DATE : b\r\nmessage-ID: x\r\n\r\n", "DATE : b\r\nmessage-ID: x\r\n\r\n"),
-            ("X: y\r\n Date: folded\r\n\r\n", "X: y\r\n Date: folded\r\nDM\r\n"),
-            (
-                "X-Date: a\r\nDates: b\r\nMessage-ID-Old: c\r\n\r\n",
-                "X-Date: a\r\nDates: b\r\nMessage-ID-Old: c\r\nDM\r\n",
-            ),
-            ("A-very-long-field-name-date: a\r\n\r\n", "A-very-long-field-name-date: a\r\nDM\r\n"),
-            ("From: a\r\n", "From: a\r\nDM"),
-            ("From: a", "From: a\r\nDM"),
-            ("\r\nbody", "DM\r\nbody"),
-            ("", "DM"),
-        ] {
-            for size in [1, 2, 3, 7, 1000] {
-                assert_eq!(filled(message, size), expected, "{message:?} in pieces of {size}");
+    fn an_endless_header_is_not_held_back() {
+        let mut fill = Fill::default();
+        let mut held = 0;
+        let line = "X: y\r\n".repeat(100);
+        while !fill.is_past() {
+            held += line.len();
+            if let Some(beginning) = fill.hold(line.as_bytes()) {
+                assert_eq!(beginning.bytes.len(), held);
+                assert!(!beginning.no_date && !beginning.no_message_id);
             }
         }
+        assert!(held <= MAX_HEADER + line.len());
+        assert_eq!(fill.end(), None);
     }
 }

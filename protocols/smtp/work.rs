@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use hub::{Account, Door, Error, Incoming, ScramCredentials, Secret, Spool};
 use tracing::info;
 
-use crate::fill::Fill;
+use crate::fill::{Beginning, Fill};
 use crate::headers::{Trace, date};
 use crate::path::ForwardPath;
 use crate::reply::Reply;
@@ -25,7 +25,7 @@ pub(crate) struct Worker {
     account: Option<Account>,
     /// The message that is coming in.
     spool: Option<Spool>,
-    /// Watches its header, if it is a twin's.
+    /// Holds its header back, if it is a twin's.
     fill: Option<Fill>,
     /// Messages begun on this connection, for their ids.
     messages: u32,
@@ -81,39 +81,46 @@ impl Worker {
     async fn spool(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         if self.spool.is_none() {
             self.spool = Some(self.service.hub.spool());
-            self.fill = (self.kind == Kind::Submission).then(Fill::new);
+            self.fill = (self.kind == Kind::Submission).then(Fill::default);
             self.messages += 1;
         }
-        let header_end = self.fill.as_mut().and_then(|fill| fill.pass(bytes));
-        let missing = header_end.map(|_| self.missing()).unwrap_or_default();
-        let Some(spool) = &mut self.spool else { return Ok(()) };
-        let (header, rest) = bytes.split_at(header_end.unwrap_or(0));
-        for part in [header, missing.as_bytes(), rest] {
-            if !part.is_empty() {
-                spool.write(part).await.map_err(Error::from)?;
-            }
+        match &mut self.fill {
+            Some(fill) if !fill.is_past() => match fill.hold(bytes) {
+                Some(beginning) => self.begin(beginning).await,
+                None => Ok(()),
+            },
+            _ => self.keep(bytes).await,
         }
-        Ok(())
     }
 
     /// The complete message, also if it is empty.
     async fn take_spool(&mut self) -> Result<Spool, Failure> {
         self.spool(b"").await?;
-        let line_ended = self.fill.as_mut().and_then(Fill::end);
-        let missing = line_ended.map(|_| self.missing()).unwrap_or_default();
-        let mut spool = self.spool.take().unwrap_or_else(|| self.service.hub.spool());
-        if !missing.is_empty() {
-            let line_end = if line_ended == Some(false) { "\r\n" } else { "" };
-            spool.write(format!("{line_end}{missing}").as_bytes()).await.map_err(Error::from)?;
+        if let Some(beginning) = self.fill.take().and_then(|mut fill| fill.end()) {
+            self.begin(beginning).await?;
         }
-        Ok(spool)
+        Ok(self.spool.take().unwrap_or_else(|| self.service.hub.spool()))
     }
 
-    fn missing(&self) -> String {
-        let Some(fill) = &self.fill else { return String::new() };
+    /// Writes what a twin's message lacks, then its beginning.
+    async fn begin(&mut self, Beginning { bytes, no_date, no_message_id }: Beginning) -> Result<(), Failure> {
         let now = unix_now();
-        let id = format!("{now:x}.{:x}.{:x}@{}", self.conn, self.messages, self.service.settings.host_name);
-        fill.missing(&date(now), &id)
+        if no_date {
+            self.keep(format!("Date: {}\r\n", date(now)).as_bytes()).await?;
+        }
+        if no_message_id {
+            let host_name = &self.service.settings.host_name;
+            let field = format!("Message-ID: <{now:x}.{:x}.{:x}@{host_name}>\r\n", self.conn, self.messages);
+            self.keep(field.as_bytes()).await?;
+        }
+        self.keep(&bytes).await
+    }
+
+    async fn keep(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        match &mut self.spool {
+            Some(spool) if !bytes.is_empty() => Ok(spool.write(bytes).await.map_err(Error::from)?),
+            _ => Ok(()),
+        }
     }
 
     /// TLS has begun; a login before it counts no more (RFC 3207 §4.2).
