@@ -71,7 +71,7 @@ pub(crate) enum Command {
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
-  twinhub serve
+  twinhub serve --first-twin alice@example.org
   twinhub serve --data-dir /srv/hub --log json
   twinhub serve --database postgres://hub@localhost/hub
 
@@ -85,6 +85,9 @@ pub(crate) struct Serve {
     /// Once everything listens, write the addresses to this file as a JSON object
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
+    /// If nobody lives here yet: host the address's domain, make this twin and show its password once
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) first_twin: Option<String>,
 }
 
 #[derive(Subcommand)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use hub::Hub;
+use hub::{Address, Hub, Secret};
 use hub_certs::Certs;
 use hub_storage::Storage;
 use hub_wire::ListenOptions;
@@ -47,6 +47,10 @@ pub(crate) async fn run(setup: &Setup, options: &Serve) -> Result<()> {
 
 async fn serve(setup: &Setup, options: &Serve, hub: &Hub, signals: &mut Signals) -> Result<()> {
     host_configured_domains(setup, hub).await?;
+    let newcomer = match &options.first_twin {
+        Some(address) => make_first_twin(hub, address).await?,
+        None => None,
+    };
     let domains = hub.domains().await.map_err(described)?;
     let host_name = setup.host_name(&domains);
     hub_certs::hub_key(&setup.hub_key_file())?;
@@ -65,7 +69,13 @@ async fn serve(setup: &Setup, options: &Serve, hub: &Hub, signals: &mut Signals)
         .with_context(|| format!("cannot make the control socket in {}", setup.data_dir.display()))?;
 
     let shutdown = CancellationToken::new();
-    let banner = banner(setup, hub, &certs, &bound, &host_name).await?;
+    let mut banner = banner(setup, hub, &certs, &bound, &host_name).await?;
+    if let Some((address, password)) = newcomer {
+        banner.push_str(&format!(
+            "\nThe first twin lives here now. Its password is shown this once:\n  user name   {address}\n  password    {}\n",
+            password.expose()
+        ));
+    }
     let ready = ready_text(&bound, certs.authority())?;
     let mut tasks = start(setup, hub, &certs, bound, host_name, &shutdown)?;
     let administration = tokio::spawn(administer(control, hub.clone(), certs.clone()));
@@ -111,6 +121,21 @@ async fn host_configured_domains(setup: &Setup, hub: &Hub) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Makes the first twin of an empty hub, and its domain; `None` if somebody lives here already.
+async fn make_first_twin(hub: &Hub, address: &str) -> Result<Option<(Address, Secret)>> {
+    if !hub.twins().await.map_err(described)?.is_empty() {
+        return Ok(None);
+    }
+    let address = Address::parse(address).map_err(described).context("--first-twin")?;
+    match hub.add_domain(address.domain()).await {
+        Ok(()) | Err(hub::Error::Exists(_)) => {}
+        Err(error) => return Err(described(error).context("--first-twin")),
+    }
+    let password = Secret::generate().map_err(described)?;
+    hub.add_twin(&address, &password).await.map_err(described).context("--first-twin")?;
+    Ok(Some((address, password)))
 }
 
 /// Starts a task per listener and the queue's worker. None of them ends before the shutdown.
