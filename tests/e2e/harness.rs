@@ -70,16 +70,14 @@ impl Hub {
 
     pub(crate) fn start_on(database: Database) -> Self {
         let mut hub = Self::new(database, "");
-        hub.launch();
-        hub.add_people();
+        hub.launch_with_people();
         hub
     }
 
     /// With a `hub.toml` of this text in its data directory.
     pub(crate) fn start_with_config(config: &str) -> Self {
         let mut hub = Self::new(Database::Sqlite, config);
-        hub.launch();
-        hub.add_people();
+        hub.launch_with_people();
         hub
     }
 
@@ -133,6 +131,11 @@ impl Hub {
             imaps: port("imaps"),
             ca: json["ca"].as_str().expect("\"ca\" in the ready file").into(),
         });
+    }
+
+    pub(crate) fn launch_with_people(&mut self) {
+        self.launch();
+        self.add_people();
     }
 
     fn add_people(&self) {

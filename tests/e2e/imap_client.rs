@@ -25,7 +25,7 @@ pub(crate) struct Reply {
 pub(crate) enum Value {
     /// Also NIL and numbers; `BODY[…]` is one atom.
     Atom(String),
-    List(Vec<Value>),
+    List(Vec<Self>),
     /// A quoted string or a literal.
     Text(Vec<u8>),
 }
@@ -40,7 +40,7 @@ impl Value {
     }
 
     #[track_caller]
-    pub(crate) fn list(&self) -> &[Value] {
+    pub(crate) fn list(&self) -> &[Self] {
         match self {
             Self::List(list) => list,
             other => panic!("not a list: {other:?}"),

@@ -13,4 +13,5 @@ mod smtp;
 mod smtp_client;
 mod submission;
 mod terminal_clients;
+mod trouble;
 mod wire;

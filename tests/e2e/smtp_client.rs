@@ -105,6 +105,12 @@ impl Smtp {
         self.extensions = reply.lines[1..].to_vec();
     }
 
+    /// After EHLO.
+    pub(crate) fn hello(mut self) -> Self {
+        self.ehlo();
+        self
+    }
+
     pub(crate) fn offers(&self, keyword: &str) -> bool {
         self.extensions.iter().any(|line| line.split(' ').next() == Some(keyword))
     }

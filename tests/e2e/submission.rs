@@ -173,8 +173,11 @@ fn mail_to_the_outside_waits_in_the_queue(database: Database) {
     check(&hub);
 }
 
-/// A relay host of a few lines: takes one message and hands it over.
-fn relay_host() -> (u16, std::sync::mpsc::Receiver<(Vec<String>, Vec<u8>)>) {
+/// MAIL and RCPT lines, and the message as it came, dots and all.
+type Relayed = (Vec<String>, Vec<u8>);
+
+/// A relay host of a few lines: takes messages and hands them over.
+fn relay_host() -> (u16, std::sync::mpsc::Receiver<Relayed>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let port = listener.local_addr().expect("its address").port();
     let (sender, receiver) = std::sync::mpsc::channel();

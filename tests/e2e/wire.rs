@@ -54,13 +54,6 @@ impl Stream {
         }
         Ok(Self::Tls(Box::new(StreamOwned::new(connection, socket))))
     }
-
-    pub(crate) fn socket(&self) -> &TcpStream {
-        match self {
-            Self::Plain(socket) => socket,
-            Self::Tls(stream) => &stream.sock,
-        }
-    }
 }
 
 impl Read for Stream {
