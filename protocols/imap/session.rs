@@ -203,13 +203,12 @@ impl Needs {
 }
 
 /// Whether the answer to a command may say that messages are gone. RFC 9051 §7.5.1: not while
-/// FETCH, STORE or SEARCH is in progress, because the numbers in them would become ambiguous; their
-/// UID forms are other commands.
+/// FETCH, STORE or SEARCH is in progress, because the numbers in them would become ambiguous. Their
+/// UID forms are other commands and may; but Thunderbird 153 overlooks an EXPUNGE there until it
+/// next opens the mailbox, while at the start of IDLE it acts on it at once.
 pub(crate) fn expunges_after(command: &Command) -> Expunges {
     match command {
-        Command::Fetch(fetch) if !fetch.uid => Expunges::Keep,
-        Command::Store(store) if !store.uid => Expunges::Keep,
-        Command::Search(search) if !search.uid => Expunges::Keep,
+        Command::Fetch(_) | Command::Store(_) | Command::Search(_) => Expunges::Keep,
         _ => Expunges::Tell,
     }
 }

@@ -70,8 +70,6 @@ async fn report(
     let (_, selected) = c.session.selected()?;
     let before = Arc::clone(selected.view.base());
     let truth = selected.truth();
-    let expunges = if store.uid { Expunges::Tell } else { Expunges::Keep };
-    // Numbers stay as they are until all FETCH responses are out.
     let mut news = selected.view.catch_up(truth, Expunges::Keep);
     let selected_view = &selected.view;
     news.changed.retain(|&index| {
@@ -119,7 +117,6 @@ async fn report(
             }
         }
     }
-    c.tell(expunges).await?;
     Ok(())
 }
 
