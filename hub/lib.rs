@@ -22,7 +22,7 @@ mod snapshot;
 mod submit;
 mod thread;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use hub_storage::Change;
@@ -49,6 +49,8 @@ pub use submit::{
 
 /// How often what nobody refers to any more is looked for.
 const MAINTENANCE: Duration = Duration::from_secs(60);
+/// Rounds of maintenance between copies of large indexes.
+const COPIES_EVERY: u64 = 10;
 
 /// The hub. Cheap to clone.
 #[derive(Clone)]
@@ -99,7 +101,7 @@ impl Hub {
                 inner.committed(changes);
             }
         }));
-        *locked(&hub.0.maintenance) = Some(tokio::spawn(maintain(hub.0.storage.clone())));
+        *locked(&hub.0.maintenance) = Some(tokio::spawn(maintain(Arc::downgrade(&hub.0))));
         Ok(hub)
     }
 
@@ -108,6 +110,7 @@ impl Hub {
         if let Some(task) = locked(&self.0.maintenance).take() {
             task.abort();
         }
+        self.0.mailboxes.copy_large(&self.0.storage).await;
         self.0.storage.close().await;
     }
 }
@@ -132,17 +135,22 @@ impl Inner {
     }
 }
 
-/// Gives back what nobody refers to any more, a slice at a time.
-async fn maintain(storage: Storage) {
-    match storage.sweep().await {
-        Ok(0) => {}
-        Ok(removed) => tracing::info!(removed, "removed blob files that an interrupted run left behind"),
-        Err(error) => tracing::warn!(error = %hub_storage::chain(&error), "the blob directory was not swept"),
+/// Gives back what nobody refers to any more, a slice at a time, and keeps copies of large indexes.
+async fn maintain(hub: Weak<Inner>) {
+    if let Some(hub) = hub.upgrade() {
+        match hub.storage.sweep().await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "removed blob files that an interrupted run left behind"),
+            Err(error) => {
+                tracing::warn!(error = %hub_storage::chain(&error), "the blob directory was not swept");
+            }
+        }
     }
-    loop {
+    for round in 1u64.. {
         tokio::time::sleep(MAINTENANCE).await;
+        let Some(hub) = hub.upgrade() else { return };
         loop {
-            match storage.reclaim(unix_now()).await {
+            match hub.storage.reclaim(unix_now()).await {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
@@ -150,6 +158,9 @@ async fn maintain(storage: Storage) {
                     break;
                 }
             }
+        }
+        if round.is_multiple_of(COPIES_EVERY) {
+            hub.mailboxes.copy_large(&hub.storage).await;
         }
     }
 }

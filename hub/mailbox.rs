@@ -1,14 +1,19 @@
 //! Open mailboxes: one shared index per mailbox in memory, kept true by the writer's commits.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use hub_storage::{AccountId, Change, Edit, Modseq, Storage};
+use hub_storage::{AccountId, Change, Edit, Modseq, Storage, packed};
 use tokio::sync::{OnceCell, watch};
 
 use crate::{Error, MailboxId, Result, Snapshot};
 
 type Key = (AccountId, MailboxId);
+
+/// Messages from which on a mailbox gets a packed copy of its index: reading so many rows takes
+/// some 10 ms.
+const COPIED_FROM: u32 = 5_000;
 
 /// A mailbox that somebody looks at. All sessions of it share one.
 pub struct OpenMailbox {
@@ -16,6 +21,8 @@ pub struct OpenMailbox {
     state: watch::Sender<Arc<Snapshot>>,
     loading: Mutex<Loading>,
     loaded: OnceCell<()>,
+    /// The modseq of the packed copy in the database; 0 if there is none.
+    copied_at: AtomicU64,
 }
 
 /// Commits that come while the index is being read are kept until it is known which of them the
@@ -32,6 +39,7 @@ impl OpenMailbox {
             state: watch::Sender::new(Arc::new(Snapshot::new(1, 1, 0, Vec::new()))),
             loading: Mutex::new(Loading::Waiting(Vec::new())),
             loaded: OnceCell::new(),
+            copied_at: AtomicU64::new(0),
         }
     }
 
@@ -51,6 +59,7 @@ impl OpenMailbox {
 
     async fn load(&self, storage: &Storage) -> Result<()> {
         let index = storage.mailbox_index(self.key.0, self.key.1).await?;
+        self.copied_at.store(index.copied_at, Ordering::Relaxed);
         let mut snapshot = Snapshot::new(index.uid_validity, index.uid_next, index.modseq, index.records);
         let mut loading = crate::locked(&self.loading);
         if let Loading::Waiting(commits) = std::mem::replace(&mut *loading, Loading::Done) {
@@ -59,6 +68,27 @@ impl OpenMailbox {
             }
         }
         self.state.send_replace(Arc::new(snapshot));
+        Ok(())
+    }
+
+    /// Writes a packed copy of a large mailbox that has changed since the last one.
+    async fn copy(&self, storage: &Storage) -> Result<()> {
+        let snapshot = self.snapshot();
+        let modseq = snapshot.modseq;
+        if snapshot.deleted
+            || snapshot.len() < COPIED_FROM
+            || modseq == self.copied_at.load(Ordering::Relaxed)
+        {
+            return Ok(());
+        }
+        let packed = tokio::task::spawn_blocking(move || packed::pack(snapshot.iter()))
+            .await
+            .map_err(|_| Error::Unavailable(hub_storage::Error::Busy))??;
+        let (account, mailbox) = self.key;
+        storage
+            .transact([account], move |tx| Box::pin(packed::save(tx, account, mailbox, modseq, packed)))
+            .await?;
+        self.copied_at.store(modseq, Ordering::Relaxed);
         Ok(())
     }
 
@@ -124,6 +154,17 @@ impl Mailboxes {
             self.recent.insert(key, Arc::clone(&mailbox));
         }
         Ok(mailbox)
+    }
+
+    /// Writes copies of the large mailboxes that are in memory, so that they open quickly after the
+    /// next start. What cannot be written now is read from its rows then.
+    pub(crate) async fn copy_large(&self, storage: &Storage) {
+        let open: Vec<_> = crate::locked(&self.open).values().filter_map(Weak::upgrade).collect();
+        for mailbox in open {
+            if let Err(error) = mailbox.copy(storage).await {
+                tracing::debug!(mailbox = mailbox.key.1.0, %error, "no copy of an index was written");
+            }
+        }
     }
 
     fn find(&self, key: Key) -> Option<Arc<OpenMailbox>> {

@@ -223,6 +223,7 @@ pub async fn remove_account(tx: &mut Tx, account: AccountId) -> Result<()> {
         "DELETE FROM email WHERE account = $1",
         "DELETE FROM mailbox_message WHERE account = $1",
         "DELETE FROM mailbox WHERE account = $1",
+        "DELETE FROM mailbox_index WHERE account = $1",
         "DELETE FROM subscription WHERE account = $1",
         "DELETE FROM keyword WHERE account = $1",
         "DELETE FROM thread_reference WHERE account = $1",

@@ -382,3 +382,30 @@ async fn a_removed_twin_is_gone() {
     assert!(matches!(hub.remove_twin(alice.handle()).await, Err(Error::NotFound(_))));
     assert_eq!(hub.twins().await.expect("listed").len(), 1);
 }
+
+#[tokio::test]
+async fn large_mailboxes_open_the_same_after_a_restart() {
+    let Fixture { hub, alice, _directory, .. } = fixture().await;
+    let small = incoming(&hub, "x").await;
+    let new = || NewMessage { incoming: small.clone(), flags: Flags::NONE, received_at: 7 };
+    alice.messages().append(MailboxId::INBOX, (0..6_000).map(|_| new()).collect()).await.expect("appended");
+    alice.messages().open(MailboxId::INBOX).await.expect("opens");
+    hub.close().await;
+    drop((hub, alice, small));
+
+    let options = Options { data_dir: _directory.path().to_owned(), database: Database::Sqlite };
+    let storage = Storage::open(options).await.expect("opens again");
+    let hub = Hub::open(storage, Settings { default_quota: None, index_cache: 0 }).await.expect("opens");
+    let alice = hub.login("alice", &secret("alice"), Door::Imap).await.expect("right");
+    let messages = alice.messages();
+    let flagged = FlagChange::Add(Flags::FLAGGED | Flags::DELETED);
+    messages.change_flags(MailboxId::INBOX, &IdSet::range(11, 20), flagged, None).await.expect("changed");
+    messages.expunge(MailboxId::INBOX, Some(&IdSet::range(11, 15))).await.expect("expunged");
+    append(&alice, &hub, MailboxId::INBOX, "new").await;
+    let snapshot = messages.open(MailboxId::INBOX).await.expect("opens").snapshot();
+    let uids: Vec<Uid> = snapshot.iter().map(|r| r.uid).collect();
+    assert!(uids.into_iter().eq((1..=10).chain(16..=6_001)));
+    assert_eq!(snapshot.iter().filter(|r| r.flags.contains(Flags::FLAGGED)).count(), 5);
+    assert_eq!(snapshot.get(0).expect("there").received_at, 7);
+    assert_eq!((snapshot.uid_next, snapshot.last().expect("there").size), (6_002, 3));
+}

@@ -204,6 +204,12 @@ pub async fn delete(tx: &mut Tx, account: AccountId, mailbox: &MailboxRow, has_c
             values![account, mailbox.id, DELETED, mailbox.id.to_string()],
         )
         .await?;
+    tx.connection
+        .execute(
+            "DELETE FROM mailbox_index WHERE account = $1 AND mailbox = $2",
+            values![account, mailbox.id],
+        )
+        .await?;
     if has_children {
         let bare = create(tx, account, mailbox.parent, &mailbox.name, None, false).await?;
         tx.connection

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use crate::blobs::{self, Content};
-use crate::db::{Row, values};
-use crate::mail::Record;
+use crate::db::{Connection, Row, values};
+use crate::mail::{Record, packed};
 use crate::{AccountId, BlobId, EmailId, Error, Flags, MailboxId, Modseq, Result, Storage, Uid, UidValidity};
 
 /// Columns `uid, size, flags, modseq, email, received_at`.
@@ -24,6 +24,8 @@ pub struct MailboxIndex {
     pub uid_validity: UidValidity,
     pub uid_next: Uid,
     pub modseq: Modseq,
+    /// The modseq of the packed copy that it was read from; 0 if there was none.
+    pub copied_at: Modseq,
     pub records: Vec<Record>,
 }
 
@@ -43,15 +45,19 @@ pub struct StoredEmail {
 const SPLIT_ABOVE: u64 = 8_000;
 
 impl Storage {
-    /// Reads a mailbox's index. A large one is read by two connections at once, each a part of the
+    /// Reads a mailbox's index: from its packed copy and the journal if there is one, else by
+    /// reading all rows. A large mailbox is read by two connections at once, each a part of the
     /// UIDs, and read again should a commit fall between the two.
     pub async fn mailbox_index(&self, account: AccountId, mailbox: MailboxId) -> Result<MailboxIndex> {
         let mut reader = self.reader().await?;
-        let Some((total, uid_next)) = reader
+        if let Some(index) = in_transaction(&mut reader, account, mailbox, Source::Copy).await? {
+            return Ok(index);
+        }
+        let Some(total) = reader
             .first(
-                "SELECT total, uid_next FROM mailbox WHERE account = $1 AND id = $2",
+                "SELECT total FROM mailbox WHERE account = $1 AND id = $2",
                 values![account, mailbox],
-                |row| Ok((row.int(0)? as u64, row.int(1)? as u64)),
+                |row| Ok(row.int(0)? as u64),
             )
             .await?
         else {
@@ -59,18 +65,27 @@ impl Storage {
         };
         if total > SPLIT_ABOVE {
             let mut second = self.reader().await?;
-            let middle = uid_next / 2;
+            let middle = reader
+                .first(
+                    "SELECT uid_next FROM mailbox WHERE account = $1 AND id = $2",
+                    values![account, mailbox],
+                    |row| Ok(row.int(0)? as u64 / 2),
+                )
+                .await?
+                .unwrap_or(0);
             let (low, high) = tokio::join!(
-                scan(&mut reader, account, mailbox, 1, middle),
-                scan(&mut second, account, mailbox, middle + 1, u64::from(u32::MAX)),
+                in_transaction(&mut reader, account, mailbox, Source::Rows(1, middle)),
+                in_transaction(&mut second, account, mailbox, Source::Rows(middle + 1, u64::from(u32::MAX))),
             );
-            let (mut low, mut high) = (low?, high?);
-            if low.modseq == high.modseq {
+            if let (Some(mut low), Some(mut high)) = (low?, high?)
+                && low.modseq == high.modseq
+            {
                 low.records.append(&mut high.records);
                 return Ok(low);
             }
         }
-        scan(&mut reader, account, mailbox, 1, u64::from(u32::MAX)).await
+        let all = Source::Rows(1, u64::from(u32::MAX));
+        in_transaction(&mut reader, account, mailbox, all).await?.ok_or(Error::NotFound("mailbox"))
     }
 
     /// E-mails by id, in any order; what does not exist is left out.
@@ -130,44 +145,77 @@ impl Storage {
     }
 }
 
-async fn scan(
-    reader: &mut crate::db::Connection,
+/// Where an index is read from.
+#[derive(Clone, Copy)]
+enum Source {
+    /// The packed copy; it may not be there.
+    Copy,
+    /// The rows of these UIDs.
+    Rows(u64, u64),
+}
+
+async fn in_transaction(
+    reader: &mut Connection,
     account: AccountId,
     mailbox: MailboxId,
-    first: u64,
-    last: u64,
-) -> Result<MailboxIndex> {
+    source: Source,
+) -> Result<Option<MailboxIndex>> {
     reader.begin_read().await?;
-    let index = scan_within(reader, account, mailbox, first, last).await;
+    let index = read_index(reader, account, mailbox, source).await;
     reader.commit().await?;
     index
 }
 
-async fn scan_within(
-    reader: &mut crate::db::Connection,
+async fn read_index(
+    reader: &mut Connection,
     account: AccountId,
     mailbox: MailboxId,
-    first: u64,
-    last: u64,
-) -> Result<MailboxIndex> {
+    source: Source,
+) -> Result<Option<MailboxIndex>> {
     let head = reader
         .first(
             "SELECT uid_validity, uid_next, modseq FROM mailbox
              WHERE account = $1 AND id = $2 AND selectable <> 0",
             values![account, mailbox],
-            |row| Ok((row.int(0)? as u32, row.int(1)? as u32, row.int(2)? as u64)),
+            |row| {
+                Ok(MailboxIndex {
+                    uid_validity: row.int(0)? as u32,
+                    uid_next: row.int(1)? as u32,
+                    modseq: row.int(2)? as u64,
+                    copied_at: 0,
+                    records: Vec::new(),
+                })
+            },
         )
         .await?;
-    let Some((uid_validity, uid_next, modseq)) = head else {
-        return Err(Error::NotFound("mailbox"));
-    };
-    let records = reader
+    let mut index = head.ok_or(Error::NotFound("mailbox"))?;
+    match source {
+        Source::Copy => {
+            let Some((copied_at, records)) = packed::load(reader, account, mailbox, index.modseq).await?
+            else {
+                return Ok(None);
+            };
+            (index.copied_at, index.records) = (copied_at, records);
+        }
+        Source::Rows(first, last) => index.records = rows(reader, account, mailbox, first, last).await?,
+    }
+    Ok(Some(index))
+}
+
+/// Rows of a range of UIDs, ascending.
+pub(crate) async fn rows(
+    reader: &mut Connection,
+    account: AccountId,
+    mailbox: MailboxId,
+    first: u64,
+    last: u64,
+) -> Result<Vec<Record>> {
+    reader
         .query(
             "SELECT uid, size, flags, modseq, email, received_at FROM mailbox_message
              WHERE account = $1 AND mailbox = $2 AND uid BETWEEN $3 AND $4 ORDER BY uid",
             values![account, mailbox, first, last],
             record,
         )
-        .await?;
-    Ok(MailboxIndex { uid_validity, uid_next, modseq, records })
+        .await
 }

@@ -540,3 +540,51 @@ pub(super) async fn the_journal_folds_changes(place: Place) {
     storage.reclaim(crate::unix_now() + 200 * 24 * 3600).await.expect("trimmed");
     assert_eq!(storage.changes_since(id, Kind::Uid, INBOX.0, since).await.expect("read"), None);
 }
+
+pub(super) async fn a_packed_copy_and_the_journal_give_the_rows(place: Place) {
+    let storage = place.open().await;
+    let (id, other) = account(&storage, "alice", 0).await;
+    let message = email(&storage, id, b"x").await;
+    storage.append(vec![message.clone(); 200]).await.expect("appended");
+    let index = storage.mailbox_index(id, INBOX).await.expect("index");
+    let packed = crate::packed::pack(index.records.iter()).expect("packed");
+    let modseq = index.modseq;
+    storage
+        .transact([id], move |tx| Box::pin(crate::packed::save(tx, id, INBOX, modseq, packed)))
+        .await
+        .expect("saved");
+    let changes: [(&str, IdSet); 5] = [
+        ("flag", IdSet::range(10, 20)),
+        ("expunge", IdSet::range(15, 17)),
+        ("move", IdSet::range(1, 3)),
+        ("append", IdSet::new()),
+        ("flag", IdSet::range(1, u64::from(u32::MAX))),
+    ];
+    for (what, uids) in changes {
+        let message = message.clone();
+        storage
+            .transact([id], move |tx| {
+                Box::pin(async move {
+                    match what {
+                        "flag" => {
+                            change_flags(tx, id, INBOX, &uids, Flags::SEEN, Flags::NONE, None).await.map(drop)
+                        }
+                        "expunge" => expunge(tx, id, INBOX, &uids, Flags::NONE).await.map(drop),
+                        "move" => move_to(tx, id, INBOX, &uids, other).await.map(drop),
+                        _ => crate::append_within(tx, &[message]).await.map(drop),
+                    }
+                })
+            })
+            .await
+            .expect("changed");
+        let mut reader = storage.reader().await.expect("reader");
+        let rows =
+            crate::mail::read::rows(&mut reader, id, INBOX, 1, u64::from(u32::MAX)).await.expect("rows");
+        drop(reader);
+        assert_eq!(records(&storage, id, INBOX).await, rows, "{what}");
+    }
+    // Too old for the journal: all rows are read.
+    storage.reclaim(crate::unix_now() + 200 * 24 * 3600).await.expect("trimmed");
+    assert_eq!(records(&storage, id, INBOX).await.len(), 195);
+    assert_counters(&storage, id).await;
+}

@@ -88,6 +88,7 @@ cases! {
     threads_are_joined_by_references,
     a_removed_account_leaves_nothing,
     the_journal_folds_changes,
+    a_packed_copy_and_the_journal_give_the_rows,
 }
 
 /// An account with INBOX and one more mailbox.

@@ -114,6 +114,15 @@ CREATE TABLE mailbox_message (
 ) WITH (fillfactor = 70);
 CREATE INDEX mailbox_message_email ON mailbox_message (account, email);
 
+-- A packed copy of a mailbox's index as of one modseq; it may be old or missing.
+CREATE TABLE mailbox_index (
+    account BIGINT NOT NULL,
+    mailbox BIGINT NOT NULL,
+    modseq  BIGINT NOT NULL,
+    data    BYTEA NOT NULL,
+    PRIMARY KEY (account, mailbox)
+);
+
 CREATE TABLE thread_reference (
     account BIGINT NOT NULL,
     hash    BIGINT NOT NULL,

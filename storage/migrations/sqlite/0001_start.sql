@@ -114,6 +114,15 @@ CREATE TABLE mailbox_message (
 ) WITHOUT ROWID;
 CREATE INDEX mailbox_message_email ON mailbox_message (account, email);
 
+-- A packed copy of a mailbox's index as of one modseq; it may be old or missing.
+CREATE TABLE mailbox_index (
+    account INTEGER NOT NULL,
+    mailbox INTEGER NOT NULL,
+    modseq  INTEGER NOT NULL,
+    data    BLOB NOT NULL,
+    PRIMARY KEY (account, mailbox)
+);
+
 CREATE TABLE thread_reference (
     account INTEGER NOT NULL,
     hash    INTEGER NOT NULL,
