@@ -94,6 +94,7 @@ impl Conversation {
     }
 
     fn run<'a>(mut self, pieces: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        self.feed(b"");
         for piece in pieces {
             self.feed(piece);
         }
@@ -219,6 +220,7 @@ mod tests {
             let mut bytes = b"EHLO x\r\n".to_vec();
             bytes.extend(words.concat());
             session(&bytes);
+            session(b"");
             framer(&bytes);
             command(&bytes);
         }
