@@ -224,10 +224,13 @@ impl Hub {
         started.elapsed()
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
     /// Memory of the server that is not shared, in bytes.
     pub(crate) fn memory(&self) -> u64 {
-        let pid = self.child.as_ref().expect("it runs").id();
-        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("its memory");
+        let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid())).expect("its memory");
         let of = |key: &str| {
             let line = text.lines().find(|line| line.starts_with(key)).unwrap_or_default();
             line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0)

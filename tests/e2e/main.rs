@@ -4,6 +4,7 @@
 mod admin;
 mod clients;
 mod crash;
+mod durability;
 mod harness;
 mod imap;
 mod imap_client;
