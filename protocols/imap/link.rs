@@ -54,7 +54,7 @@ impl From<io::Error> for Stop {
 /// Output is handed to the socket in pieces of about this size.
 pub(crate) const FULL: usize = 64 << 10;
 /// Room for reading: a stranger gets little, a client in the middle of APPEND a lot.
-const SMALL_READ: usize = 2 << 10;
+const SMALL_READ: usize = 4 << 10;
 const LARGE_READ: usize = 64 << 10;
 
 pub(crate) struct Link {

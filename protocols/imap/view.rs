@@ -73,6 +73,12 @@ impl View {
         }
     }
 
+    /// True if the message is gone in truth.
+    pub(crate) fn is_ghost(&self, index: u32) -> bool {
+        let rank = self.ghosts_before(index);
+        self.ghosts.get(rank).is_some_and(|ghost| ghost.before + rank as u32 == index)
+    }
+
     /// Copies the records of `first..=last` (cut to the view's length) to the end of `records`.
     pub(crate) fn copy_records(&self, first: u32, last: u32, records: &mut Vec<Record>) {
         if self.ghosts.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hub::{FlagChange, Flags, IdSet, Record};
+use hub::{FlagChange, Flags, IdSet, Record, Snapshot};
 
 use super::flags::{announce, bits};
 use super::{Failure, Outcome};
@@ -71,53 +71,58 @@ async fn report(
     let before = Arc::clone(selected.view.base());
     let truth = selected.truth();
     let mut news = selected.view.catch_up(truth, Expunges::Keep);
-    let selected_view = &selected.view;
+    let view = &selected.view;
     news.changed.retain(|&index| {
-        let Some(record) = selected_view.get(index) else { return false };
-        let uid = u64::from(record.uid);
-        if !uids.contains(uid) || failed.contains(uid) {
-            return true;
+        let Some(record) = view.get(index) else { return false };
+        let ours = uids.contains(record.uid.into()) && !failed.contains(record.uid.into());
+        if !ours || !store.silent {
+            return !ours;
         }
-        // Ours: said below, or with .SILENT not at all unless somebody else changed it too.
-        let known = before.find(record.uid).and_then(|at| before.get(at)).map(|record| record.flags);
-        store.silent && known.is_none_or(|known| changed(known, change) != record.flags)
+        // The client knows what it did; not that somebody else has changed the message as well.
+        old(&before, record).is_none_or(|old| changed(old.flags, change) != record.flags)
     });
     c.say_news(news).await?;
-
-    let (user, selected) = c.session.selected()?;
-    if !store.silent || user.condstore {
-        let mut records: Vec<Record> = Vec::new();
-        let mut union = None;
-        for &(first, last) in ranges {
-            for page in pages(first, last) {
-                records.clear();
-                selected.view.copy_records(page.0, page.1, &mut records);
-                let flags = records.iter().fold(Flags::NONE, |all, record| all | record.flags);
-                if union != Some(flags) {
-                    announce(user, selected, flags, &mut c.link.out).await;
-                    union = Some(flags);
-                }
-                for (offset, record) in records.iter().enumerate() {
-                    let uid = u64::from(record.uid);
-                    let index = page.0 + offset as u32;
-                    let Some(was) = selected.view.base().find(record.uid) else { continue }; // gone
-                    debug_assert_eq!(selected.view.index_of_base(was), index);
-                    if failed.contains(uid) {
-                        continue;
-                    }
-                    if !store.silent {
-                        view::write_flags(&mut c.link.out, index, record, store.uid, user.style());
-                    } else if before.find(record.uid).and_then(|at| before.get(at)).map(|r| r.modseq)
-                        != Some(record.modseq)
-                    {
-                        write_modseq(&mut c.link.out, index, record);
-                    }
-                }
-                c.link.relieve().await?;
-            }
-        }
+    let wants_modseq = c.session.user()?.condstore;
+    if store.silent && !wants_modseq {
+        return Ok(());
+    }
+    for page in ranges.iter().flat_map(|&(first, last)| pages(first, last)) {
+        say_page(c, store, page, failed, &before).await?;
     }
     Ok(())
+}
+
+/// FETCH responses for one page of the messages: FLAGS, or with .SILENT the MODSEQ of those that
+/// were changed.
+async fn say_page(
+    c: &mut Conversation,
+    store: &Store,
+    (first, last): (u32, u32),
+    failed: &IdSet,
+    before: &Snapshot,
+) -> Result<(), Failure> {
+    let (user, selected) = c.session.selected()?;
+    let mut records: Vec<Record> = Vec::new();
+    selected.view.copy_records(first, last, &mut records);
+    let flags = records.iter().fold(Flags::NONE, |all, record| all | record.flags);
+    announce(user, selected, flags, &mut c.link.out).await;
+    for (index, record) in (first..).zip(&records) {
+        if selected.view.is_ghost(index) || failed.contains(record.uid.into()) {
+            continue;
+        }
+        if !store.silent {
+            view::write_flags(&mut c.link.out, index, record, store.uid, user.style());
+        } else if old(before, record).is_none_or(|old| old.modseq != record.modseq) {
+            write_modseq(&mut c.link.out, index, record);
+        }
+    }
+    c.link.relieve().await?;
+    Ok(())
+}
+
+/// The message as it was in `before`.
+fn old<'a>(before: &'a Snapshot, record: &Record) -> Option<&'a Record> {
+    before.find(record.uid).and_then(|index| before.get(index))
 }
 
 /// Ranges of at most 1,000 messages.

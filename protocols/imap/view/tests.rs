@@ -28,6 +28,7 @@ fn expunges_wait_until_they_may_be_said() {
     let truth = snapshot(&[(1, 0), (3, 1), (5, 0)]);
     assert_eq!(said(&mut view, &truth, Expunges::Keep), "* 5 EXISTS\r\n* 3 FETCH (UID 3 FLAGS (\\Seen))\r\n");
     assert_eq!(view.get(1).map(|r| r.uid), Some(2), "still there to be fetched");
+    assert!((0..view.len()).map(|index| view.is_ghost(index)).eq([false, true, false, true, false]));
     assert_eq!(said(&mut view, &truth, Expunges::Keep), "");
     let truth = snapshot(&[(3, 1), (5, 1), (6, 0)]);
     assert_eq!(

@@ -13,16 +13,13 @@
 //!   `! 2 select`.
 //! - `#` begins a comment; the first line says what the file is about.
 
-mod pipe;
-mod world;
-
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use hub_imap::Settings;
-use pipe::Client;
-use world::World;
+
+use crate::pipe::Client;
+use crate::world::World;
 
 #[tokio::test]
 async fn transcripts() {
@@ -197,6 +194,3 @@ fn patterns_match() {
     check("<next>", "13", false);
     check("From: <a@b>", "From: <a@b>", true);
 }
-
-/// How long a line may take; only a failing test waits for it.
-const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,0 +1,7 @@
+//! Sessions over pipes in memory, with a real hub behind them.
+
+mod pipe;
+mod scram;
+mod transcripts;
+#[path = "../world/mod.rs"]
+mod world;
