@@ -4,9 +4,9 @@
 //! who may do what, or how mail arrives: those are the hub's affairs. It knows `hub`, `hub-wire` and
 //! `imap-codec`.
 //!
-//! The way of a command: [`framing`] cuts bytes into lines and literals, [`input`] turns them into
-//! steps with the help of [`grammar`], [`conversation`] takes the steps one by one, [`session`]
-//! says what its state allows, [`commands`] carries it out, and [`view`] says what has changed
+//! The way of a command: `framing` cuts bytes into lines and literals, `input` turns them into
+//! steps with the help of `grammar`, `conversation` takes the steps one by one, `session`
+//! says what its state allows, `commands` carries it out, and `view` says what has changed
 //! meanwhile. Only this file knows sockets.
 //!
 //! RFCs: 2177 (IDLE), 2342 (NAMESPACE), 2971 (ID), 3348, 3501, 3502 (MULTIAPPEND), 3691 (UNSELECT),

@@ -41,13 +41,15 @@ impl Client {
         self.pending.extend_from_slice(b"\r\n");
     }
 
+    pub(crate) async fn send_now(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        // Whoever has closed shows it by what is read.
+        let _ = self.stream.write_all(&pending).await;
+    }
+
     /// The next line without its CRLF, `[closed]` at the end.
     pub(crate) async fn line(&mut self) -> Result<String, String> {
-        if !self.pending.is_empty() {
-            let pending = std::mem::take(&mut self.pending);
-            // Whoever has closed shows it by what is read.
-            let _ = self.stream.write_all(&pending).await;
-        }
+        self.send_now().await;
         loop {
             if let Some(end) = self.received.windows(2).position(|pair| pair == b"\r\n") {
                 let line = self.received.drain(..end + 2).take(end).collect();
