@@ -218,6 +218,11 @@ impl Hub {
         Ok(())
     }
 
+    /// Looks for damage in the database and the data directory, changing nothing: a sentence each.
+    pub async fn find_damage(&self) -> Result<Vec<String>> {
+        Ok(self.0.storage.find_damage().await?)
+    }
+
     /// The account whose handle this is (not an alias).
     async fn twin(&self, handle: &Address) -> Result<AccountId> {
         let key = handle.key();

@@ -185,6 +185,21 @@ impl Hub {
         Ok(Recipient { address: Address::parse(&format!("postmaster@{domain}"))?, accounts: vec![first.id] })
     }
 
+    /// `OverQuota` if one of the accounts has no room for `bytes` more: to be said at RCPT TO, so that
+    /// one full mailbox does not hold up a message for everybody else.
+    pub async fn room_for(&self, accounts: &[AccountId], bytes: u64) -> Result<()> {
+        for id in accounts {
+            let Err(ticket) = self.0.unlimited.get(id) else { continue };
+            let account = self.0.storage.account(*id).await?.ok_or(Error::NotFound("account"))?;
+            if account.quota == 0 {
+                self.0.unlimited.put(ticket, *id, ());
+            } else if account.bytes.saturating_add(bytes) > account.quota {
+                return Err(Error::OverQuota { used: account.bytes, limit: account.quota });
+            }
+        }
+        Ok(())
+    }
+
     /// Puts the message into the INBOX of every account named. All or nothing; when it returns `Ok`
     /// the message is on disk and sessions have been told.
     ///

@@ -66,6 +66,8 @@ struct Inner {
     keywords: cache::Cache<AccountId, Arc<Keywords>>,
     /// Where addresses (lower case) lead, for the hot path of every RCPT TO.
     routes: cache::Cache<String, Route>,
+    /// Accounts without a quota: for them nothing need be asked.
+    unlimited: cache::Cache<AccountId, ()>,
     queue_filled: tokio::sync::Notify,
     maintenance: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
@@ -80,8 +82,9 @@ pub struct Settings {
 }
 
 impl Hub {
-    /// Starts the hub on an open storage.
+    /// Starts the hub on an open storage. It must be the only hub on it.
     pub async fn open(storage: Storage, settings: Settings) -> Result<Self> {
+        storage.transact([], |tx| Box::pin(hub_storage::queue::release_leases(tx))).await?;
         let mut secret = [0; 32];
         password::random(&mut secret)?;
         let hub = Self(Arc::new(Inner {
@@ -92,6 +95,7 @@ impl Hub {
             secret,
             keywords: cache::Cache::new(),
             routes: cache::Cache::new(),
+            unlimited: cache::Cache::new(),
             queue_filled: tokio::sync::Notify::new(),
             maintenance: Mutex::new(None),
         }));
@@ -124,6 +128,7 @@ impl Inner {
                     self.logins.forget(*account);
                     self.keywords.remove(account);
                     self.routes.clear();
+                    self.unlimited.remove(account);
                 }
                 Change::Domains => self.routes.clear(),
                 Change::Keywords(account) => self.keywords.remove(account),

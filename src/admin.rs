@@ -14,6 +14,7 @@ pub(crate) enum Request {
     AppPasswordAdd { address: String, name: String, doors: Vec<String> },
     AppPasswordList { address: String },
     AppPasswordRevoke { address: String, id: i64 },
+    Damage,
     DomainAdd { name: String },
     DomainList,
     QueueList,
@@ -29,6 +30,7 @@ pub(crate) enum Request {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Answer {
     Aliases(Vec<Alias>),
+    Damage(Vec<String>),
     AppPassword {
         id: i64,
         password: String,
@@ -131,6 +133,7 @@ async fn execute(hub: &Hub, request: Request) -> Result<Answer, String> {
                 error => explain(error),
             })?;
         }
+        Request::Damage => return hub.find_damage().await.map(Answer::Damage).map_err(explain),
         Request::DomainAdd { name } => hub.add_domain(&name).await.map_err(|error| match error {
             Error::Exists(_) => format!("{name} is hosted here already"),
             error => explain(error),

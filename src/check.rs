@@ -156,6 +156,13 @@ async fn hosted_domains(setup: &Setup, report: &mut Report) -> Vec<String> {
                     format!("this command has version {}, the server another", env!("CARGO_PKG_VERSION"));
                 report.add(Level::Warning, &text);
             }
+            match control::ask(&setup.data_dir, &Request::Damage).await {
+                Ok(Some(Answer::Damage(found))) => say_damage(&found, report),
+                Ok(Some(Answer::Failed(why))) => {
+                    report.add(Level::Wrong, &format!("not checked for damage: {why}"))
+                }
+                _ => report.add(Level::Warning, "the server did not say whether anything is damaged"),
+            }
             return match control::ask(&setup.data_dir, &Request::DomainList).await {
                 Ok(Some(Answer::Domains(domains))) => domains,
                 Ok(Some(Answer::Failed(why))) => {
@@ -190,6 +197,10 @@ async fn hosted_domains(setup: &Setup, report: &mut Report) -> Vec<String> {
             return Vec::new();
         }
     };
+    match hub.find_damage().await {
+        Ok(found) => say_damage(&found, report),
+        Err(error) => report.add(Level::Wrong, &format!("not checked for damage: {}", admin::explain(error))),
+    }
     let domains = match (hub.domains().await, hub.twins().await) {
         (Ok(domains), Ok(twins)) => {
             let counts = format!("{} domains, {} twins", domains.len(), twins.len());
@@ -206,6 +217,15 @@ async fn hosted_domains(setup: &Setup, report: &mut Report) -> Vec<String> {
     };
     hub.close().await;
     domains
+}
+
+fn say_damage(found: &[String], report: &mut Report) {
+    if found.is_empty() {
+        report.add(Level::Fine, "no damage found in the database and the large bodies");
+    }
+    for damage in found {
+        report.add(Level::Wrong, &format!("damaged: {damage}\nrestore it from a backup"));
+    }
 }
 
 fn certificates(setup: &Setup, host_name: &str, report: &mut Report) {

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::Connection as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -262,6 +263,8 @@ async fn open_postgres(url: &str) -> Result<Pools> {
         .map_err(|error| Error::damaged(format!("the database address cannot be read: {error}")))?
         .options([("synchronous_commit", "on"), ("client_min_messages", "warning")])
         .statement_cache_capacity(512);
+    // Once outside the pool, which would try until its time-out and then not say what was wrong.
+    PgConnection::connect_with(&options).await?.close().await?;
     let pool = PgPoolOptions::new()
         .max_connections(READERS + 2)
         .acquire_timeout(Duration::from_secs(10))

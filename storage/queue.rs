@@ -213,6 +213,12 @@ pub async fn take_due(tx: &mut Tx, now: i64, limit: usize, lease_seconds: i64) -
     Ok(messages)
 }
 
+/// Ends all leases: those who held them died with the process before.
+pub async fn release_leases(tx: &mut Tx) -> Result<()> {
+    let sql = "UPDATE queue_recipient SET leased_until = 0 WHERE leased_until > 0";
+    tx.connection.execute(sql, values![]).await.map(drop)
+}
+
 /// Writes down what became of recipients; the message goes with the last of them.
 pub async fn settle(tx: &mut Tx, message: i64, outcomes: &[(i64, Settled)]) -> Result<()> {
     for (recipient, outcome) in outcomes {

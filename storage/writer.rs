@@ -261,7 +261,9 @@ impl Job {
 
     fn finish(self, appended: &mut std::vec::IntoIter<Result<Vec<Appended>>>, committed: &Result<()>) {
         match self {
-            Self::Append { reply, .. } => {
+            Self::Append { emails, reply } => {
+                // A large body that was there already goes before anybody can look.
+                drop(emails);
                 let result = match committed {
                     Ok(()) => appended.next().unwrap_or(Err(Error::Busy)),
                     Err(error) => Err(error.clone()),

@@ -314,7 +314,7 @@ async fn keywords_are_case_insensitive_and_limited() {
 
 #[tokio::test]
 async fn quotas_hold() {
-    let Fixture { hub, alice, _directory, .. } = fixture().await;
+    let Fixture { hub, alice, bob, _directory, .. } = fixture().await;
     hub.set_quota(alice.handle(), Some(20)).await.expect("set");
     append(&alice, &hub, MailboxId::INBOX, "0123456789").await;
     let too_much =
@@ -322,6 +322,10 @@ async fn quotas_hold() {
     let refused = alice.messages().append(MailboxId::INBOX, vec![too_much]).await;
     assert!(matches!(refused, Err(Error::OverQuota { used: 10, limit: 20 })));
     assert_eq!(alice.quota().await.expect("read"), (10, Some(20)));
+    assert!(matches!(hub.room_for(&[bob.id(), alice.id()], 11).await, Err(Error::OverQuota { .. })));
+    hub.room_for(&[bob.id(), alice.id()], 10).await.expect("just fits");
+    hub.set_quota(bob.handle(), Some(5)).await.expect("set");
+    assert!(matches!(hub.room_for(&[bob.id()], 6).await, Err(Error::OverQuota { .. })), "a new quota counts");
 }
 
 #[tokio::test]

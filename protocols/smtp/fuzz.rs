@@ -146,7 +146,7 @@ impl Conversation {
             Request::Login { login, .. } | Request::LoginProven { login } => {
                 self.session.logged_in(if login.starts_with('a') { Ok(login) } else { Err(no()) });
             }
-            Request::Route(path) => {
+            Request::Route { path, .. } => {
                 let destination = match path {
                     ForwardPath::Address(address) if address.local().starts_with('a') => {
                         Ok(Destination::Local(Recipient { address, accounts: vec![AccountId(1)] }))

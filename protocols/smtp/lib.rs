@@ -231,5 +231,5 @@ impl Talk {
 }
 
 fn tls(connection: &Connection) -> Option<Tls> {
-    connection.is_tls().then_some(Tls { version: "TLS", cipher: None })
+    connection.tls_parameters().map(|(version, cipher)| Tls { version, cipher })
 }

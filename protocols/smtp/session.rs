@@ -62,7 +62,7 @@ pub(crate) enum Request {
     /// SCRAM has proved the password of this login. → [`Session::logged_in`]
     LoginProven { login: String },
     /// → [`Session::routed`]
-    Route(ForwardPath),
+    Route { path: ForwardPath, size: u64 },
     /// → [`Session::scram_credentials`]
     ScramCredentials { login: String },
 }

@@ -61,8 +61,8 @@ impl Worker {
                 let answer = self.login(&login, None).await;
                 session.logged_in(answer.map(|account| self.enter(account)));
             }
-            Request::Route(path) => {
-                let answer = self.route(&path).await;
+            Request::Route { path, size } => {
+                let answer = self.route(&path, size).await;
                 session.routed(answer);
             }
             Request::ScramCredentials { login } => {
@@ -132,12 +132,18 @@ impl Worker {
         self.spool = None;
     }
 
-    async fn route(&self, path: &ForwardPath) -> Result<Destination, Reply> {
+    /// Decides about a recipient of a message of `size` bytes (1, if the client has not said).
+    async fn route(&self, path: &ForwardPath, size: u64) -> Result<Destination, Reply> {
         let hub = &self.service.hub;
-        let answer = match self.kind {
+        let mut answer = match self.kind {
             Kind::Mx => mx::accept_recipient(hub, path).await,
             Kind::Submission => submission::accept_recipient(hub, path).await,
         };
+        if let Ok(Destination::Local(recipient)) = &answer
+            && let Err(error) = hub.room_for(&recipient.accounts, size).await
+        {
+            answer = Err(error.into());
+        }
         answer.map_err(|failure| self.refused(failure, path))
     }
 

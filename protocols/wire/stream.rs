@@ -66,6 +66,26 @@ impl Connection {
         matches!(self.stream, Stream::Tls(_))
     }
 
+    /// Protocol version and cipher suite as IANA writes them (`TLSv1.3`, `TLS_AES_256_GCM_SHA384`).
+    pub fn tls_parameters(&self) -> Option<(&'static str, Option<&'static str>)> {
+        let Stream::Tls(stream) = &self.stream else { return None };
+        let session = stream.get_ref().1;
+        let version = match session.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+            Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            _ => "TLS",
+        };
+        let suite = session.negotiated_cipher_suite().map(|suite| suite.suite());
+        let cipher = suite.and_then(|suite| match suite {
+            // rustls calls these TLS13_…
+            rustls::CipherSuite::TLS13_AES_128_GCM_SHA256 => Some("TLS_AES_128_GCM_SHA256"),
+            rustls::CipherSuite::TLS13_AES_256_GCM_SHA384 => Some("TLS_AES_256_GCM_SHA384"),
+            rustls::CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => Some("TLS_CHACHA20_POLY1305_SHA256"),
+            other => other.as_str(),
+        });
+        Some((version, cipher))
+    }
+
     /// True if a password may cross this connection: it is TLS, or never leaves the machine.
     pub fn may_authenticate(&self) -> bool {
         self.is_tls() || self.peer.ip().is_loopback()

@@ -448,6 +448,8 @@ pub(super) async fn the_queue_leases_and_settles(place: Place) {
     assert_eq!((due[0].id, due[0].recipients.len(), due[0].eight_bit), (number, 2, true));
     assert_eq!(storage.read_blob(due[0].blob, 0, 99).await.expect("read"), "outbound");
     assert!(take(now + 59).await.is_empty(), "under lease");
+    storage.transact([], |tx| Box::pin(queue::release_leases(tx))).await.expect("released");
+    assert_eq!(take(now).await.len(), 1, "the holder died");
     assert_eq!(take(now + 61).await.len(), 1, "the lease ended");
     let settle = |outcomes: Vec<(i64, Settled)>| {
         let storage = storage.clone();

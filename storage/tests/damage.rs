@@ -65,3 +65,25 @@ async fn orphans_of_a_crash_are_swept() {
     assert_eq!(storage.sweep().await.expect("swept"), 1);
     assert!(!directory.join("orphan").exists());
 }
+
+#[tokio::test]
+async fn missing_and_cut_bodies_are_found() {
+    let place = on_sqlite();
+    let storage = place.open().await;
+    let (id, _) = super::account(&storage, "alice", 0).await;
+    let noise = |seed: u32| -> Vec<u8> {
+        (0..200_000u32).map(|n| (n.wrapping_mul(2_654_435_761 ^ seed) >> 9) as u8).collect()
+    };
+    for seed in [0, 2] {
+        let email = super::email(&storage, id, &noise(seed)).await;
+        storage.append(vec![email]).await.expect("appended");
+    }
+    assert_eq!(storage.find_damage().await.expect("looked"), Vec::<String>::new());
+    let places = storage.store().old_files(0).expect("listed");
+    assert_eq!(places.len(), 2);
+    std::fs::remove_file(storage.store().path(&places[0])).expect("removed");
+    std::fs::write(storage.store().path(&places[1]), b"short").expect("cut");
+    let found = storage.find_damage().await.expect("looked");
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.iter().any(|damage| damage.contains("5 bytes instead of 200000")), "{found:?}");
+}

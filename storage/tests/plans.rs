@@ -15,12 +15,14 @@ pub(crate) fn note(sql: &'static str) {
 
 /// Tables that are small, or that this statement means to read as a whole (administration, the queue
 /// as an operator lists it, the journal's yearly trimming).
-const MAY_SCAN: [(&str, &str); 8] = [
+const MAY_SCAN: [(&str, &str); 10] = [
     ("FROM domain ORDER BY", "domain"),
     ("FROM account a ORDER BY", "a"),
     ("FROM address ORDER BY", "address"),
     ("FROM queue_message q", "q"),
+    ("FROM blob WHERE place <> ''", "blob"),
     ("FROM journal WHERE made_at", "journal"),
+    ("SET leased_until = 0 WHERE leased_until > 0", "queue_recipient"),
     ("FROM mailbox WHERE parent = $1 LIMIT 1", "mailbox"),
     ("FROM schema_version", "schema_version"),
     ("b.place = v.column1", "b"),

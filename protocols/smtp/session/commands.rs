@@ -139,7 +139,8 @@ impl Session {
             return self.refuse(&reply);
         }
         let path = rcpt.path.clone();
-        self.ask(Asked::Recipient(rcpt), Request::Route(path));
+        let size = self.transaction.as_ref().and_then(|transaction| transaction.mail.size).unwrap_or(1);
+        self.ask(Asked::Recipient(rcpt), Request::Route { path, size });
     }
 
     /// RFC 3207 §4. STARTTLS injection: what an attacker put behind the command in the same packet

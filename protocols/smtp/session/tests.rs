@@ -28,7 +28,7 @@ fn say(session: &mut Session, mut text: &[u8], now: Instant) {
             Step::Ask(Request::CheckSender(_)) => session.sender_checked(Ok(())),
             Step::Ask(Request::Finish(_)) => session.finished(Ok(())),
             Step::Ask(Request::Login { login, .. }) => session.logged_in(Ok(login)),
-            Step::Ask(Request::Route(ForwardPath::Address(address))) => {
+            Step::Ask(Request::Route { path: ForwardPath::Address(address), .. }) => {
                 session.routed(Ok(Destination::Elsewhere(address)));
             }
             Step::Ask(other) => panic!("{other:?}"),
