@@ -103,6 +103,11 @@ impl Input {
         }
     }
 
+    /// Nobody has logged in yet.
+    pub(crate) fn is_stranger(&self) -> bool {
+        self.received.is_some()
+    }
+
     /// The client has logged in: it may say more.
     pub(crate) fn logged_in(&mut self, line: usize) {
         self.received = None;

@@ -138,15 +138,18 @@ impl Link {
         }
     }
 
-    /// Waits for input, the deadline or the shutdown.
+    /// Waits for input, the deadline or the shutdown. These two come first: a client that sends a byte
+    /// now and then must not get around them.
     async fn wait(&mut self) -> Result<(), Stop> {
         self.rest();
+        let within_command = !self.input.is_stranger() && !self.input.is_between_commands();
+        let until = if within_command { Instant::now() + self.patience } else { self.deadline };
         let transport = self.transport.as_mut().ok_or(Stop::Closed)?;
         tokio::select! {
             biased;
-            readable = transport.readable() => Ok(readable?),
-            () = tokio::time::sleep_until(self.deadline) => Err(Stop::Bye("Nothing was heard for too long")),
             () = self.shutdown.cancelled() => Err(Stop::Bye("The server is shutting down")),
+            () = tokio::time::sleep_until(until) => Err(Stop::Bye("Nothing was heard for too long")),
+            readable = transport.readable() => Ok(readable?),
         }
     }
 
@@ -160,13 +163,13 @@ impl Link {
         let transport = self.transport.as_mut().ok_or(Stop::Closed)?;
         tokio::select! {
             biased;
+            () = self.shutdown.cancelled() => Err(Stop::Bye("The server is shutting down")),
             readable = transport.readable() => {
                 readable?;
                 Ok(Woken::Input)
             }
             value = other => Ok(Woken::Other(value)),
             () = tokio::time::sleep_until(until) => Ok(Woken::Time),
-            () = self.shutdown.cancelled() => Err(Stop::Bye("The server is shutting down")),
         }
     }
 

@@ -111,7 +111,7 @@ impl From<Broken> for crate::commands::Failure {
 }
 
 impl Page<'_> {
-    /// Writes all responses; returns the indexes of messages that are gone.
+    /// Writes all responses; returns the indexes of messages that are gone or damaged.
     pub(crate) async fn write(&self, link: &mut Link) -> Result<IdSet, Broken> {
         let mut missing = IdSet::new();
         let emails: Vec<_> = self.records.iter().map(|(_, record)| record.email).collect();
@@ -136,24 +136,27 @@ impl Page<'_> {
                 };
                 let whole = if wants_bytes && message.size() <= SMALL { bytes.next() } else { None };
                 let content = Content { account: self.account, message, whole };
-                self.write_message(link, *index, record, &content).await?;
+                if !self.write_message(link, *index, record, &content).await? {
+                    missing.insert((*index).into());
+                }
                 link.relieve().await?;
             }
         }
         Ok(missing)
     }
 
+    /// False if it cannot be read; then nothing was written.
     async fn write_message(
         &self,
         link: &mut Link,
         index: u32,
         record: &Record,
         content: &Content<'_>,
-    ) -> Result<(), Broken> {
+    ) -> Result<bool, Broken> {
         let Some(summary) = SummaryView::new(&content.message.summary) else {
             // Nothing that a client could do about it; the others must still be readable.
             tracing::error!(email = %record.email, "the summary of a message cannot be read");
-            return Ok(());
+            return Ok(false);
         };
         let needs_parts =
             self.items.iter().any(|item| matches!(item, Item::Section(section) if !section.path.is_empty()));
@@ -194,7 +197,7 @@ impl Page<'_> {
             }
         }
         link.out.extend_from_slice(b")\r\n");
-        Ok(())
+        Ok(true)
     }
 }
 

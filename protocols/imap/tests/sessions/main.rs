@@ -1,8 +1,10 @@
 //! Sessions over pipes in memory, with a real hub behind them.
 
 mod bodies;
+mod limits;
 mod pipe;
 mod scram;
+mod time;
 mod transcripts;
 #[path = "../world/mod.rs"]
 mod world;
