@@ -1,8 +1,10 @@
 //! Benchmarks on the wire: the same work on this hub and, if given, on other servers, so that what
 //! counts is the ratio in one run on one machine. One JSON object per line on standard output.
 //!
-//!     cargo build --release && cargo run --release -p hub-bench
-//!     cargo run --release -p hub-bench -- --server 'peer=127.0.0.1,mx=16025,imap=16143,...'
+//! ```text
+//! cargo build --release && cargo run --release -p hub-bench
+//! cargo run --release -p hub-bench -- --server 'peer=127.0.0.1,mx=16025,imap=16143,…'
+//! ```
 //!
 //! `tests/bench/README.md` describes the phases and the server specification.
 
