@@ -1,6 +1,6 @@
 //! LIST and LSUB.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 
 use hub::{MailboxInfo, Role};
 
@@ -8,7 +8,7 @@ use super::Outcome;
 use super::mailboxes::status_line;
 use crate::conversation::Conversation;
 use crate::encode::{self, Buffer};
-use crate::grammar::command::List;
+use crate::grammar::command::{List, StatusItem};
 use crate::names::Pattern;
 use crate::status::Reply;
 
@@ -29,51 +29,12 @@ pub(super) async fn list(c: &mut Conversation, list: List) -> Outcome {
     let append_limit = c.service.settings.message_size;
     let account = c.session.user()?.account.clone();
     let infos = account.messages().mailboxes().await?;
-    let mut names: BTreeMap<&str, Name<'_>> = infos
-        .iter()
-        .map(|info| (info.path.as_str(), Name { info: Some(info), subscribed: info.subscribed }))
-        .collect();
     let subscriptions =
         if list.select_subscribed { account.messages().subscriptions().await? } else { Vec::new() };
-    for path in &subscriptions {
-        names.entry(path).or_insert(Name { info: None, subscribed: true }).subscribed = true;
-    }
-    if list.recursive_match {
-        for path in &subscriptions {
-            for parent in parents(path) {
-                names.entry(parent).or_insert(Name { info: None, subscribed: false });
-            }
-        }
-    }
-    let patterns: Vec<Pattern> =
-        list.patterns.iter().map(|pattern| Pattern::new(&list.reference, pattern)).collect();
-    let matches = |path: &str| patterns.iter().any(|pattern| pattern.matches(path));
-    let chosen = |name: &Name<'_>| {
-        (!list.select_subscribed || name.subscribed)
-            && (!list.select_special_use || attribute(name.info.and_then(|info| info.role)).is_some())
-    };
-    // Parents of chosen names, and those of them that have a chosen child which no pattern shows.
-    let mut above: BTreeSet<&str> = BTreeSet::new();
-    let mut above_hidden: BTreeSet<&str> = BTreeSet::new();
-    if list.recursive_match {
-        for (path, _) in names.iter().filter(|(_, name)| chosen(name)) {
-            above.extend(parents(path));
-            if !matches(path) {
-                above_hidden.extend(parents(path));
-            }
-        }
-    }
-    // INBOX comes first, as the hub gives it; then by name.
-    let inbox_first = |path: &&str| *path != "INBOX";
-    let mut paths: Vec<&str> = names.keys().copied().filter(|path| matches(path)).collect();
-    paths.sort_by_key(inbox_first);
-    for path in paths {
+    let names = names(&infos, &subscriptions, list.recursive_match);
+    let matching = matching(&names, &list).await;
+    for (path, childinfo) in chosen(&names, &matching, &list) {
         let name = &names[path];
-        let is_chosen = chosen(name);
-        if !is_chosen && !above_hidden.contains(path) {
-            continue;
-        }
-        let childinfo = above.contains(path);
         write_list(&mut c.link.out, "LIST", path, name, &list, childinfo);
         // RFC 5819 §2: right behind its LIST line (stalwartlabs/stalwart#1129).
         if let (Some(items), Some(info)) = (&list.status, name.info)
@@ -84,14 +45,80 @@ pub(super) async fn list(c: &mut Conversation, list: List) -> Outcome {
         }
         c.link.relieve().await?;
     }
-    if list
-        .status
-        .as_ref()
-        .is_some_and(|items| items.contains(&crate::grammar::command::StatusItem::HighestModseq))
-    {
+    if list.status.is_some_and(|items| items.contains(&StatusItem::HighestModseq)) {
         c.session.user()?.condstore = true;
     }
     Ok(Reply::ok("That is all"))
+}
+
+/// All mailboxes and subscriptions by name; if `with_parents`, also the names above subscriptions.
+fn names<'a>(
+    infos: &'a [MailboxInfo],
+    subscriptions: &'a [String],
+    with_parents: bool,
+) -> BTreeMap<&'a str, Name<'a>> {
+    let mut names: BTreeMap<&str, Name<'_>> = infos
+        .iter()
+        .map(|info| (info.path.as_str(), Name { info: Some(info), subscribed: info.subscribed }))
+        .collect();
+    for path in subscriptions {
+        names.entry(path).or_insert(Name { info: None, subscribed: true }).subscribed = true;
+        for parent in parents(path).filter(|_| with_parents) {
+            names.entry(parent).or_insert(Name { info: None, subscribed: false });
+        }
+    }
+    names
+}
+
+/// The names that fit one of the patterns.
+async fn matching<'a>(names: &BTreeMap<&'a str, Name<'a>>, list: &List) -> HashSet<&'a str> {
+    let patterns: Vec<Pattern> =
+        list.patterns.iter().map(|pattern| Pattern::new(&list.reference, pattern)).collect();
+    let mut matching = HashSet::new();
+    for (n, &path) in names.keys().enumerate() {
+        if patterns.iter().any(|pattern| pattern.matches(path)) {
+            matching.insert(path);
+        }
+        // Ten thousand names and twenty patterns are no reason to keep other sessions waiting.
+        if n % 64 == 63 {
+            tokio::task::yield_now().await;
+        }
+    }
+    matching
+}
+
+/// What the selection options choose among the matching names, INBOX first; true with those that have
+/// CHILDINFO (RFC 5258 §3.5): names above a chosen one. Such a name shows, even if it is not chosen
+/// itself, where no pattern shows the chosen one.
+fn chosen<'a>(
+    names: &BTreeMap<&'a str, Name<'a>>,
+    matching: &HashSet<&'a str>,
+    list: &List,
+) -> Vec<(&'a str, bool)> {
+    let is_chosen = |name: &Name<'_>| {
+        (!list.select_subscribed || name.subscribed)
+            && (!list.select_special_use || attribute(name.info.and_then(|info| info.role)).is_some())
+    };
+    let mut above: HashSet<&str> = HashSet::new();
+    let mut above_hidden: HashSet<&str> = HashSet::new();
+    if list.recursive_match {
+        for (path, _) in names.iter().filter(|(_, name)| is_chosen(name)) {
+            above.extend(parents(path));
+            if !matching.contains(path) {
+                above_hidden.extend(parents(path));
+            }
+        }
+    }
+    let shows = |path: &str, name: &Name<'_>| {
+        matching.contains(path) && (is_chosen(name) || above_hidden.contains(path))
+    };
+    let mut chosen: Vec<(&str, bool)> = names
+        .iter()
+        .filter(|(path, name)| shows(path, name))
+        .map(|(path, _)| (*path, above.contains(path)))
+        .collect();
+    chosen.sort_by_key(|(path, _)| *path != "INBOX");
+    chosen
 }
 
 /// RFC 3501 §6.3.9: what is subscribed to, whether it exists or not; with `%`, also parents of it.

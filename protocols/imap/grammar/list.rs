@@ -6,7 +6,7 @@ use super::{Error, Result, mailbox};
 use crate::names::decode;
 
 /// Most patterns of one LIST.
-const PATTERN_LIMIT: usize = 100;
+const PATTERN_LIMIT: usize = 20;
 
 /// `list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts]`
 pub(super) fn list(cursor: &mut Cursor<'_>) -> Result<List> {
