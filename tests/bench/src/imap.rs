@@ -82,17 +82,20 @@ impl Imap {
         }
     }
 
-    /// Reads up to the tagged line, which must be OK; keeps untagged lines if asked to.
-    fn tagged(&mut self, tag: &str, mut keep: Option<&mut Vec<u8>>) -> Result<()> {
+    /// Reads up to the tagged line, which must be OK; keeps untagged lines if asked to. Returns how
+    /// many there were.
+    fn tagged(&mut self, tag: &str, mut keep: Option<&mut Vec<u8>>) -> Result<usize> {
         let tag = format!("{tag} ");
+        let mut untagged = 0;
         loop {
             let line = self.line()?;
             if let Some(rest) = line.strip_prefix(tag.as_bytes()) {
                 if !rest.starts_with(b"OK") {
                     bail!("{}", String::from_utf8_lossy(rest));
                 }
-                return Ok(());
+                return Ok(untagged);
             }
+            untagged += usize::from(line.starts_with(b"* "));
             if let Some(length) = literal(&line) {
                 self.skip(length)?;
             }
@@ -115,6 +118,15 @@ impl Imap {
         let started = Instant::now();
         let tag = self.begin(command)?;
         self.tagged(&tag, None).with_context(|| command.chars().take(60).collect::<String>())?;
+        Ok(started.elapsed())
+    }
+
+    /// The same for a command that must be answered by at least this many untagged responses.
+    pub(crate) fn listing(&mut self, command: &str, least: usize) -> Result<Duration> {
+        let started = Instant::now();
+        let tag = self.begin(command)?;
+        let untagged = self.tagged(&tag, None).with_context(|| command.to_owned())?;
+        ensure!(untagged >= least, "{command}: {untagged} responses instead of {least}");
         Ok(started.elapsed())
     }
 
@@ -146,7 +158,8 @@ impl Imap {
         }
         packet.extend_from_slice(b"\r\n");
         self.send(&packet)?;
-        self.tagged(&tag, None)
+        self.tagged(&tag, None)?;
+        Ok(())
     }
 }
 
