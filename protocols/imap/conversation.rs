@@ -126,6 +126,16 @@ impl Conversation {
         self.say_news(news).await
     }
 
+    /// Tells the client only that messages have come, so that a command can name them. What else is
+    /// new waits for the end of the command: scripts take the first FETCH response for their answer.
+    pub(crate) async fn tell_of_arrivals(&mut self) -> Result<(), Stop> {
+        let Ok((_, selected)) = self.session.selected() else { return Ok(()) };
+        let truth = selected.truth();
+        let mut news = selected.view.catch_up(truth, Expunges::Keep);
+        selected.view.postpone_flags(&mut news);
+        self.say_news(news).await
+    }
+
     /// Writes `news`, which the selected mailbox's view has just produced.
     pub(crate) async fn say_news(&mut self, mut news: News) -> Result<(), Stop> {
         let Self { session, link, .. } = self;

@@ -17,6 +17,8 @@ pub(crate) struct View {
     base: Arc<Snapshot>,
     /// Messages that the client still counts but `base` does not have, ascending.
     ghosts: Vec<Ghost>,
+    /// UIDs of messages whose new flags the client will hear of later.
+    untold: IdSet,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +53,7 @@ pub(crate) struct NoSuchMessage;
 impl View {
     /// The view of a client that has just selected the mailbox.
     pub(crate) fn new(base: Arc<Snapshot>) -> Self {
-        Self { base, ghosts: Vec::new() }
+        Self { base, ghosts: Vec::new(), untold: IdSet::new() }
     }
 
     /// The truth as last looked at: the mailbox without messages that are gone.
@@ -200,7 +202,27 @@ impl View {
         for index in &mut news.changed {
             *index = self.index_of_base(*index);
         }
+        if !self.untold.is_empty() {
+            for uid in std::mem::take(&mut self.untold).iter() {
+                let index = self.lower_bound(u32::try_from(uid).unwrap_or(Uid::MAX));
+                if self.get(index).is_some_and(|record| u64::from(record.uid) == uid) {
+                    news.changed.push(index);
+                }
+            }
+            news.changed.sort_unstable();
+            news.changed.dedup();
+        }
         news
+    }
+
+    /// Keeps the flag changes in `news` for the next time.
+    pub(crate) fn postpone_flags(&mut self, news: &mut News) {
+        for index in news.changed.drain(..) {
+            if let Some(record) = self.get(index) {
+                let uid = record.uid;
+                self.untold.insert(uid.into());
+            }
+        }
     }
 
     /// Messages at these indexes of the base are going to leave it.

@@ -14,7 +14,6 @@ use crate::encode;
 use crate::grammar::command::{Fetch, Item, SequenceSet};
 use crate::render::{self, Page};
 use crate::status::Reply;
-use crate::view::Expunges;
 
 /// What a FETCH command asks for.
 pub(crate) struct Plan {
@@ -66,7 +65,7 @@ impl Plan {
 pub(super) async fn fetch(c: &mut Conversation, fetch: Fetch) -> Outcome {
     if fetch.uid {
         // What another session has just moved in belongs to `n:*`, so the client hears of it first.
-        c.tell(Expunges::Keep).await?;
+        c.tell_of_arrivals().await?;
     }
     let (user, selected) = c.session.selected()?;
     if fetch.vanished && !(fetch.uid && user.qresync && fetch.changed_since.is_some()) {

@@ -11,11 +11,10 @@ use crate::encode::{self, Buffer};
 use crate::grammar::command::{FlagList, Key, Returns, Search};
 use crate::session::{Selected, User};
 use crate::status::Reply;
-use crate::view::Expunges;
 
 pub(super) async fn search(c: &mut Conversation, tag: &str, search: Search) -> Outcome {
     // What has been delivered by now is found: the client hears of it first.
-    c.tell(Expunges::Keep).await?;
+    c.tell_of_arrivals().await?;
     let (user, selected) = c.session.selected()?;
     let saves = search.returns.is_some_and(|returns| returns.save);
     let criterion = match compile(user, selected, &search.key).await {

@@ -121,6 +121,7 @@ enum Act {
     Remove(Vec<u32>),
     Toggle(u32),
     CatchUp(bool),
+    Postpone,
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -129,6 +130,7 @@ fn act() -> impl Strategy<Value = Act> {
         proptest::collection::vec(0u32..40, 1..6).prop_map(Act::Remove),
         (0u32..40).prop_map(Act::Toggle),
         any::<bool>().prop_map(Act::CatchUp),
+        Just(Act::Postpone),
     ]
 }
 
@@ -159,6 +161,16 @@ proptest! {
                         let place = place as usize % truth.len();
                         truth[place].1 ^= 1;
                     }
+                }
+                Act::Postpone => {
+                    let mut news = view.catch_up(snapshot(&truth), Expunges::Keep);
+                    view.postpone_flags(&mut news);
+                    prop_assert!(news.changed.is_empty());
+                    let mut out = Vec::new();
+                    while !news.write(&mut out, &view, PLAIN) {}
+                    let seen = |index| view.get(index).map(|r| (r.uid, r.flags.0)).expect("in range");
+                    client.hear(std::str::from_utf8(&out).expect("ASCII"), seen);
+                    prop_assert_eq!(client.messages.len() as u32, view.len());
                 }
                 Act::CatchUp(tell) => {
                     let expunges = if tell { Expunges::Tell } else { Expunges::Keep };
