@@ -237,7 +237,11 @@ fn postgres_arguments(values: Vec<Value>) -> Result<sqlx::postgres::PgArguments>
 /// (32,766 parameters) and PostgreSQL (65,535).
 const MOST_ROWS: usize = 64;
 
-/// Splits rows into chunks of 64, 32, 16 … 1, each with its expanded statement.
+/// Up to so many rows are one statement of just that size: a round trip to the database costs more
+/// than a row, and groups of a few are what a handful of clients makes.
+const EXACT_ROWS: usize = 16;
+
+/// Splits rows into chunks of 64, 32, 16 and what is left, each with its expanded statement.
 fn chunks(template: &'static str, rows: Vec<Vec<Value>>) -> impl Iterator<Item = (&'static str, Vec<Value>)> {
     let columns = rows.first().map_or(0, Vec::len);
     let mut left = rows.len();
@@ -246,14 +250,20 @@ fn chunks(template: &'static str, rows: Vec<Vec<Value>>) -> impl Iterator<Item =
         if left == 0 {
             return None;
         }
-        let size = if left >= MOST_ROWS { MOST_ROWS } else { 1 << left.ilog2() };
+        let size = if left <= EXACT_ROWS {
+            left
+        } else if left < MOST_ROWS {
+            1 << left.ilog2()
+        } else {
+            MOST_ROWS
+        };
         left -= size;
         let values = rows.by_ref().take(size).flatten().collect();
         Some((expand(template, columns, size), values))
     })
 }
 
-/// Expanded statements live as long as the process: there are at most 7 per template and columns.
+/// Expanded statements live as long as the process: there are at most 18 per template and columns.
 fn expand(template: &'static str, columns: usize, rows: usize) -> &'static str {
     type Cache = HashMap<(&'static str, usize, usize), &'static str>;
     static CACHE: LazyLock<Mutex<Cache>> = LazyLock::new(Mutex::default);
@@ -281,8 +291,11 @@ mod tests {
         let rows = (0..75i64).map(|n| values![n, "x"]).collect();
         let statements: Vec<_> = chunks("INSERT INTO t VALUES {values}", rows).collect();
         let sizes: Vec<_> = statements.iter().map(|(_, values)| values.len() / 2).collect();
-        assert_eq!(sizes, [64, 8, 2, 1]);
+        assert_eq!(sizes, [64, 11]);
+        let rows = (0..50i64).map(|n| values![n, "x"]).collect();
+        let statements: Vec<_> = chunks("INSERT INTO t VALUES {values}", rows).collect();
+        let sizes: Vec<_> = statements.iter().map(|(_, values)| values.len() / 2).collect();
+        assert_eq!(sizes, [32, 16, 2]);
         assert_eq!(statements[2].0, "INSERT INTO t VALUES ($1,$2),($3,$4)");
-        assert_eq!(statements[3].0, "INSERT INTO t VALUES ($1,$2)");
     }
 }
