@@ -29,6 +29,7 @@ mod link;
 mod names;
 mod render;
 mod session;
+mod sets;
 mod settings;
 mod status;
 mod view;

@@ -10,6 +10,7 @@ use hub::{Flags, IdSet, Record, Snapshot, Uid, difference};
 
 use crate::encode::{self, Buffer};
 use crate::grammar::command::SequenceSet;
+use crate::sets::without;
 
 #[derive(Clone, Debug)]
 pub(crate) struct View {
@@ -213,6 +214,13 @@ impl View {
             news.changed.dedup();
         }
         news
+    }
+
+    /// The client has just been told the flags of the messages at these indexes.
+    pub(crate) fn flags_were_told(&mut self, indexes: &[(u32, u32)]) {
+        if !self.untold.is_empty() {
+            self.untold = without(&self.untold, &self.uids(indexes));
+        }
     }
 
     /// Keeps the flag changes in `news` for the next time.

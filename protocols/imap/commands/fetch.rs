@@ -13,6 +13,7 @@ use crate::conversation::Conversation;
 use crate::encode;
 use crate::grammar::command::{Fetch, Item, SequenceSet};
 use crate::render::{self, Page};
+use crate::sets::{both, without};
 use crate::status::Reply;
 
 /// What a FETCH command asks for.
@@ -63,10 +64,8 @@ impl Plan {
 }
 
 pub(super) async fn fetch(c: &mut Conversation, fetch: Fetch) -> Outcome {
-    if fetch.uid {
-        // What another session has just moved in belongs to `n:*`, so the client hears of it first.
-        c.tell_of_arrivals().await?;
-    }
+    // What another session has just moved in belongs to `n:*`, so the client hears of it first.
+    c.tell_of_arrivals().await?;
     let (user, selected) = c.session.selected()?;
     if fetch.vanished && !(fetch.uid && user.qresync && fetch.changed_since.is_some()) {
         // RFC 7162 §3.2.6
@@ -85,6 +84,10 @@ pub(super) async fn fetch(c: &mut Conversation, fetch: Fetch) -> Outcome {
         say_vanished(c, since, &set).await?;
     }
     let done = run(c, &plan, &ranges).await?;
+    if plan.has_flags() && plan.changed_since.is_none() {
+        let (_, selected) = c.session.selected()?;
+        selected.view.flags_were_told(&ranges);
+    }
     if plan.sets_seen() && !read_only && !done.unseen.is_empty() {
         // Once, when everything has been sent: no lock is held through a fetch (mjl-/mox b822533).
         // The FETCH responses for it come with the news.
@@ -185,50 +188,9 @@ pub(super) fn uids_of(set: &SequenceSet, next: u64) -> IdSet {
     uids
 }
 
-/// The ids in both sets.
-fn both(a: &IdSet, b: &IdSet) -> IdSet {
-    let (mut left, mut right) = (a.ranges(), b.ranges());
-    let mut both = IdSet::new();
-    while let (Some(&(a_first, a_last)), Some(&(b_first, b_last))) = (left.first(), right.first()) {
-        both.insert_range(a_first.max(b_first), a_last.min(b_last));
-        if a_last < b_last {
-            left = &left[1..];
-        } else {
-            right = &right[1..];
-        }
-    }
-    both
-}
-
-/// The ids in `a` that are not in `b`.
-fn without(a: &IdSet, b: &IdSet) -> IdSet {
-    let mut gaps = IdSet::new();
-    let mut next = 0;
-    for &(first, last) in b.ranges() {
-        if first > next {
-            gaps.insert_range(next, first - 1);
-        }
-        next = last.saturating_add(1);
-    }
-    gaps.insert_range(next, u64::MAX);
-    both(a, &gaps)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn sets_meet_and_part(
-            a in proptest::collection::btree_set(1u64..60, 0..30), b in proptest::collection::btree_set(1u64..60, 0..30),
-        ) {
-            let (x, y): (IdSet, IdSet) = (a.iter().copied().collect(), b.iter().copied().collect());
-            prop_assert!(both(&x, &y).iter().eq(a.intersection(&b).copied()));
-            prop_assert!(without(&x, &y).iter().eq(a.difference(&b).copied()));
-        }
-    }
 
     #[test]
     fn sets_name_uids_up_to_the_next() {
