@@ -58,6 +58,23 @@ fn levels(path: &str) -> Result<Vec<String>> {
     Ok(levels)
 }
 
+fn info(row: MailboxRow, path: String, has_children: bool, subscribed: bool) -> MailboxInfo {
+    MailboxInfo {
+        id: row.id,
+        path,
+        role: row.role,
+        selectable: row.selectable,
+        subscribed,
+        has_children,
+        uid_validity: row.uid_validity,
+        uid_next: row.uid_next,
+        modseq: row.modseq,
+        total: row.total,
+        unseen: row.unseen,
+        bytes: row.bytes,
+    }
+}
+
 /// Full paths of all rows.
 fn paths(rows: &[MailboxRow]) -> HashMap<MailboxId, String> {
     let by_id: HashMap<MailboxId, &MailboxRow> = rows.iter().map(|row| (row.id, row)).collect();
@@ -85,21 +102,9 @@ impl Messages<'_> {
         let mut infos: Vec<MailboxInfo> = rows
             .into_iter()
             .map(|row| {
-                let path = paths.remove(&row.id).unwrap_or(row.name);
-                MailboxInfo {
-                    id: row.id,
-                    role: row.role,
-                    selectable: row.selectable,
-                    subscribed: subscribed.contains(&path),
-                    has_children: parents.contains(&row.id),
-                    uid_validity: row.uid_validity,
-                    uid_next: row.uid_next,
-                    modseq: row.modseq,
-                    total: row.total,
-                    unseen: row.unseen,
-                    bytes: row.bytes,
-                    path,
-                }
+                let path = paths.remove(&row.id).unwrap_or_else(|| row.name.clone());
+                let (has_children, subscribed) = (parents.contains(&row.id), subscribed.contains(&path));
+                info(row, path, has_children, subscribed)
             })
             .collect();
         infos.sort_by(|a, b| (a.id != MailboxId::INBOX, &a.path).cmp(&(b.id != MailboxId::INBOX, &b.path)));
@@ -108,9 +113,11 @@ impl Messages<'_> {
 
     /// The mailbox of that name (`INBOX` in any case), `NotFound` if there is none.
     pub async fn mailbox(&self, path: &str) -> Result<MailboxInfo> {
-        let path = levels(path).map_err(|_| Error::NotFound("mailbox"))?.join("/");
-        let all = self.mailboxes().await?;
-        all.into_iter().find(|info| info.path == path).ok_or(Error::NotFound("mailbox"))
+        let names = levels(path).map_err(|_| Error::NotFound("mailbox"))?;
+        let path = names.join("/");
+        let found = self.storage().mailbox_at(self.account.id, &names, &path).await?;
+        let (row, has_children, subscribed) = found.ok_or(Error::NotFound("mailbox"))?;
+        Ok(info(row, path, has_children, subscribed))
     }
 
     /// Creates a mailbox, its missing parents too, and subscribes to it. One with the name of a usual

@@ -293,15 +293,24 @@ impl Messages<'_> {
         read_message(self.storage(), message, range).await
     }
 
-    /// Whole messages at once, for FETCH of many small ones.
-    pub async fn read_all(&self, messages: &[&Message]) -> Result<Vec<Bytes>> {
-        let blobs: Vec<_> = messages.iter().map(|message| message.blob).collect();
-        let bodies = self.storage().read_blobs(&blobs).await?;
-        let whole = |(message, body): (&&Message, Bytes)| match message.prefix.is_empty() {
-            true => body,
-            false => [&message.prefix[..], &body].concat().into(),
+    /// The first so many bytes of each message, prefix included, at once: for FETCH of many small
+    /// ones, or of headers. `u64::MAX` is all of it.
+    pub async fn read_starts(&self, wanted: &[(&Message, u64)]) -> Result<Vec<Bytes>> {
+        let of_blob = |(message, until): &(&Message, u64)| {
+            let length = until.saturating_sub(message.prefix.len() as u64);
+            (message.blob, usize::try_from(length).unwrap_or(usize::MAX))
         };
-        Ok(messages.iter().zip(bodies).map(whole).collect())
+        let starts: Vec<_> = wanted.iter().map(of_blob).collect();
+        let bodies = self.storage().read_starts(&starts).await?;
+        let whole = |((message, until), body): (&(&Message, u64), Bytes)| {
+            let prefix =
+                usize::try_from(*until).map_or(message.prefix.len(), |n| n.min(message.prefix.len()));
+            match prefix {
+                0 => body,
+                _ => [&message.prefix[..prefix], &body].concat().into(),
+            }
+        };
+        Ok(wanted.iter().zip(bodies).map(whole).collect())
     }
 }
 

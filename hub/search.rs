@@ -201,12 +201,8 @@ fn summary_leaf(leaf: &Criterion, record: &Record, view: &SummaryView<'_>) -> Op
                 "to" => view.to(),
                 _ => return None,
             };
-            // A match is one. No match may be due to comments or syntax that the summary leaves
-            // out of addresses, so only the subject can be denied here.
-            match contains_folded(value, text) {
-                true => Some(true),
-                false => (name == "subject").then_some(false),
-            }
+            // RFC 9051 §6.4.4: FROM, TO … look at the envelope's fields; comments are not in there.
+            Some(contains_folded(value, text))
         }
         Criterion::SentBefore(_) | Criterion::SentOn(_) | Criterion::SentSince(_) => {
             // Without a readable Date the day of arrival counts.

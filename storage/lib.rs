@@ -25,6 +25,7 @@ mod spool;
 mod tests;
 mod tx;
 mod writer;
+mod zip;
 
 pub use blobs::StagedBlob;
 pub use changes::{Change, Folded, Kind};

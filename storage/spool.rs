@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::blobs::{BlobStore, INLINE, Staged, StagedBlob, ZSTD};
-use crate::{BlobId, Error, Result};
+use crate::blobs::{BlobStore, INLINE, Staged, StagedBlob};
+use crate::{BlobId, Error, Result, zip};
 
 /// Bytes kept in memory before the spool goes to a file. Most mail is smaller.
 const IN_MEMORY: usize = 128 * 1024;
@@ -91,8 +91,7 @@ impl Spool {
     pub async fn finish(mut self) -> Result<StagedBlob> {
         let id = BlobId(*self.hasher.finalize().as_bytes());
         if self.file.is_none() {
-            let compressed =
-                zstd::bulk::compress(&self.memory, ZSTD).map_err(Error::io("cannot compress a message"))?;
+            let compressed = zip::pack(&self.memory).map_err(Error::io("cannot compress a message"))?;
             let (encoding, data) = if compressed.len() < self.memory.len() {
                 (crate::blobs::Encoding::Zstd, compressed)
             } else {

@@ -124,10 +124,17 @@ impl Page<'_> {
             let (now, later) = rest.split_at(count);
             let (now_records, later_records) = records.split_at(count);
             (rest, records) = (later, later_records);
-            let small: Vec<&Message> =
-                now.iter().flatten().filter(|message| wants_bytes && message.size() <= SMALL).collect();
-            let bytes =
-                if small.is_empty() { Vec::new() } else { self.account.messages().read_all(&small).await? };
+            let small: Vec<(&Message, u64)> = now
+                .iter()
+                .flatten()
+                .filter(|message| wants_bytes && message.size() <= SMALL)
+                .map(|message| (message, self.needs(message)))
+                .collect();
+            let bytes = if small.is_empty() {
+                Vec::new()
+            } else {
+                self.account.messages().read_starts(&small).await?
+            };
             let mut bytes = bytes.into_iter();
             for ((index, record), message) in now_records.iter().zip(now) {
                 let Some(message) = message else {
@@ -143,6 +150,22 @@ impl Page<'_> {
             }
         }
         Ok(missing)
+    }
+
+    /// How many bytes of a message the sections lie in: a list of headers needs no bodies.
+    fn needs(&self, message: &Message) -> u64 {
+        let is_header = |item: &Item| match item {
+            Item::Section(section) => {
+                section.path.is_empty() && matches!(section.portion, Portion::Header | Portion::Fields { .. })
+            }
+            _ => true,
+        };
+        match SummaryView::new(&message.summary) {
+            Some(summary) if self.items.iter().all(is_header) => {
+                message.prefix.len() as u64 + summary.header_length()
+            }
+            _ => message.size(),
+        }
     }
 
     /// False if it cannot be read; then nothing was written.
@@ -214,7 +237,7 @@ fn batch(messages: &[Option<Message>]) -> usize {
 struct Content<'a> {
     account: &'a Account,
     message: &'a Message,
-    /// All bytes of a small message.
+    /// The bytes of a small message that its sections lie in, from the first on.
     whole: Option<bytes::Bytes>,
 }
 

@@ -1,8 +1,10 @@
 //! Reading mailboxes and messages.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 
-use crate::blobs::{self, Content};
+use crate::blobs;
 use crate::db::{Connection, Row, values};
 use crate::mail::{Record, packed};
 use crate::{AccountId, BlobId, EmailId, Error, Flags, MailboxId, Modseq, Result, Storage, Uid, UidValidity};
@@ -114,35 +116,37 @@ impl Storage {
 
     /// Bytes of a blob; fewer at its end.
     pub async fn read_blob(&self, blob: BlobId, offset: u64, length: usize) -> Result<Bytes> {
-        let opened = blobs::open(&mut self.reader().await?, self.store(), &[blob]).await?;
-        let Some((_, content)) = opened.into_iter().next() else {
-            return Err(Error::damaged(format!("blob {} is missing; run twinhub check", blob.to_hex())));
-        };
+        let until = usize::try_from(offset).unwrap_or(usize::MAX).saturating_add(length);
+        let wanted = HashMap::from([(blob, until)]);
+        let opened = blobs::open(&mut self.reader().await?, self.store(), &wanted).await?;
+        let Some((_, content)) = opened.into_iter().next() else { return Err(missing(blob)) };
         content.read(offset, length).await
     }
 
-    /// Whole blobs at once, in the order asked for. Large ones come from their files one by one.
-    pub async fn read_blobs(&self, ids: &[BlobId]) -> Result<Vec<Bytes>> {
-        let mut distinct = ids.to_vec();
-        distinct.sort_unstable();
-        distinct.dedup();
-        let opened = blobs::open(&mut self.reader().await?, self.store(), &distinct).await?;
-        let mut plain: std::collections::HashMap<BlobId, Bytes> = std::collections::HashMap::new();
-        for (id, content) in opened {
-            let bytes = match content {
-                Content::Plain(bytes) => bytes,
-                file @ Content::File(_) => file.read(0, usize::MAX).await?,
-            };
-            plain.insert(id, bytes);
+    /// The first so many bytes of each blob, in the order asked for, at once; fewer where a blob is
+    /// shorter. Large ones come from their files one by one.
+    pub async fn read_starts(&self, starts: &[(BlobId, usize)]) -> Result<Vec<Bytes>> {
+        let mut wanted: HashMap<BlobId, usize> = HashMap::with_capacity(starts.len());
+        for (blob, length) in starts {
+            let most = wanted.entry(*blob).or_default();
+            *most = (*most).max(*length);
         }
-        ids.iter()
-            .map(|id| {
-                plain.get(id).cloned().ok_or_else(|| {
-                    Error::damaged(format!("blob {} is missing; run twinhub check", id.to_hex()))
-                })
-            })
-            .collect()
+        let opened = blobs::open(&mut self.reader().await?, self.store(), &wanted).await?;
+        let mut plain: HashMap<BlobId, Bytes> = HashMap::with_capacity(opened.len());
+        for (id, content) in opened {
+            let length = wanted.get(&id).copied().unwrap_or(0);
+            plain.insert(id, content.read(0, length).await?);
+        }
+        let start = |(blob, length): &(BlobId, usize)| {
+            let bytes = plain.get(blob).ok_or_else(|| missing(*blob))?;
+            Ok(bytes.slice(..bytes.len().min(*length)))
+        };
+        starts.iter().map(start).collect()
     }
+}
+
+fn missing(blob: BlobId) -> Error {
+    Error::damaged(format!("blob {} is missing; run twinhub check", blob.to_hex()))
 }
 
 /// Where an index is read from.

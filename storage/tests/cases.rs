@@ -53,8 +53,8 @@ pub(super) async fn appended_messages_are_read_back(place: Place) {
     let ids: Vec<_> = appended.iter().map(|a| a.email).collect();
     let mut stored = storage.emails(id, &ids).await.expect("read");
     stored.sort_by_key(|email| email.id);
-    let blobs: Vec<_> = stored.iter().map(|email| email.blob).collect();
-    assert_eq!(storage.read_blobs(&blobs).await.expect("read"), bodies);
+    let blobs: Vec<_> = stored.iter().map(|email| (email.blob, usize::MAX)).collect();
+    assert_eq!(storage.read_starts(&blobs).await.expect("read"), bodies);
     for (email, body) in stored.iter().zip(&bodies) {
         assert_eq!(&email.prefix[..], b"Received: by test\r\n");
         assert_eq!(&email.summary[..], b"summary");
@@ -255,6 +255,19 @@ pub(super) async fn mailboxes_form_a_tree(place: Place) {
         .await
         .expect("renamed");
     assert_eq!(find("New").await.id, bare.id);
+    let at = |names: &[&str]| {
+        let (storage, names) = (storage.clone(), names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>());
+        async move { storage.mailbox_at(id, &names, &names.join("/")).await.expect("looked up") }
+    };
+    storage
+        .transact([id], move |tx| Box::pin(mailboxes::subscribe(tx, id, "New/Child", true)))
+        .await
+        .expect("subscribed");
+    let (row, has_children, subscribed) = at(&["New"]).await.expect("there");
+    assert_eq!((row.id, has_children, subscribed), (bare.id, true, false));
+    let (row, has_children, subscribed) = at(&["New", "Child"]).await.expect("there");
+    assert_eq!((row.name.as_str(), has_children, subscribed), ("Child", false, true));
+    assert!(at(&["Child"]).await.is_none() && at(&["New", "Child", "x"]).await.is_none());
     let taken = storage
         .transact([id], move |tx| {
             Box::pin(async move { mailboxes::rename(tx, id, bare.id, MailboxRow::ROOT, "INBOX").await })
@@ -405,7 +418,7 @@ pub(super) async fn everything_survives_a_restart(place: Place) {
     let storage = place.open().await;
     assert_eq!(records(&storage, id, INBOX).await, before);
     let stored = storage.emails(id, &[before[1].email]).await.expect("read");
-    assert_eq!(storage.read_blobs(&[stored[0].blob]).await.expect("read")[0], large);
+    assert_eq!(storage.read_starts(&[(stored[0].blob, usize::MAX)]).await.expect("read")[0], large);
     let next = storage.append(vec![email(&storage, id, b"next").await]).await.expect("appended");
     assert_eq!(next[0].uid, 3);
     assert!(records(&storage, id, INBOX).await[2].modseq > before[1].modseq);
@@ -508,7 +521,10 @@ pub(super) async fn a_removed_account_leaves_nothing(place: Place) {
     while storage.reclaim(crate::unix_now() + 4_000).await.expect("reclaimed") {}
     assert!(storage.store().old_files(0).expect("listed").is_empty());
     let left = storage.emails(other, &[records(&storage, other, INBOX).await[0].email]).await.expect("read");
-    assert_eq!(storage.read_blobs(&[left[0].blob]).await.expect("bob's is still there")[0], shared);
+    assert_eq!(
+        storage.read_starts(&[(left[0].blob, usize::MAX)]).await.expect("bob's is still there")[0],
+        shared
+    );
     let again = account(&storage, "alice", 0).await.0;
     assert!(again > other, "ids are never reused");
 }
