@@ -6,8 +6,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
+use crate::imap::Imap;
 use crate::report::{Better, Report};
 use crate::server::Server;
 
@@ -93,6 +94,9 @@ pub(crate) fn message(number: usize, to: &str) -> Vec<u8> {
     message
 }
 
+/// Users who get the messages, in turn.
+const RECIPIENTS: usize = 10;
+
 /// 32 words, so that five bits choose one; text of this kind compresses about as mail does.
 pub(crate) const WORDS: [&str; 32] = [
     "the", "report", "meeting", "of", "invoice", "project", "release", "and", "server", "client", "budget",
@@ -111,7 +115,7 @@ pub(crate) fn load(
     let first = SERIAL.fetch_add(count, Ordering::Relaxed);
     let messages: Vec<(String, Vec<u8>)> = (first..first + count)
         .map(|number| {
-            let to = server.address(number % 10);
+            let to = server.address(number % RECIPIENTS);
             let message = message(number, &to);
             (to, message)
         })
@@ -157,15 +161,73 @@ pub(crate) fn load(
     Ok((elapsed, latencies.into_inner().expect("no thread panicked")))
 }
 
+/// The mailboxes that messages go to: a server may acknowledge long before they are there.
+struct Inboxes(Vec<Imap>);
+
+impl Inboxes {
+    fn open(server: &Server) -> Result<Self> {
+        Ok(Self((0..RECIPIENTS).map(|user| Imap::login(server, user)).collect::<Result<_>>()?))
+    }
+
+    fn count(&mut self) -> Result<usize> {
+        let mut sum = 0;
+        for inbox in &mut self.0 {
+            let (_, text) = inbox.collect("STATUS INBOX (MESSAGES)")?;
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let number = text.split("MESSAGES ").nth(1).and_then(|rest| rest.split(')').next());
+            sum += number.and_then(|number| number.parse::<usize>().ok()).with_context(|| text.clone())?;
+        }
+        Ok(sum)
+    }
+
+    /// The number of messages once nothing more arrives.
+    fn settled(&mut self) -> Result<usize> {
+        let mut last = self.count()?;
+        loop {
+            std::thread::sleep(Duration::from_millis(300));
+            let now = self.count()?;
+            if now == last {
+                return Ok(now);
+            }
+            last = now;
+        }
+    }
+
+    fn wait_for(&mut self, number: usize) -> Result<()> {
+        let started = Instant::now();
+        while self.count()? < number {
+            ensure!(started.elapsed() < Duration::from_secs(300), "messages are missing after 5 minutes");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+}
+
 /// 4 KB messages over 1, 10 and 100 connections, kept open and opened anew for each message.
 pub(crate) fn deliver(server: &mut Server, report: &mut Report, scale: f64) -> Result<()> {
     load(server, 50, 5, 10)?; // warm
+    let mut inboxes = Inboxes::open(server)?;
     for (connections, count) in [(1, 400), (10, 2000), (100, 4000)] {
         let count = ((f64::from(count) * scale) as usize).max(connections);
         for (how, per_connection) in [("kept", usize::MAX), ("one message each", 1)] {
+            let before = inboxes.settled()?;
+            let started = Instant::now();
             let (elapsed, latencies) = load(server, count, connections, per_connection)?;
+            inboxes.wait_for(before + count)?;
+            let kept = started.elapsed();
             let metric = format!("4 KB x{connections} {how}");
-            report.result(&metric, count as f64 / elapsed.as_secs_f64(), "msg/s", Better::High);
+            report.result(
+                &format!("{metric}, acknowledged"),
+                count as f64 / elapsed.as_secs_f64(),
+                "msg/s",
+                Better::High,
+            );
+            report.result(
+                &format!("{metric}, in the mailbox"),
+                count as f64 / kept.as_secs_f64(),
+                "msg/s",
+                Better::High,
+            );
             report.latencies(&format!("{metric}, dot to 250"), latencies);
         }
     }
