@@ -3,7 +3,7 @@
 use std::ops::{BitAnd, BitOr, Not};
 
 /// Flags of a message in its mailbox. Bits 0–7 are system flags; bit 8 + n is the account's n-th
-/// keyword (see [`crate::mail::keywords`]). Bit 63 stays clear: the database's integers are signed.
+/// keyword (see [`crate::mailboxes::add_keywords`]). Bit 63 stays clear: the database's integers are signed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Flags(pub u64);
 

@@ -119,7 +119,15 @@ impl TestHub {
             let Some(record) = snapshot.get(index) else { break };
             let message =
                 account.messages().fetch(&[record.email]).await.expect("read").remove(0).expect("there");
-            all.push(account.messages().read_all(&[&message]).await.expect("read").remove(0).to_vec());
+            all.push(
+                account
+                    .messages()
+                    .read_starts(&[(&message, u64::MAX)])
+                    .await
+                    .expect("read")
+                    .remove(0)
+                    .to_vec(),
+            );
         }
         all
     }

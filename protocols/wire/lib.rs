@@ -2,7 +2,7 @@
 //! that are plain TCP or TLS, SASL exchanges (RFC 4422), delays after failed log-ins.
 //!
 //! It must not know any protocol's grammar, the hub, or who a user is. A protocol crate calls
-//! [`listen`] with a handler and gets a [`Connection`] for each client that is within the limits.
+//! [`listen()`] with a handler and gets a [`Connection`] for each client that is within the limits.
 
 mod bind;
 pub mod limits;
