@@ -52,6 +52,25 @@ pub(crate) trait Setting: Sized {
     fn render(&self) -> Option<String>;
 }
 
+/// Dots outside quotation marks in one line at most. `a.a.a…` makes a table in a table for each, and
+/// thousands of them are more than the stack holds; no setting has more than three levels.
+const DEEPEST: usize = 16;
+
+fn has_a_deep_key(line: &str) -> bool {
+    let mut quote = None;
+    let mut dots = 0;
+    for c in line.chars() {
+        match (quote, c) {
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '.') => dots += 1,
+            (None, '#') => break,
+            (Some(open), c) if c == open => quote = None,
+            _ => {}
+        }
+    }
+    dots > DEEPEST
+}
+
 /// Collects what is wrong while values are read.
 pub(crate) struct Reader<'t> {
     text: &'t str,
@@ -66,6 +85,11 @@ impl<'t> Reader<'t> {
 
     /// The file's tables and keys; with a syntax error, none.
     pub(crate) fn document(&mut self) -> DeTable<'t> {
+        if let Some(at) = self.text.lines().position(has_a_deep_key) {
+            self.problems
+                .push(Problem { line: Some(at + 1), text: format!("a key has more than {DEEPEST} levels") });
+            return DeTable::new();
+        }
         match DeTable::parse(self.text) {
             Ok(table) => table.into_inner(),
             Err(error) => {

@@ -6,6 +6,7 @@ pub(crate) mod plans;
 #[path = "../../tests/e2e/postgres.rs"]
 #[expect(dead_code, reason = "crash and restart are for the end-to-end tests, which share this file")]
 mod postgres;
+mod queue;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -88,6 +88,10 @@ fn run_until_killed(
     let ports = hub.ports().clone();
     let tls = hub.tls();
     let (first, started) = std::sync::mpsc::channel();
+    // All are logged in before anything can end the server.
+    let appenders: Vec<Imap> =
+        (0..APPENDERS).map(|worker| connect(ports.imaps, &tls, ACCOUNTS[worker as usize])).collect();
+    let traveller = connect(ports.imaps, &tls, TRAVELLER);
     std::thread::scope(|scope| {
         for worker in 0..SENDERS {
             let first = first.clone();
@@ -97,17 +101,15 @@ fn run_until_killed(
                 let _: io::Result<()> = deliver(ports.smtp, cycle, worker, &mut random, promises, &first);
             });
         }
-        for worker in 0..APPENDERS {
-            let (first, tls) = (first.clone(), tls.clone());
+        for (worker, imap) in (0..APPENDERS).zip(appenders) {
+            let first = first.clone();
             scope.spawn(move || {
                 let mut random = Random(seed ^ (100 + worker));
-                let imap = connect(ports.imaps, &tls, ACCOUNTS[worker as usize]);
                 let _ = append(imap, cycle, worker, &mut random, promises, &first);
             });
         }
-        let travel_tls = tls.clone();
         scope.spawn(move || {
-            let _ = travel(connect(ports.imaps, &travel_tls, TRAVELLER));
+            let _ = travel(traveller);
         });
         started.recv_timeout(Duration::from_secs(30)).expect("a first acknowledgement");
         std::thread::sleep(delay);

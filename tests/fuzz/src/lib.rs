@@ -10,7 +10,7 @@ mod targets;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -23,21 +23,26 @@ pub use targets::{TARGETS, Target};
 const SLOW: Duration = Duration::from_secs(5);
 
 /// Runs every seed of a target and then mutations of them for this long; returns how many inputs.
-/// The order is the same in every run, so a failure comes again.
-pub fn smoke(target: &Target, time: Duration) -> Result<u64> {
+/// The order is the same in every run, so a failure comes again. With `save`, each input is written
+/// to that file before it is run: a stack overflow leaves no time to do it afterwards.
+pub fn smoke(target: &Target, time: Duration, save: Option<&Path>) -> Result<u64> {
     let seeds = seeds(target)?;
     let mut mutator = Mutator::new(target.name, &seeds, target.words);
     let started = Instant::now();
+    let mut seeds = seeds.iter().cloned();
     let mut count = 0;
-    for seed in &seeds {
-        run(target, seed)?;
+    loop {
+        let input = match seeds.next() {
+            Some(seed) => seed,
+            None if started.elapsed() < time => mutator.next(),
+            None => return Ok(count),
+        };
+        if let Some(file) = save {
+            fs::write(file, &input).with_context(|| file.display().to_string())?;
+        }
+        run(target, &input)?;
         count += 1;
     }
-    while started.elapsed() < time {
-        run(target, &mutator.next())?;
-        count += 1;
-    }
-    Ok(count)
 }
 
 /// Runs one input. If it fails, the input is written to a file that can be given to
@@ -71,7 +76,8 @@ mod tests {
     fn check(name: &str) {
         let target = TARGETS.iter().find(|target| target.name == name).expect("a target of that name");
         let seconds = std::env::var("HUB_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
-        let count = smoke(target, Duration::from_secs(seconds)).unwrap_or_else(|error| panic!("{error:#}"));
+        let count =
+            smoke(target, Duration::from_secs(seconds), None).unwrap_or_else(|error| panic!("{error:#}"));
         assert!(count > 100, "only {count} inputs: the target is too slow to find anything");
     }
 

@@ -19,6 +19,9 @@ struct Arguments {
     /// Run this one input instead.
     #[arg(long)]
     input: Option<PathBuf>,
+    /// Write each input to this file before running it (to find one that aborts the process).
+    #[arg(long)]
+    save: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
@@ -30,7 +33,7 @@ fn main() -> Result<()> {
             run(target, &input)?;
             writeln!(out, "{}: fine", target.name)?;
         } else {
-            let count = smoke(target, Duration::from_secs(arguments.seconds))?;
+            let count = smoke(target, Duration::from_secs(arguments.seconds), arguments.save.as_deref())?;
             writeln!(out, "{}: {count} inputs in {} s", target.name, arguments.seconds)?;
         }
     }
