@@ -122,11 +122,18 @@ impl quick_cache::Weighter<Key, Arc<OpenMailbox>> for Weigh {
 pub(crate) struct Mailboxes {
     open: Mutex<HashMap<Key, Weak<OpenMailbox>>>,
     recent: quick_cache::sync::Cache<Key, Arc<OpenMailbox>, Weigh>,
+    /// Messages that came into mailboxes while nobody had them open: after a large import the
+    /// first opening must be quick too.
+    unseen_growth: Mutex<HashMap<Key, usize>>,
 }
 
 impl Mailboxes {
     pub(crate) fn new(budget: u64) -> Self {
-        Self { open: Mutex::default(), recent: quick_cache::sync::Cache::with_weighter(1000, budget, Weigh) }
+        Self {
+            open: Mutex::default(),
+            recent: quick_cache::sync::Cache::with_weighter(1000, budget, Weigh),
+            unseen_growth: Mutex::default(),
+        }
     }
 
     pub(crate) async fn open(&self, storage: &Storage, key: Key) -> Result<Arc<OpenMailbox>> {
@@ -159,6 +166,20 @@ impl Mailboxes {
     /// Writes copies of the large mailboxes that are in memory, so that they open quickly after the
     /// next start. What cannot be written now is read from its rows then.
     pub(crate) async fn copy_large(&self, storage: &Storage) {
+        let grown: Vec<Key> = {
+            let mut growth = crate::locked(&self.unseen_growth);
+            let grown = growth.extract_if(|_, count| *count >= COPIED_FROM as usize);
+            grown.map(|(key, _)| key).collect()
+        };
+        for key in grown {
+            let copied = match self.open(storage, key).await {
+                Ok(mailbox) => mailbox.copy(storage).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = copied {
+                tracing::debug!(mailbox = key.1.0, %error, "no copy of a grown index was written");
+            }
+        }
         let open: Vec<_> = crate::locked(&self.open).values().filter_map(Weak::upgrade).collect();
         for mailbox in open {
             if let Err(error) = mailbox.copy(storage).await {
@@ -190,14 +211,20 @@ impl Mailboxes {
             }
         }
         for (key, modseq, edits) in edits {
-            if let Some(mailbox) = self.find(key) {
-                mailbox.apply(modseq, edits);
+            match self.find(key) {
+                Some(mailbox) => mailbox.apply(modseq, edits),
+                None => {
+                    let added = |edit: &Edit| if let Edit::Added(records) = edit { records.len() } else { 0 };
+                    *crate::locked(&self.unseen_growth).entry(key).or_default() +=
+                        edits.iter().map(added).sum::<usize>();
+                }
             }
         }
     }
 
     fn forget(&self, key: Key) {
         self.recent.remove(&key);
+        crate::locked(&self.unseen_growth).remove(&key);
         let mailbox = crate::locked(&self.open).remove(&key);
         if let Some(mailbox) = mailbox.and_then(|mailbox| mailbox.upgrade()) {
             mailbox.mark_deleted();

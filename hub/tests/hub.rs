@@ -398,7 +398,7 @@ async fn large_mailboxes_open_the_same_after_a_restart() {
     let small = incoming(&hub, "x").await;
     let new = || NewMessage { incoming: small.clone(), flags: Flags::NONE, received_at: 7 };
     alice.messages().append(MailboxId::INBOX, (0..6_000).map(|_| new()).collect()).await.expect("appended");
-    alice.messages().open(MailboxId::INBOX).await.expect("opens");
+    // Nobody opens it: the copy is made at the end all the same.
     hub.close().await;
     drop((hub, alice, small));
 
