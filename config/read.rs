@@ -52,23 +52,25 @@ pub(crate) trait Setting: Sized {
     fn render(&self) -> Option<String>;
 }
 
-/// Dots outside quotation marks in one line at most. `a.a.a…` makes a table in a table for each, and
-/// thousands of them are more than the stack holds; no setting has more than three levels.
+/// Dots, and opening brackets, outside quotation marks in one line at most. Each of `a.a.a…` and
+/// `{a={a=…` is a table in a table, and thousands of them are more than the stack holds; no setting
+/// has more than three levels.
 const DEEPEST: usize = 16;
 
 fn has_a_deep_key(line: &str) -> bool {
     let mut quote = None;
-    let mut dots = 0;
+    let (mut dots, mut brackets) = (0, 0);
     for c in line.chars() {
         match (quote, c) {
             (None, '"' | '\'') => quote = Some(c),
             (None, '.') => dots += 1,
+            (None, '[' | '{') => brackets += 1,
             (None, '#') => break,
             (Some(open), c) if c == open => quote = None,
             _ => {}
         }
     }
-    dots > DEEPEST
+    dots > DEEPEST || brackets > DEEPEST
 }
 
 /// Collects what is wrong while values are read.
@@ -86,8 +88,10 @@ impl<'t> Reader<'t> {
     /// The file's tables and keys; with a syntax error, none.
     pub(crate) fn document(&mut self) -> DeTable<'t> {
         if let Some(at) = self.text.lines().position(has_a_deep_key) {
-            self.problems
-                .push(Problem { line: Some(at + 1), text: format!("a key has more than {DEEPEST} levels") });
+            self.problems.push(Problem {
+                line: Some(at + 1),
+                text: format!("a key or value has more than {DEEPEST} levels"),
+            });
             return DeTable::new();
         }
         match DeTable::parse(self.text) {
@@ -193,5 +197,27 @@ fn describe(value: &DeValue<'_>) -> String {
         DeValue::Datetime(_) => "a date".to_owned(),
         DeValue::Array(_) => "a list".to_owned(),
         DeValue::Table(_) => "a table".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deep_lines_are_refused_before_they_are_parsed() {
+        for (text, is_fine) in [
+            ("[listen]\nsmtp = [\"10.0.0.1:25\", \"[::1]:25\"] # a.b.c\n".to_owned(), true),
+            (format!("x = \"{}\"", "a.[".repeat(500)), true),
+            (format!("\n{}a = 1", "a.".repeat(20_000)), false),
+            (format!("\nx = {}", "{a=".repeat(20_000)), false),
+            (format!("\nx = {}", "[".repeat(20_000)), false),
+        ] {
+            let mut reader = Reader::new(&text);
+            reader.document();
+            let deep: Vec<_> = reader.problems.iter().filter(|p| p.text.contains("levels")).collect();
+            assert_eq!(deep.is_empty(), is_fine, "{}", &text[..20.min(text.len())]);
+            assert!(deep.iter().all(|problem| problem.line == Some(2)));
+        }
     }
 }
