@@ -22,9 +22,10 @@ pub fn session(bytes: &[u8]) {
         let whole = Conversation::new(kind).run([bytes]);
         let size = usize::from(bytes.first().copied().unwrap_or(0) % 32) + 1;
         let cut = Conversation::new(kind).run(bytes.chunks(size));
-        assert_eq!(whole.messages, cut.messages);
-        // What may follow STARTTLS depends on whether it came in the same piece.
+        // What may follow STARTTLS depends on whether it came in the same piece: there it is an
+        // injection, and the connection ends.
         if !whole.tls && !cut.tls && !mentions_starttls(bytes) {
+            assert_eq!(whole.messages, cut.messages);
             assert_eq!(whole.codes(), cut.codes());
         }
     }
