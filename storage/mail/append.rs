@@ -1,4 +1,4 @@
-//! Putting messages into mailboxes: about eight statements for any number of messages.
+//! Putting messages into mailboxes: about eight inserts and updates for any number of messages.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
