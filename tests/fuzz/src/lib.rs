@@ -22,6 +22,9 @@ pub use targets::{TARGETS, Target};
 /// kilobytes each.
 const SLOW: Duration = Duration::from_secs(5);
 
+/// Fewer inputs find nothing: on a slow machine it takes longer.
+const FEWEST: u64 = 200;
+
 /// Runs every seed of a target and then mutations of them for this long; returns how many inputs.
 /// The order is the same in every run, so a failure comes again. With `save`, each input is written
 /// to that file before it is run: a stack overflow leaves no time to do it afterwards.
@@ -34,7 +37,7 @@ pub fn smoke(target: &Target, time: Duration, save: Option<&Path>) -> Result<u64
     loop {
         let input = match seeds.next() {
             Some(seed) => seed,
-            None if started.elapsed() < time => mutator.next(),
+            None if started.elapsed() < time || count < FEWEST => mutator.next(),
             None => return Ok(count),
         };
         if let Some(file) = save {
@@ -48,9 +51,16 @@ pub fn smoke(target: &Target, time: Duration, save: Option<&Path>) -> Result<u64
 /// Runs one input. If it fails, the input is written to a file that can be given to
 /// `hub-fuzz TARGET --input FILE`.
 pub fn run(target: &Target, input: &[u8]) -> Result<()> {
-    let started = Instant::now();
-    let failed = catch_unwind(AssertUnwindSafe(|| (target.run)(input))).is_err();
-    let took = started.elapsed();
+    let once = || {
+        let started = Instant::now();
+        let failed = catch_unwind(AssertUnwindSafe(|| (target.run)(input))).is_err();
+        (failed, started.elapsed())
+    };
+    let (mut failed, mut took) = once();
+    if !failed && took >= SLOW {
+        // Another program may have had the processor.
+        (failed, took) = once();
+    }
     if !failed && took < SLOW {
         return Ok(());
     }
@@ -76,9 +86,7 @@ mod tests {
     fn check(name: &str) {
         let target = TARGETS.iter().find(|target| target.name == name).expect("a target of that name");
         let seconds = std::env::var("HUB_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
-        let count =
-            smoke(target, Duration::from_secs(seconds), None).unwrap_or_else(|error| panic!("{error:#}"));
-        assert!(count > 100, "only {count} inputs: the target is too slow to find anything");
+        smoke(target, Duration::from_secs(seconds), None).unwrap_or_else(|error| panic!("{error:#}"));
     }
 
     /// One test for each target, so that they run side by side and fail by name.
