@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::harness::{Database, Hub, PASSWORD, Random};
+use crate::harness::{Database, Hub, PASSWORD, PATIENCE, Random};
 use crate::imap_client::{Imap, quoted};
 use crate::on_both_databases;
 use crate::smtp_client::Smtp;
@@ -19,6 +19,8 @@ const CYCLES: u64 = 20;
 const SENDERS: u64 = 6;
 const APPENDERS: u64 = 3;
 const TRAVELLERS: usize = 40;
+/// Acknowledgements to wait for before the kill, so that a slow machine shows as much.
+const FIRST: usize = 6;
 const ACCOUNTS: [&str; 3] = ["u0@hub.test", "u1@hub.test", "u2@hub.test"];
 const TRAVELLER: &str = "traveller@hub.test";
 
@@ -64,7 +66,6 @@ fn kill_9_loses_and_doubles_nothing(database: Database) {
         let started = Instant::now();
         hub.launch();
         let restart = started.elapsed();
-        assert!(restart < Duration::from_secs(20), "the restart took {restart:?}");
         let promises = promises.lock().expect("no test thread panicked");
         let last = cycle + 1 == CYCLES;
         let found = verify(&hub, &promises, &mut seen, last);
@@ -76,7 +77,7 @@ fn kill_9_loses_and_doubles_nothing(database: Database) {
     assert!(total > 100, "only {total} messages were acknowledged: the test shows too little");
 }
 
-/// Starts all the load, and kills the server `delay` after the first acknowledgement.
+/// Starts all the load, and kills the server `delay` after the first acknowledgements.
 fn run_until_killed(
     hub: &mut Hub,
     cycle: u64,
@@ -111,7 +112,9 @@ fn run_until_killed(
         scope.spawn(move || {
             let _ = travel(traveller);
         });
-        started.recv_timeout(Duration::from_secs(30)).expect("a first acknowledgement");
+        for _ in 0..FIRST {
+            started.recv_timeout(PATIENCE).expect("a first acknowledgement");
+        }
         std::thread::sleep(delay);
         hub.kill();
     });

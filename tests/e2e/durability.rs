@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::harness::{ALICE, Hub, has_program, message};
+use crate::harness::{ALICE, Hub, PATIENCE, has_program, message};
 use crate::postgres::signal;
 
 /// strace on the server, or `None` if the system forbids it.
@@ -37,7 +37,7 @@ impl Watch {
         let started = Instant::now();
         // Attached once the kernel names a tracer of every thread.
         while !all_threads_are_traced(hub.pid()) {
-            if matches!(strace.try_wait(), Ok(Some(_))) || started.elapsed() > Duration::from_secs(20) {
+            if matches!(strace.try_wait(), Ok(Some(_))) || started.elapsed() > PATIENCE {
                 let _ = writeln!(std::io::stderr(), "SKIPPED: strace may not attach to the server");
                 let _ = strace.kill();
                 return None;

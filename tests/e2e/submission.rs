@@ -9,7 +9,7 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{Certificate, TlsParameters};
 use lettre::{Message, SmtpTransport, Transport};
 
-use crate::harness::{ALICE, BOB, Database, Hub, PASSWORD, message, wait_until};
+use crate::harness::{ALICE, BOB, Database, Hub, PASSWORD, PATIENCE, message, wait_until};
 use crate::on_both_databases;
 use crate::smtp_client::Smtp;
 
@@ -226,8 +226,7 @@ fn a_relay_host_gets_what_goes_outside() {
     let mut smtp = hub.submission(ALICE);
     let sent = message(ALICE, "friend@elsewhere.test", "relayed", ".dots\r\n..\r\nGr\u{fc}\u{df}e\r\n");
     smtp.send(ALICE, &["friend@elsewhere.test", BOB], &sent).expect_code(250);
-    let (envelope, body) =
-        received.recv_timeout(std::time::Duration::from_secs(30)).expect("the relay host got it");
+    let (envelope, body) = received.recv_timeout(PATIENCE).expect("the relay host got it");
     assert_eq!(envelope.len(), 2, "{envelope:?}");
     assert!(envelope[0].starts_with("MAIL FROM:<alice@hub.test>"), "{envelope:?}");
     assert!(envelope[1].starts_with("RCPT TO:<friend@elsewhere.test>"), "{envelope:?}");

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::clients::{configuration, run, seed, state};
-use crate::harness::{ALICE, BOB, Hub, PASSWORD, has_program, message, wait_until};
+use crate::harness::{ALICE, BOB, Hub, PASSWORD, PATIENCE, has_program, message, wait_until};
 
 /// A terminal program in tmux, looked at through its screen.
 struct Terminal {
@@ -57,8 +57,7 @@ impl Terminal {
             if screen.contains(text) == shown {
                 return;
             }
-            let waited = started.elapsed();
-            assert!(waited < Duration::from_secs(30), "{text:?} shown: never {shown}:\n{screen}");
+            assert!(started.elapsed() < PATIENCE, "{text:?} shown: never {shown}:\n{screen}");
             std::thread::sleep(Duration::from_millis(100));
         }
     }

@@ -4,14 +4,12 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-/// Nothing that a test waits for takes longer; a hang becomes an error.
-const TIMEOUT: Duration = Duration::from_secs(30);
+use crate::harness::PATIENCE;
 
 #[derive(Clone)]
 pub(crate) struct Tls(Arc<ClientConfig>);
@@ -35,8 +33,9 @@ impl Stream {
     pub(crate) fn connect(port: u16) -> Self {
         let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a connection");
         socket.set_nodelay(true).expect("nodelay");
-        socket.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
-        socket.set_write_timeout(Some(TIMEOUT)).expect("a timeout");
+        // A hang becomes an error.
+        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        socket.set_write_timeout(Some(PATIENCE)).expect("a timeout");
         Self::Plain(socket)
     }
 
