@@ -7,7 +7,7 @@
 use hub::{Flags, IdSet};
 
 use crate::grammar::date;
-use crate::names;
+use crate::names::{self, Names};
 
 pub(crate) type Buffer = Vec<u8>;
 
@@ -18,9 +18,16 @@ pub(crate) fn number(out: &mut Buffer, number: impl itoa::Integer) {
 /// `string = quoted / literal`: quoted where it can be (RFC 9051 §9: no CR, LF, NUL or 8-bit in it).
 pub(crate) fn string(out: &mut Buffer, text: &[u8]) {
     let quotable = text.len() <= 1000 && text.iter().all(|&b| matches!(b, b' '..=b'~' | b'\t'));
-    if !quotable {
-        return literal(out, text);
-    }
+    if quotable { quoted(out, text) } else { literal(out, text) }
+}
+
+/// The same for a client that takes UTF-8 between the quotes (RFC 9051 §4.3).
+fn utf8_string(out: &mut Buffer, text: &str) {
+    let quotable = text.len() <= 1000 && !text.contains(char::is_control);
+    if quotable { quoted(out, text.as_bytes()) } else { literal(out, text.as_bytes()) }
+}
+
+fn quoted(out: &mut Buffer, text: &[u8]) {
     out.push(b'"');
     for &byte in text {
         if matches!(byte, b'"' | b'\\') {
@@ -43,10 +50,13 @@ pub(crate) fn literal_header(out: &mut Buffer, length: u64) {
     out.extend_from_slice(b"}\r\n");
 }
 
-/// A mailbox name in modified UTF-7, always quoted: Thunderbird's parser of NAMESPACE and mbsync's
-/// of LIST are at their best with that.
-pub(crate) fn mailbox(out: &mut Buffer, name: &str) {
-    string(out, names::encode(name).as_bytes());
+/// A mailbox name, always quoted: Thunderbird's parser of NAMESPACE and mbsync's of LIST are at their
+/// best with that.
+pub(crate) fn mailbox(out: &mut Buffer, name: &str, names: Names) {
+    match names {
+        Names::Utf7 => string(out, names::encode(name).as_bytes()),
+        Names::Utf8 => utf8_string(out, name),
+    }
 }
 
 /// `date-time`, in UTC: `"17-Jul-1996 02:44:25 +0000"`.
@@ -138,7 +148,9 @@ mod tests {
         check("a\r\n* BYE", "{8}\r\na\r\n* BYE");
         check("é", "{2}\r\né");
         check(&"x".repeat(1001), &format!("{{1001}}\r\n{}", "x".repeat(1001)));
-        assert_eq!(written(|out| mailbox(out, "Entwürfe & \"co\"")), "\"Entw&APw-rfe &- \\\"co\\\"\"");
+        let name = "Entwürfe & \"co\"";
+        assert_eq!(written(|out| mailbox(out, name, Names::Utf7)), "\"Entw&APw-rfe &- \\\"co\\\"\"");
+        assert_eq!(written(|out| mailbox(out, name, Names::Utf8)), "\"Entwürfe & \\\"co\\\"\"");
     }
 
     #[test]

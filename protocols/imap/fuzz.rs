@@ -11,19 +11,22 @@ use crate::encode;
 use crate::grammar::command::{Command, Item};
 use crate::grammar::{append_head, append_more, parse};
 use crate::input::{Input, Step};
-use crate::names::MailboxName;
+use crate::names::{MailboxName, Names};
 use crate::render;
 use crate::view::{Expunges, Style, View, write_flags};
 
 /// One command, the heads of APPEND, a mailbox name.
 pub fn grammar(bytes: &[u8]) {
-    let _ = parse(bytes);
-    let _ = append_head(bytes);
     let _ = append_more(bytes);
-    if let Some(name) = MailboxName::parse(bytes) {
-        let mut out = Vec::new();
-        encode::mailbox(&mut out, name.as_str());
-        assert!(out.is_ascii() && !out.contains(&b'\n'), "a name cannot end a line");
+    for names in [Names::Utf7, Names::Utf8] {
+        let _ = parse(bytes, names);
+        let _ = append_head(bytes, names);
+        if let Some(name) = MailboxName::parse(bytes, names) {
+            let mut out = Vec::new();
+            encode::mailbox(&mut out, name.as_str(), names);
+            assert!(names == Names::Utf8 || out.is_ascii());
+            assert!(!out.contains(&b'\n'), "a name cannot end a line");
+        }
     }
 }
 

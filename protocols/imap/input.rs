@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use crate::framing::{Announcement, Event, Framer, Limits};
 use crate::grammar::command::{AppendHead, Command};
 use crate::grammar::{self, AppendPart};
+use crate::names::Names;
 
 /// Before login: a line of 8 KiB carries any SASL response, 1 KiB of literals any name and password.
 const BEFORE_LOGIN: Limits = Limits { line: 8 << 10, literals: 1 << 10 };
@@ -78,6 +79,8 @@ pub(crate) struct Input {
     refusal: Option<Refusal>,
     /// Bytes received from a stranger; `None` once logged in.
     received: Option<usize>,
+    /// How the client writes mailbox names.
+    names: Names,
 }
 
 impl Input {
@@ -89,6 +92,7 @@ impl Input {
             literals: 0,
             refusal: None,
             received: Some(0),
+            names: Names::Utf7,
         }
     }
 
@@ -112,6 +116,11 @@ impl Input {
     pub(crate) fn logged_in(&mut self, line: usize) {
         self.received = None;
         self.limits = Limits { line, literals: LITERALS };
+    }
+
+    /// From the next command on the client writes mailbox names in UTF-8.
+    pub(crate) fn names_are_utf8(&mut self) {
+        self.names = Names::Utf8;
     }
 
     /// The next line is a SASL response or ends IDLE.
@@ -212,7 +221,7 @@ impl Input {
             }
             Mode::Command => {
                 let tag = self.tag();
-                let parsed = grammar::parse(text);
+                let parsed = grammar::parse(text, self.names);
                 self.end_command();
                 Some(match (parsed, tag) {
                     (Ok(command), Some(tag)) => Step::Command { tag, command },
@@ -251,7 +260,7 @@ impl Input {
             return self.drop_literal(announced, Refusal::LiteralBeforeLogin);
         }
         if self.received.is_none() {
-            match grammar::append_head(text) {
+            match grammar::append_head(text, self.names) {
                 Ok(AppendPart::Argument) => {}
                 Ok(AppendPart::Message(head)) => {
                     let tag = self.tag().unwrap_or_default();

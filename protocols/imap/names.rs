@@ -7,42 +7,69 @@ use base64::alphabet::IMAP_MUTF7;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
+/// How mailbox names look on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// Modified UTF-7 (RFC 3501 §5.1.3).
+    #[default]
+    Utf7,
+    /// UTF-8 as it is: the client has enabled IMAP4rev2 (RFC 9051 §5.1) or UTF8=ACCEPT (RFC 6855 §3).
+    Utf8,
+}
+
 /// A mailbox name as the hub knows it: UTF-8 in NFC, levels separated by `/`, the first level
 /// `INBOX` in upper case if it is that in any case (RFC 9051 §5.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MailboxName(String);
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct MailboxName {
+    name: String,
+    /// As the client wrote it, if that differs: for OLDNAME (RFC 9051 §6.3.9.7).
+    written: Option<Box<str>>,
+}
 
 /// Longest name taken from a client, in bytes after decoding.
 const LONGEST: usize = 1000;
 
 impl MailboxName {
     /// Reads a name from the wire. `None` if it is too long, has control characters or is no text.
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
-        let text = decode(bytes)?;
+    pub(crate) fn parse(bytes: &[u8], names: Names) -> Option<Self> {
+        let text = decode(bytes, names)?;
         if text.len() > LONGEST || text.chars().any(char::is_control) {
             return None;
         }
-        Some(Self::from_text(&text))
-    }
-
-    fn from_text(text: &str) -> Self {
-        let text: String = if is_nfc(text) { text.to_owned() } else { text.nfc().collect() };
-        let first = text.split('/').next().unwrap_or_default();
-        if first.eq_ignore_ascii_case("INBOX") {
-            return Self(format!("INBOX{}", &text[first.len()..]));
-        }
-        Self(text)
+        let name = normal(&text);
+        let written = (name != text).then(|| text.into());
+        Some(Self { name, written })
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        &self.name
     }
 
     /// The name without one trailing `/`: CREATE may use it to announce that children will follow
     /// (RFC 9051 §6.3.4).
     pub(crate) fn without_trailing_separator(&self) -> &str {
-        self.0.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(&self.0)
+        self.name.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(&self.name)
     }
+
+    /// What the client wrote, if the hub has another name for it.
+    pub(crate) fn written(&self) -> Option<&str> {
+        self.written.as_deref()
+    }
+}
+
+impl std::fmt::Debug for MailboxName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("MailboxName").field(&self.name).finish()
+    }
+}
+
+fn normal(text: &str) -> String {
+    let text: String = if is_nfc(text) { text.to_owned() } else { text.nfc().collect() };
+    let first = text.split('/').next().unwrap_or_default();
+    if first.eq_ignore_ascii_case("INBOX") {
+        return format!("INBOX{}", &text[first.len()..]);
+    }
+    text
 }
 
 /// Base64 with `,` for `/` and without padding (RFC 3501 §5.1.3).
@@ -54,11 +81,11 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Decodes modified UTF-7. Bytes that are not it are taken as UTF-8, because some clients send
-/// names raw; a stray `&` then stands for itself. `None` if it is neither.
-pub(crate) fn decode(bytes: &[u8]) -> Option<String> {
+/// Decodes a name. Where modified UTF-7 is due, bytes that are not it are taken as UTF-8, because
+/// some clients send names raw; a stray `&` then stands for itself. `None` if it is neither.
+pub(crate) fn decode(bytes: &[u8], names: Names) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
-    if !text.contains('&') {
+    if names == Names::Utf8 || !text.contains('&') {
         return Some(text.to_owned());
     }
     Some(decode_utf7(text).unwrap_or_else(|| text.to_owned()))
@@ -237,7 +264,7 @@ mod tests {
     fn modified_utf7() {
         let check = |name: &str, wire: &str| {
             assert_eq!(encode(name), wire);
-            assert_eq!(decode(wire.as_bytes()).as_deref(), Some(name));
+            assert_eq!(decode(wire.as_bytes(), Names::Utf7).as_deref(), Some(name));
         };
         // RFC 3501 §5.1.3
         check("~peter/mail/台北/日本語", "~peter/mail/&U,BTFw-/&ZeVnLIqe-");
@@ -251,7 +278,8 @@ mod tests {
     #[test]
     fn names_are_normalised() {
         let check = |wire: &[u8], expected: Option<&str>| {
-            assert_eq!(MailboxName::parse(wire).as_ref().map(MailboxName::as_str), expected);
+            let name = MailboxName::parse(wire, Names::Utf7);
+            assert_eq!(name.as_ref().map(MailboxName::as_str), expected);
         };
         check(b"inbox", Some("INBOX"));
         check(b"iNbOx/Sub", Some("INBOX/Sub"));
@@ -264,6 +292,18 @@ mod tests {
         check(b"a\x01b", None);
         check(b"a\xff", None);
         check("x".repeat(1001).as_bytes(), None);
+    }
+
+    #[test]
+    fn names_in_utf8_have_no_escapes() {
+        let check = |wire: &str, expected: &str, written: Option<&str>| {
+            let name = MailboxName::parse(wire.as_bytes(), Names::Utf8).expect("a name");
+            assert_eq!((name.as_str(), name.written()), (expected, written));
+        };
+        check("Entwürfe", "Entwürfe", None);
+        check("Entw&APw-rfe", "Entw&APw-rfe", None);
+        check("inbox", "INBOX", Some("inbox"));
+        check("Entwu\u{308}rfe", "Entwürfe", Some("Entwu\u{308}rfe"));
     }
 
     #[test]
@@ -324,13 +364,14 @@ mod tests {
 
         #[test]
         fn names_survive_the_wire(name in "\\PC{0,20}") {
-            prop_assert_eq!(decode(encode(&name).as_bytes()), Some(name));
+            prop_assert_eq!(decode(encode(&name).as_bytes(), Names::Utf7), Some(name));
         }
 
         #[test]
         fn any_bytes_are_a_name_or_none(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
-            if let Some(name) = MailboxName::parse(&bytes) {
-                prop_assert_eq!(MailboxName::parse(encode(name.as_str()).as_bytes()), Some(name));
+            if let Some(name) = MailboxName::parse(&bytes, Names::Utf7) {
+                let again = MailboxName::parse(encode(name.as_str()).as_bytes(), Names::Utf7).expect("a name");
+                prop_assert_eq!((again.as_str(), again.written()), (name.as_str(), None));
             }
         }
     }

@@ -6,6 +6,7 @@ use hub::{Account, IdSet, Keywords, MailboxId, OpenMailbox, Snapshot};
 
 use crate::grammar::command::Command;
 use crate::limits::Place;
+use crate::names::Names;
 use crate::status::Reply;
 use crate::view::{Expunges, Style, View};
 
@@ -36,6 +37,10 @@ pub(crate) struct User {
     pub(crate) condstore: bool,
     /// The client knows VANISHED (RFC 7162 §3.2.3).
     pub(crate) qresync: bool,
+    /// The client speaks IMAP4rev2 (RFC 9051 appendix A).
+    pub(crate) rev2: bool,
+    /// How the client reads and writes mailbox names.
+    pub(crate) names: Names,
     /// Counts this connection among the account's.
     pub(crate) _place: Place,
 }
@@ -156,6 +161,19 @@ impl Selected {
 }
 
 impl User {
+    /// Who has just logged in.
+    pub(crate) fn new(account: Account, place: Place) -> Self {
+        Self {
+            account,
+            keywords: Arc::default(),
+            condstore: false,
+            qresync: false,
+            rev2: false,
+            names: Names::Utf7,
+            _place: place,
+        }
+    }
+
     /// How unsolicited FETCH responses look for this client.
     pub(crate) fn style(&self) -> Style<'_> {
         Style { keywords: &self.keywords.0, modseq: self.condstore, vanished: self.qresync }

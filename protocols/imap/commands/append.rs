@@ -9,6 +9,7 @@ use hub::{Appended, IdSet, MailboxId, NewMessage, Spool};
 use tracing::info;
 
 use super::flags::bits;
+use super::listing::say_normalised;
 use super::{Failure, Outcome, target};
 use crate::conversation::Conversation;
 use crate::encode;
@@ -108,7 +109,9 @@ async fn allow(
     let user = c.session.user()?;
     let account = user.account.id();
     if let Some(name) = &head.mailbox {
-        arrived.mailbox = Some(target(&user.account, name).await?.id);
+        let info = target(&user.account, name).await?;
+        arrived.mailbox = Some(info.id);
+        say_normalised(c, name, &info.path).await?;
     }
     if size == 0 {
         // RFC 3502 §3: so a client gives up.

@@ -155,9 +155,7 @@ async fn enter(c: &mut Conversation, name: &str, result: hub::Result<Account>, s
     };
     let tls = c.link.transport().is_some_and(Transport::is_tls);
     info!(conn, ?peer, twin = %account.handle(), tls, duration_ms, "logged in");
-    let user =
-        User { account, keywords: Default::default(), condstore: false, qresync: false, _place: place };
-    c.session.state = State::Authenticated(user);
+    c.session.state = State::Authenticated(User::new(account, place));
     c.link.input.logged_in(c.service.settings.line_length);
     let code = format!("CAPABILITY {}", c.capabilities());
     Ok(Reply { kind: Kind::Ok, code: Some(code.into()), text: "Logged in".into() })

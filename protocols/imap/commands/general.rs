@@ -6,6 +6,7 @@ use super::Outcome;
 use crate::conversation::Conversation;
 use crate::encode;
 use crate::link::Stop;
+use crate::names::Names;
 use crate::session::State;
 use crate::status::Reply;
 
@@ -39,6 +40,13 @@ pub(super) fn enable(c: &mut Conversation, names: &[String]) -> Outcome {
             "QRESYNC" => {
                 user.condstore = true;
                 user.qresync = true;
+            }
+            "IMAP4REV2" => {
+                user.rev2 = true;
+                user.names = Names::Utf8;
+                c.link.input.names_are_utf8();
+                enabled.push_str(" IMAP4rev2");
+                continue;
             }
             _ => continue,
         }

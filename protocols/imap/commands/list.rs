@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use hub::{MailboxInfo, Role};
+use hub::MailboxInfo;
 
 use super::Outcome;
+use super::listing::{Extended, Listing, attribute};
 use super::mailboxes::status_line;
 use crate::conversation::Conversation;
-use crate::encode::{self, Buffer};
 use crate::grammar::command::{List, StatusItem};
 use crate::names::Pattern;
 use crate::status::Reply;
@@ -27,7 +27,10 @@ pub(super) async fn list(c: &mut Conversation, list: List) -> Outcome {
         return Ok(Reply::ok("That is all"));
     }
     let append_limit = c.service.settings.message_size;
-    let account = c.session.user()?.account.clone();
+    let user = c.session.user()?;
+    let (account, wire_names) = (user.account.clone(), user.names);
+    // RFC 5258 §3: \NonExistent is for clients that asked in its words; others know \Noselect.
+    let missing = if list.extended || user.rev2 { "\\NonExistent" } else { "\\Noselect" };
     let infos = account.messages().mailboxes().await?;
     let subscriptions =
         if list.select_subscribed { account.messages().subscriptions().await? } else { Vec::new() };
@@ -35,12 +38,19 @@ pub(super) async fn list(c: &mut Conversation, list: List) -> Outcome {
     let matching = matching(&names, &list).await;
     for (path, childinfo) in chosen(&names, &matching, &list) {
         let name = &names[path];
-        write_list(&mut c.link.out, "LIST", path, name, &list, childinfo);
+        let listing = Listing {
+            path,
+            info: name.info,
+            missing,
+            subscribed: name.subscribed && (list.return_subscribed || list.select_subscribed),
+            extended: if childinfo { Extended::ChildInfo(selected_by(&list)) } else { Extended::Nothing },
+        };
+        listing.write(&mut c.link.out, "LIST", wire_names);
         // RFC 5819 §2: right behind its LIST line (stalwartlabs/stalwart#1129).
         if let (Some(items), Some(info)) = (&list.status, name.info)
             && info.selectable
         {
-            let line = status_line(&account, info, items, append_limit).await?;
+            let line = status_line(&account, info, items, append_limit, wire_names).await?;
             c.link.out.extend_from_slice(&line);
         }
         c.link.relieve().await?;
@@ -49,6 +59,12 @@ pub(super) async fn list(c: &mut Conversation, list: List) -> Outcome {
         c.session.user()?.condstore = true;
     }
     Ok(Reply::ok("That is all"))
+}
+
+/// The selection options that names below one may fulfil, as CHILDINFO repeats them.
+fn selected_by(list: &List) -> Vec<&'static str> {
+    let options = [(list.select_subscribed, "SUBSCRIBED"), (list.select_special_use, "SPECIAL-USE")];
+    options.into_iter().filter_map(|(selected, option)| selected.then_some(option)).collect()
 }
 
 /// All mailboxes and subscriptions by name; if `with_parents`, also the names above subscriptions.
@@ -127,7 +143,9 @@ pub(super) async fn lsub(c: &mut Conversation, reference: &str, pattern: &str) -
         c.link.say("* LSUB (\\Noselect) \"/\" \"\"");
         return Ok(Reply::ok("That is all"));
     }
-    let messages = c.session.user()?.account.messages();
+    let user = c.session.user()?;
+    let wire_names = user.names;
+    let messages = user.account.messages();
     let infos = messages.mailboxes().await?;
     let subscriptions = messages.subscriptions().await?;
     let infos: BTreeMap<&str, &MailboxInfo> = infos.iter().map(|info| (info.path.as_str(), info)).collect();
@@ -138,14 +156,15 @@ pub(super) async fn lsub(c: &mut Conversation, reference: &str, pattern: &str) -
         }
     }
     let pattern = Pattern::new(reference, pattern);
-    let options = List::default();
     for (path, subscribed) in names {
         if !pattern.matches(path) {
             continue;
         }
         // The parent of a subscribed name that is not subscribed itself shows as \Noselect.
         let info = infos.get(path).copied().filter(|_| subscribed);
-        write_list(&mut c.link.out, "LSUB", path, &Name { info, subscribed }, &options, false);
+        let listing =
+            Listing { path, info, missing: "\\Noselect", subscribed: false, extended: Extended::Nothing };
+        listing.write(&mut c.link.out, "LSUB", wire_names);
         c.link.relieve().await?;
     }
     Ok(Reply::ok("That is all"))
@@ -154,66 +173,4 @@ pub(super) async fn lsub(c: &mut Conversation, reference: &str, pattern: &str) -
 /// `a` and `a/b` of `a/b/c`.
 fn parents(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| &path[..at])
-}
-
-/// `* LIST (attributes) "/" name [("CHILDINFO" (…))]`
-fn write_list(out: &mut Buffer, response: &str, path: &str, name: &Name<'_>, list: &List, childinfo: bool) {
-    out.extend_from_slice(b"* ");
-    out.extend_from_slice(response.as_bytes());
-    out.extend_from_slice(b" (");
-    let start = out.len();
-    let mut attribute = |text: &str| {
-        if out.len() > start {
-            out.push(b' ');
-        }
-        out.extend_from_slice(text.as_bytes());
-    };
-    match name.info {
-        // RFC 5258 §3: \NonExistent is for clients that asked in its words; others know \Noselect.
-        None if list.extended => attribute("\\NonExistent"),
-        None => attribute("\\Noselect"),
-        Some(info) => {
-            if !info.selectable {
-                attribute("\\Noselect");
-            }
-            attribute(if info.has_children { "\\HasChildren" } else { "\\HasNoChildren" });
-            // In every LIST, asked for or not: macOS Mail never asks but uses them (mjl-/mox#66).
-            if let Some(role) = self::attribute(info.role) {
-                attribute(role);
-            }
-        }
-    }
-    if name.subscribed && (list.return_subscribed || list.select_subscribed) {
-        attribute("\\Subscribed");
-    }
-    out.extend_from_slice(b") \"/\" ");
-    encode::mailbox(out, path);
-    if childinfo {
-        out.extend_from_slice(b" (\"CHILDINFO\" (");
-        let start = out.len();
-        for (chosen, word) in
-            [(list.select_subscribed, "SUBSCRIBED"), (list.select_special_use, "SPECIAL-USE")]
-        {
-            if chosen {
-                if out.len() > start {
-                    out.push(b' ');
-                }
-                encode::string(out, word.as_bytes());
-            }
-        }
-        out.extend_from_slice(b"))");
-    }
-    out.extend_from_slice(b"\r\n");
-}
-
-/// RFC 6154 §2. `\Drafts` has an s, the flag has none (mjl-/mox 8c2814d).
-fn attribute(role: Option<Role>) -> Option<&'static str> {
-    match role? {
-        Role::Archive => Some("\\Archive"),
-        Role::Drafts => Some("\\Drafts"),
-        Role::Inbox => None,
-        Role::Junk => Some("\\Junk"),
-        Role::Sent => Some("\\Sent"),
-        Role::Trash => Some("\\Trash"),
-    }
 }

@@ -3,10 +3,11 @@
 use hub::{Account, Flags, MailboxInfo, Role};
 
 use super::Outcome;
+use super::listing::say_normalised;
 use crate::conversation::Conversation;
 use crate::encode::{self, Buffer};
 use crate::grammar::command::StatusItem;
-use crate::names::MailboxName;
+use crate::names::{MailboxName, Names};
 use crate::status::Reply;
 
 /// RFC 9051 §6.3.4, RFC 6154 §3.
@@ -21,6 +22,7 @@ pub(super) async fn create(c: &mut Conversation, mailbox: &MailboxName, uses: &[
         return Err(Reply::no("USEATTR", "Another mailbox has this use").into());
     }
     let info = messages.create(mailbox.without_trailing_separator(), role).await?;
+    say_normalised(c, mailbox, &info.path).await?;
     Ok(Reply::ok("Created").with_code(format!("MAILBOXID (M{})", info.id)))
 }
 
@@ -38,13 +40,20 @@ fn role(name: &str) -> Option<Role> {
 /// RFC 9051 §6.3.5.
 pub(super) async fn delete(c: &mut Conversation, mailbox: &MailboxName) -> Outcome {
     c.session.user()?.account.messages().delete(mailbox.as_str()).await?;
+    say_normalised(c, mailbox, mailbox.as_str()).await?;
     Ok(Reply::ok("Deleted"))
 }
 
 /// RFC 9051 §6.3.6.
 pub(super) async fn rename(c: &mut Conversation, from: &MailboxName, to: &MailboxName) -> Outcome {
     let messages = c.session.user()?.account.messages();
-    messages.rename(from.without_trailing_separator(), to.without_trailing_separator()).await?;
+    let new = to.without_trailing_separator();
+    messages.rename(from.without_trailing_separator(), new).await?;
+    if from.written().is_some() {
+        say_normalised(c, from, new).await?;
+    } else {
+        say_normalised(c, to, new).await?;
+    }
     Ok(Reply::ok("Renamed"))
 }
 
@@ -65,7 +74,7 @@ pub(super) async fn status(c: &mut Conversation, mailbox: &MailboxName, items: &
     }
     // RFC 7162 §3.1: asking for it means to know it.
     user.condstore |= items.contains(&StatusItem::HighestModseq);
-    let line = status_line(&user.account, &info, items, limit).await?;
+    let line = status_line(&user.account, &info, items, limit, user.names).await?;
     c.link.out.extend_from_slice(&line);
     Ok(Reply::ok("That is all"))
 }
@@ -76,6 +85,7 @@ pub(super) async fn status_line(
     info: &MailboxInfo,
     items: &[StatusItem],
     append_limit: u64,
+    names: Names,
 ) -> hub::Result<Buffer> {
     let mut deleted = (0u64, 0u64);
     if items.iter().any(|item| matches!(item, StatusItem::Deleted | StatusItem::DeletedStorage)) {
@@ -86,7 +96,7 @@ pub(super) async fn status_line(
         }
     }
     let mut out = b"* STATUS ".to_vec();
-    encode::mailbox(&mut out, &info.path);
+    encode::mailbox(&mut out, &info.path, names);
     out.extend_from_slice(b" (");
     for (n, item) in items.iter().enumerate() {
         let (name, value) = match item {

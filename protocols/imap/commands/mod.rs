@@ -8,6 +8,7 @@ pub(crate) mod flags;
 mod general;
 pub(crate) mod idle;
 mod list;
+pub(crate) mod listing;
 mod mailboxes;
 mod quota;
 mod search;

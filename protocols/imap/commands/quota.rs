@@ -16,10 +16,11 @@ pub(super) async fn get_quota(c: &mut Conversation, root: &[u8]) -> Outcome {
 
 /// RFC 9208 §4.1.2. The mailbox need not exist: a client asks before it creates one.
 pub(super) async fn get_quota_root(c: &mut Conversation, mailbox: &MailboxName) -> Outcome {
-    let limited = c.session.user()?.account.quota().await?.1.is_some();
+    let user = c.session.user()?;
+    let (limited, names) = (user.account.quota().await?.1.is_some(), user.names);
     let out = &mut c.link.out;
     out.extend_from_slice(b"* QUOTAROOT ");
-    encode::mailbox(out, mailbox.as_str());
+    encode::mailbox(out, mailbox.as_str(), names);
     out.extend_from_slice(if limited { b" \"\"\r\n" } else { b"\r\n" });
     say_quota(c).await?;
     Ok(Reply::ok("That is all"))

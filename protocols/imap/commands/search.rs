@@ -16,7 +16,9 @@ pub(super) async fn search(c: &mut Conversation, tag: &str, search: Search) -> O
     // What has been delivered by now is found: the client hears of it first.
     c.tell_of_arrivals().await?;
     let (user, selected) = c.session.selected()?;
-    let saves = search.returns.is_some_and(|returns| returns.save);
+    // RFC 9051 §6.4.4: IMAP4rev2 has no SEARCH response.
+    let returns = search.returns.or(user.rev2.then_some(Returns { all: true, ..Returns::default() }));
+    let saves = returns.is_some_and(|returns| returns.save);
     let criterion = match compile(user, selected, &search.key).await {
         Ok(criterion) => criterion,
         Err(failure) => {
@@ -49,7 +51,7 @@ pub(super) async fn search(c: &mut Conversation, tag: &str, search: Search) -> O
             Some(Found { number, uid, modseq: record.modseq })
         })
         .collect();
-    match search.returns {
+    match returns {
         None => write_search(&mut c.link.out, &found, mentions_modseq),
         Some(returns) => {
             if returns.save {

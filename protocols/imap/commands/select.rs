@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hub::{IdSet, Snapshot};
 
 use super::general::ok_with_number;
+use super::listing::{Extended, Listing};
 use super::{Outcome, fetch, flags};
 use crate::conversation::Conversation;
 use crate::encode;
@@ -40,11 +41,23 @@ pub(super) async fn select(c: &mut Conversation, select: Select) -> Outcome {
     flags::write_flags(out, &keywords, select.read_only);
     out.extend_from_slice(b"* ");
     encode::number(out, base.len());
-    // Nothing is ever \Recent: two sessions must not both be told so of one message, and no client
-    // needs it (RFC 9051 has dropped it).
-    out.extend_from_slice(b" EXISTS\r\n* 0 RECENT\r\n");
-    if let Some(index) = base.first_unseen() {
-        ok_with_number(out, "UNSEEN", u64::from(index) + 1, "The first message that is not seen");
+    out.extend_from_slice(b" EXISTS\r\n");
+    if user.rev2 {
+        let listing = Listing {
+            path: &info.path,
+            info: Some(&info),
+            missing: "",
+            subscribed: false,
+            extended: select.mailbox.written().map_or(Extended::Nothing, Extended::OldName),
+        };
+        listing.write(out, "LIST", user.names);
+    } else {
+        // Nothing is ever \Recent: two sessions must not both be told so of one message, and no client
+        // needs it (RFC 9051 has dropped it, and UNSEEN too).
+        out.extend_from_slice(b"* 0 RECENT\r\n");
+        if let Some(index) = base.first_unseen() {
+            ok_with_number(out, "UNSEEN", u64::from(index) + 1, "The first message that is not seen");
+        }
     }
     ok_with_number(out, "UIDVALIDITY", base.uid_validity.into(), "The UIDs are valid");
     ok_with_number(out, "UIDNEXT", base.uid_next.into(), "The next UID at least");

@@ -2,7 +2,8 @@
 
 use super::command::{AppendHead, FlagList};
 use super::cursor::Cursor;
-use super::{Error, LIST_LIMIT, Result, date, flag, mailbox};
+use super::{Error, LIST_LIMIT, Result, date, flag};
+use crate::names::{MailboxName, Names};
 
 /// How a command line that is ended by a literal's announcement looks like.
 #[derive(Debug)]
@@ -14,9 +15,9 @@ pub(crate) enum AppendPart {
 }
 
 /// Looks at `tag SP "APPEND" …` up to and including a literal's announcement.
-pub(crate) fn append_head(text: &[u8]) -> Result<AppendPart> {
+pub(crate) fn append_head(text: &[u8], names: Names) -> Result<AppendPart> {
     let Some((_, arguments)) = super::split_tag(text) else { return Ok(AppendPart::Argument) };
-    let mut cursor = Cursor::new(arguments);
+    let mut cursor = Cursor::with_names(arguments, names);
     if !cursor.eat_keyword("APPEND") {
         return Ok(AppendPart::Argument);
     }
@@ -24,7 +25,7 @@ pub(crate) fn append_head(text: &[u8]) -> Result<AppendPart> {
     if is_announcement(cursor.rest()) {
         return Ok(AppendPart::Argument);
     }
-    let mailbox = Some(mailbox(&mut cursor)?);
+    let mailbox = Some(cursor.mailbox()?);
     options(&mut cursor, mailbox).map(AppendPart::Message)
 }
 
@@ -39,7 +40,7 @@ pub(crate) fn append_more(text: &[u8]) -> Result<Option<AppendHead>> {
 }
 
 /// `[SP flag-list] [SP date-time] SP literal` and nothing behind the announcement.
-fn options(cursor: &mut Cursor<'_>, mailbox: Option<crate::names::MailboxName>) -> Result<AppendHead> {
+fn options(cursor: &mut Cursor<'_>, mailbox: Option<MailboxName>) -> Result<AppendHead> {
     cursor.space()?;
     let mut flags = FlagList::default();
     if cursor.peek() == Some(b'(') {

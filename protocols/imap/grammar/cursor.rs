@@ -3,16 +3,26 @@
 use std::borrow::Cow;
 
 use super::{Error, Result};
+use crate::names::{MailboxName, Names, decode};
+
+/// Longest LIST pattern or reference, in bytes after decoding.
+const LONGEST_PATTERN: usize = 1000;
 
 /// Reads tokens from the front. Never looks past the end, never panics.
 #[derive(Clone)]
 pub(super) struct Cursor<'a> {
     rest: &'a [u8],
+    names: Names,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(text: &'a [u8]) -> Self {
-        Self { rest: text }
+        Self::with_names(text, Names::Utf7)
+    }
+
+    /// A cursor that reads mailbox names as the client writes them.
+    pub(super) fn with_names(text: &'a [u8], names: Names) -> Self {
+        Self { rest: text, names }
     }
 
     pub(super) fn rest(&self) -> &'a [u8] {
@@ -102,7 +112,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// `list-mailbox = 1*list-char / string`: an astring that may hold wildcards.
-    pub(super) fn list_mailbox(&mut self) -> Result<Cow<'a, [u8]>> {
+    fn list_mailbox(&mut self) -> Result<Cow<'a, [u8]>> {
         match self.peek() {
             Some(b'"' | b'{' | b'~') => self.string(),
             _ => match self.take_while(|b| is_atom_char(b) || matches!(b, b']' | b'%' | b'*')) {
@@ -110,6 +120,27 @@ impl<'a> Cursor<'a> {
                 pattern => Ok(Cow::Borrowed(pattern)),
             },
         }
+    }
+
+    /// `mailbox = "INBOX" / astring`
+    pub(super) fn mailbox(&mut self) -> Result<MailboxName> {
+        MailboxName::parse(&self.astring()?, self.names).ok_or(Error::Name)
+    }
+
+    /// The reference of LIST: any beginning of a name.
+    pub(super) fn reference(&mut self) -> Result<String> {
+        let bytes = self.astring()?;
+        self.pattern_text(&bytes)
+    }
+
+    /// `list-mailbox`, decoded.
+    pub(super) fn pattern(&mut self) -> Result<String> {
+        let bytes = self.list_mailbox()?;
+        self.pattern_text(&bytes)
+    }
+
+    fn pattern_text(&self, bytes: &[u8]) -> Result<String> {
+        decode(bytes, self.names).filter(|text| text.len() <= LONGEST_PATTERN).ok_or(Error::Name)
     }
 
     /// `string = quoted / literal`

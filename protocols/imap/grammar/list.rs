@@ -2,8 +2,7 @@
 
 use super::command::{Command, List, StatusItem};
 use super::cursor::Cursor;
-use super::{Error, Result, mailbox};
-use crate::names::decode;
+use super::{Error, Result};
 
 /// Most patterns of one LIST.
 const PATTERN_LIMIT: usize = 20;
@@ -30,13 +29,13 @@ pub(super) fn list(cursor: &mut Cursor<'_>) -> Result<List> {
         }
         cursor.space()?;
     }
-    list.reference = text(&cursor.astring()?)?;
+    list.reference = cursor.reference()?;
     cursor.space()?;
     if cursor.peek() == Some(b'(') {
         list.extended = true;
-        list.patterns = cursor.list(PATTERN_LIMIT, |cursor| text(&cursor.list_mailbox()?))?;
+        list.patterns = cursor.list(PATTERN_LIMIT, Cursor::pattern)?;
     } else {
-        list.patterns.push(text(&cursor.list_mailbox()?)?);
+        list.patterns.push(cursor.pattern()?);
     }
     cursor.spaces();
     if !cursor.is_at_end() {
@@ -62,10 +61,6 @@ pub(super) fn list(cursor: &mut Cursor<'_>) -> Result<List> {
     Ok(list)
 }
 
-fn text(name: &[u8]) -> Result<String> {
-    decode(name).filter(|name| name.len() <= 1000).ok_or(Error::Name)
-}
-
 /// `"(" status-att *(SP status-att) ")"`
 pub(super) fn status_items(cursor: &mut Cursor<'_>) -> Result<Vec<StatusItem>> {
     cursor.list(32, |cursor| {
@@ -89,7 +84,7 @@ pub(super) fn status_items(cursor: &mut Cursor<'_>) -> Result<Vec<StatusItem>> {
 /// `create = "CREATE" SP mailbox [SP "(" "USE" SP "(" [use-attr *(SP use-attr)] ")" ")"]`
 pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Command> {
     cursor.space()?;
-    let mailbox = mailbox(cursor)?;
+    let mailbox = cursor.mailbox()?;
     let mut uses = Vec::new();
     cursor.spaces();
     if cursor.peek() == Some(b'(') {

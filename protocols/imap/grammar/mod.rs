@@ -1,8 +1,8 @@
 //! The grammar of commands (RFC 9051 §9, RFC 3501 §9 and extensions): text → [`Command`].
 //!
 //! `imap-codec` decodes what it knows ([`codec`]). The commands whose grammar was extended in ways
-//! it does not know, or that clients send in forms it refuses, are read here: LIST with selection and
-//! return options, STATUS, CREATE … USE, SEARCH with RETURN, `$` and deep nesting, FETCH with
+//! it does not know, or that clients send in forms it refuses, are read here: all that name mailboxes,
+//! SEARCH with RETURN, `$` and deep nesting, FETCH with
 //! RFC822.PEEK, EMAILID and CHANGEDSINCE 0, STORE, COPY and MOVE with `$`, and the head of APPEND,
 //! whose literals are never in memory. Tests hold both to the same meaning where both accept.
 
@@ -13,6 +13,7 @@ mod cursor;
 pub(crate) mod date;
 mod fetch;
 mod list;
+mod mailbox;
 mod search;
 
 pub(crate) use append::{AppendPart, append_head, append_more};
@@ -22,7 +23,7 @@ use command::{Change, Command, FlagList, SequenceSet, Store};
 use cursor::Cursor;
 use hub::Flags;
 
-use crate::names::MailboxName;
+use crate::names::Names;
 
 /// Why a command was not understood. Never repeats what the client sent: before login it could be
 /// a browser talking to us for somebody else.
@@ -56,10 +57,10 @@ pub(crate) fn split_tag(text: &[u8]) -> Option<(&str, &[u8])> {
     }
 }
 
-/// Parses a whole command, literals inline, its CRLF included.
-pub(crate) fn parse(text: &[u8]) -> Result<Command> {
+/// Parses a whole command, literals inline, its CRLF included; mailbox names are written as `names`.
+pub(crate) fn parse(text: &[u8], names: Names) -> Result<Command> {
     let (_, arguments) = split_tag(text).ok_or(Error::Bad("A tag is missing"))?;
-    let mut cursor = Cursor::new(arguments);
+    let mut cursor = Cursor::with_names(arguments, names);
     let Ok(verb) = cursor.keyword() else { return Err(Error::Bad("A command is missing")) };
     let uid = verb == "UID";
     let verb = if uid {
@@ -76,7 +77,7 @@ pub(crate) fn parse(text: &[u8]) -> Result<Command> {
             cursor.space()?;
             let set = sequence_set(&mut cursor)?;
             cursor.space()?;
-            Command::Copy { set, uid, mailbox: mailbox(&mut cursor)?, moves: verb == "MOVE" }
+            Command::Copy { set, uid, mailbox: cursor.mailbox()?, moves: verb == "MOVE" }
         }
         ("EXPUNGE", true) => {
             cursor.space()?;
@@ -84,10 +85,16 @@ pub(crate) fn parse(text: &[u8]) -> Result<Command> {
         }
         (_, true) => return Err(Error::Bad("Unknown UID command")),
         ("CREATE", _) => list::create(&mut cursor)?,
+        ("DELETE", _) => mailbox::delete(&mut cursor)?,
+        ("EXAMINE" | "SELECT", _) => mailbox::select(&mut cursor, verb == "EXAMINE")?,
+        ("GETQUOTAROOT", _) => mailbox::get_quota_root(&mut cursor)?,
         ("LIST", _) => Command::List(list::list(&mut cursor)?),
+        ("LSUB", _) => mailbox::lsub(&mut cursor)?,
+        ("RENAME", _) => mailbox::rename(&mut cursor)?,
+        ("SUBSCRIBE" | "UNSUBSCRIBE", _) => mailbox::subscribe(&mut cursor, verb == "SUBSCRIBE")?,
         ("STATUS", _) => {
             cursor.space()?;
-            let mailbox = mailbox(&mut cursor)?;
+            let mailbox = cursor.mailbox()?;
             cursor.space()?;
             Command::Status { mailbox, items: list::status_items(&mut cursor)? }
         }
@@ -104,10 +111,6 @@ pub(crate) fn may_have_literal_before_login(text: &[u8]) -> bool {
     let Some((_, arguments)) = split_tag(text) else { return false };
     let verb = Cursor::new(arguments).keyword().unwrap_or_default();
     matches!(verb.as_str(), "AUTHENTICATE" | "ID" | "LOGIN")
-}
-
-fn mailbox(cursor: &mut Cursor<'_>) -> Result<MailboxName> {
-    MailboxName::parse(&cursor.astring()?).ok_or(Error::Name)
 }
 
 /// `sequence-set = (seq-number / seq-range) *("," …) / "$"`

@@ -1,5 +1,6 @@
 use super::command::*;
 use super::*;
+use crate::names::MailboxName;
 use imap_codec::CommandCodec;
 use imap_codec::decode::Decoder;
 use imap_types::command::{CommandBody, FetchModifier, StoreModifier};
@@ -7,12 +8,34 @@ use imap_types::fetch::{
     Macro, MacroOrMessageDataItemNames as Items, MessageDataItemName as Name, Section as CodecSection,
 };
 use imap_types::flag::{Flag, StoreResponse, StoreType};
+use imap_types::mailbox::Mailbox;
 use imap_types::search::SearchKey;
+use imap_types::sequence::{SeqOrUid, Sequence, SequenceSet as CodecSet};
 use imap_types::status::StatusDataItemName;
 use proptest::prelude::*;
 
 fn parsed(text: &str) -> Result<Command> {
-    parse(format!("a1 {text}\r\n").as_bytes())
+    parse(format!("a1 {text}\r\n").as_bytes(), Names::Utf7)
+}
+
+fn codec_set(set: &CodecSet) -> SequenceSet {
+    let number = |number: &SeqOrUid| match number {
+        SeqOrUid::Value(value) => value.get(),
+        SeqOrUid::Asterisk => SequenceSet::LAST,
+    };
+    let ranges = set.0.as_ref().iter().map(|sequence| match sequence {
+        Sequence::Single(one) => (number(one), number(one)),
+        Sequence::Range(first, last) => (number(first), number(last)),
+    });
+    SequenceSet::Ranges(ranges.collect())
+}
+
+fn codec_name(mailbox: &Mailbox<'_>) -> Option<MailboxName> {
+    let bytes = match mailbox {
+        Mailbox::Inbox => b"INBOX",
+        Mailbox::Other(other) => other.inner().as_ref(),
+    };
+    MailboxName::parse(bytes, Names::Utf7)
 }
 
 /// What `imap-codec` makes of a command that our own grammar reads too; `None` if it refuses it.
@@ -30,7 +53,7 @@ fn by_codec(text: &str) -> Option<Command> {
                 Items::MessageDataItemNames(names) => names.iter().map(item).collect::<Option<_>>()?,
             };
             let mut fetch =
-                Fetch { set: codec::set(&sequence_set), uid, items, changed_since: None, vanished: false };
+                Fetch { set: codec_set(&sequence_set), uid, items, changed_since: None, vanished: false };
             for modifier in modifiers {
                 match modifier {
                     FetchModifier::ChangedSince(modseq) => fetch.changed_since = Some(modseq.get()),
@@ -40,7 +63,7 @@ fn by_codec(text: &str) -> Option<Command> {
             Command::Fetch(fetch)
         }
         CommandBody::Store { sequence_set, kind, response, flags, uid, modifiers } => Command::Store(Store {
-            set: codec::set(&sequence_set),
+            set: codec_set(&sequence_set),
             uid,
             change: match kind {
                 StoreType::Add => Change::Add,
@@ -54,23 +77,15 @@ fn by_codec(text: &str) -> Option<Command> {
                 .next_back(),
             flags: flag_list(&flags),
         }),
-        CommandBody::Copy { sequence_set, mailbox, uid } => Command::Copy {
-            set: codec::set(&sequence_set),
-            uid,
-            mailbox: codec::name(&mailbox).ok()?,
-            moves: false,
-        },
-        CommandBody::Move { sequence_set, mailbox, uid } => Command::Copy {
-            set: codec::set(&sequence_set),
-            uid,
-            mailbox: codec::name(&mailbox).ok()?,
-            moves: true,
-        },
-        CommandBody::ExpungeUid { sequence_set } => {
-            Command::Expunge { uids: Some(codec::set(&sequence_set)) }
+        CommandBody::Copy { sequence_set, mailbox, uid } => {
+            Command::Copy { set: codec_set(&sequence_set), uid, mailbox: codec_name(&mailbox)?, moves: false }
         }
+        CommandBody::Move { sequence_set, mailbox, uid } => {
+            Command::Copy { set: codec_set(&sequence_set), uid, mailbox: codec_name(&mailbox)?, moves: true }
+        }
+        CommandBody::ExpungeUid { sequence_set } => Command::Expunge { uids: Some(codec_set(&sequence_set)) },
         CommandBody::Status { mailbox, item_names } => Command::Status {
-            mailbox: codec::name(&mailbox).ok()?,
+            mailbox: codec_name(&mailbox)?,
             items: item_names.iter().map(status_item).collect::<Option<_>>()?,
         },
         CommandBody::Search { charset: _, criteria, uid } => {
@@ -176,7 +191,7 @@ fn key(key: &SearchKey<'_>) -> Option<Key> {
             let mut keys = keys.as_ref().iter().map(self::key).collect::<Option<Vec<_>>>()?;
             Some(if keys.len() == 1 { keys.remove(0) } else { Key::And(keys) })
         }
-        SearchKey::SequenceSet(set) => Some(Key::Sequence(codec::set(set))),
+        SearchKey::SequenceSet(set) => Some(Key::Sequence(codec_set(set))),
         SearchKey::All | SearchKey::Old => Some(Key::All),
         SearchKey::New | SearchKey::Recent => Some(Key::Never),
         SearchKey::Answered => Some(Key::Flags(Flags::ANSWERED)),
@@ -209,7 +224,7 @@ fn key(key: &SearchKey<'_>) -> Option<Key> {
         SearchKey::Smaller(size) => Some(Key::Smaller(u64::from(*size))),
         SearchKey::Not(inner) => not(self::key(inner)?),
         SearchKey::Or(a, b) => Some(Key::Or(Box::new(self::key(a)?), Box::new(self::key(b)?))),
-        SearchKey::Uid(set) => Some(Key::Uid(codec::set(set))),
+        SearchKey::Uid(set) => Some(Key::Uid(codec_set(set))),
         _ => None,
     }
 }
@@ -315,6 +330,11 @@ fn commands_of_the_codec() {
         "SELECT INBOX (QRESYNC (67890007 20050715194045000 41,43:211,214:541))",
         "Resync { uid_validity: 67890007, modseq: 20050715194045000, known: Some(Ranges([(41, 41), (43, 211), (214, 541)]))",
     );
+    check("SELECT a (QRESYNC (1 2 1:9 (1,3 5,7)) CONDSTORE)", "known: Some(Ranges([(1, 9)]))");
+    check(
+        "SELECT a (QRESYNC (1 2 (1 5)))",
+        "condstore: false, qresync: Some(Resync { uid_validity: 1, modseq: 2, known: None",
+    );
     check("ENABLE CONDSTORE X-UNKNOWN", "[\"CONDSTORE\", \"X-UNKNOWN\"]");
     check("ID (\"name\" \"Thunderbird\" \"os\" NIL)", "(\"name\", \"Thunderbird\"), (\"os\", \"\")");
     check("ID NIL", "Id([])");
@@ -362,12 +382,14 @@ fn malformed_commands_are_refused_without_echo() {
     check("UID NOOP", Error::Bad("Unknown UID command"));
     check("XYZZY <script>", Error::Bad("Unknown command or malformed arguments"));
     check("SELECT {2}\r\na\x01", Error::Name);
-    check("SELECT a b c", Error::Bad("Unknown command or malformed arguments"));
+    check("SELECT a b c", Error::Bad("There is more than the command takes"));
+    check("SELECT a (X)", Error::Bad("Unknown SELECT parameter"));
+    check("SELECT a (QRESYNC (1 2 3", Error::Bad("A parenthesis is missing"));
     check("LOGOUT now", Error::Bad("Unknown command or malformed arguments"));
-    assert_eq!(parse(b"\r\n").expect_err("no tag"), Error::Bad("A tag is missing"));
-    assert_eq!(parse(b"a\r\n").expect_err("no command"), Error::Bad("A command is missing"));
+    assert_eq!(parse(b"\r\n", Names::Utf7).expect_err("no tag"), Error::Bad("A tag is missing"));
+    assert_eq!(parse(b"a\r\n", Names::Utf7).expect_err("no command"), Error::Bad("A command is missing"));
     assert_eq!(
-        parse(b"GET / HTTP/1.1\r\n").expect_err("HTTP"),
+        parse(b"GET / HTTP/1.1\r\n", Names::Utf7).expect_err("HTTP"),
         Error::Bad("Unknown command or malformed arguments")
     );
 }
@@ -375,7 +397,7 @@ fn malformed_commands_are_refused_without_echo() {
 #[test]
 fn heads_of_append() {
     let check = |text: &str, expected: &str| {
-        let found = format!("{:?}", append_head(text.as_bytes()));
+        let found = format!("{:?}", append_head(text.as_bytes(), Names::Utf7));
         assert!(found.contains(expected), "{text:?}: {found}");
     };
     check("a APPEND INBOX {310}\r\n", "mailbox: Some(MailboxName(\"INBOX\"))");
@@ -404,8 +426,10 @@ proptest! {
         rest in "[ ()\\[\\]{}\"\\\\.:,*$<>+a-zA-Z0-9%~\\-\r\n\u{e9}]{0,40}",
     ) {
         let text = format!("a {verb}{rest}\r\n");
-        let _ = parse(text.as_bytes());
-        let _ = append_head(text.as_bytes());
+        for names in [Names::Utf7, Names::Utf8] {
+            let _ = parse(text.as_bytes(), names);
+        }
+        let _ = append_head(text.as_bytes(), Names::Utf7);
         let _ = append_more(rest.as_bytes());
     }
 }
