@@ -10,6 +10,8 @@ pub(crate) struct Offer {
     pub(crate) may_authenticate: bool,
     /// STARTTLS is possible.
     pub(crate) start_tls: bool,
+    /// COMPRESS is active already.
+    pub(crate) compressed: bool,
     /// Largest message for APPEND, in bytes.
     pub(crate) append_limit: u64,
 }
@@ -37,6 +39,9 @@ pub(crate) fn capabilities(offer: Offer) -> String {
          UIDPLUS MOVE UNSELECT CONDSTORE QRESYNC ESEARCH SEARCHRES MULTIAPPEND WITHIN STATUS=SIZE \
          QUOTA QUOTA=RES-STORAGE OBJECTID",
     );
+    if !offer.compressed {
+        line.push_str(" COMPRESS=DEFLATE");
+    }
     let _ = write!(line, " APPENDLIMIT={}", offer.append_limit);
     line
 }
@@ -47,7 +52,13 @@ mod tests {
 
     #[test]
     fn strangers_on_plain_connections_cannot_log_in() {
-        let offer = Offer { logged_in: false, may_authenticate: false, start_tls: true, append_limit: 1 };
+        let offer = Offer {
+            logged_in: false,
+            may_authenticate: false,
+            start_tls: true,
+            compressed: false,
+            append_limit: 1,
+        };
         assert_eq!(capabilities(offer), "IMAP4rev1 SASL-IR ID ENABLE LITERAL- STARTTLS LOGINDISABLED");
         let tls = Offer { may_authenticate: true, start_tls: false, ..offer };
         assert_eq!(

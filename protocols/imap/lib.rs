@@ -10,7 +10,7 @@
 //! meanwhile. Only this file knows sockets.
 //!
 //! RFCs: 2177 (IDLE), 2342 (NAMESPACE), 2971 (ID), 3348, 3501, 3502 (MULTIAPPEND), 3691 (UNSELECT),
-//! 4315 (UIDPLUS), 4731 (ESEARCH), 4959 (SASL-IR), 5032 (WITHIN), 5161 (ENABLE), 5182 (SEARCHRES),
+//! 4315 (UIDPLUS), 4731 (ESEARCH), 4959 (SASL-IR), 4978 (COMPRESS), 5032 (WITHIN), 5161 (ENABLE), 5182 (SEARCHRES),
 //! 5258 (LIST-EXTENDED), 5530 (response codes), 5819 (LIST-STATUS), 6154 (SPECIAL-USE), 6851 (MOVE),
 //! 7162 (CONDSTORE, QRESYNC), 7888 (LITERAL+), 7889 (APPENDLIMIT), 8438 (STATUS=SIZE), 8474
 //! (OBJECTID), 9208 (QUOTA).
@@ -18,6 +18,7 @@
 mod body;
 mod capability;
 mod commands;
+mod compress;
 mod conversation;
 mod encode;
 mod framing;

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::compress::Deflated;
 use crate::encode::Buffer;
 use crate::input::{Input, Step};
 
@@ -26,6 +27,10 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
     fn id(&self) -> u64;
     fn peer(&self) -> IpAddr;
     fn is_tls(&self) -> bool;
+    /// COMPRESS is active.
+    fn is_compressed(&self) -> bool {
+        false
+    }
     /// TLS, or a peer on this machine.
     fn may_authenticate(&self) -> bool;
     /// Waits for input without holding a buffer.
@@ -200,6 +205,13 @@ impl Link {
         self.input.discard();
         let transport = self.transport.take().ok_or(Stop::Closed)?;
         self.transport = Some(transport.start_tls(tls).await?);
+        Ok(())
+    }
+
+    /// Compresses both directions from here on; call it when all output has been written.
+    pub(crate) fn compress(&mut self) -> Result<(), Stop> {
+        let transport = self.transport.take().ok_or(Stop::Closed)?;
+        self.transport = Some(Box::new(Deflated::new(transport)));
         Ok(())
     }
 

@@ -33,7 +33,9 @@ impl MailboxName {
     /// Reads a name from the wire. `None` if it is too long, has control characters or is no text.
     pub(crate) fn parse(bytes: &[u8], names: Names) -> Option<Self> {
         let text = decode(bytes, names)?;
-        if text.len() > LONGEST || text.chars().any(char::is_control) {
+        // RFC 6855 §3: no control characters, and no line or paragraph separators either.
+        let is_odd = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+        if text.len() > LONGEST || text.chars().any(is_odd) {
             return None;
         }
         let name = normal(&text);
@@ -290,6 +292,7 @@ mod tests {
         check(b"R&D", Some("R&D"));
         check(b"a&AAo-b", None);
         check(b"a\x01b", None);
+        check("a\u{2028}b".as_bytes(), None);
         check(b"a\xff", None);
         check("x".repeat(1001).as_bytes(), None);
     }

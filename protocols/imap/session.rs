@@ -39,6 +39,8 @@ pub(crate) struct User {
     pub(crate) qresync: bool,
     /// The client speaks IMAP4rev2 (RFC 9051 appendix A).
     pub(crate) rev2: bool,
+    /// UTF8=ACCEPT is enabled (RFC 6855).
+    pub(crate) utf8_accept: bool,
     /// How the client reads and writes mailbox names.
     pub(crate) names: Names,
     /// Counts this connection among the account's.
@@ -169,6 +171,7 @@ impl User {
             condstore: false,
             qresync: false,
             rev2: false,
+            utf8_accept: false,
             names: Names::Utf7,
             _place: place,
         }
@@ -194,7 +197,8 @@ impl Needs {
         match command {
             Command::Capability | Command::Id(_) | Command::Logout | Command::Noop => Self::Nothing,
             Command::Authenticate { .. } | Command::Login { .. } | Command::StartTls => Self::Stranger,
-            Command::Create { .. }
+            Command::Compress { .. }
+            | Command::Create { .. }
             | Command::Delete { .. }
             | Command::Enable(_)
             | Command::GetQuota { .. }

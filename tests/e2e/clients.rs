@@ -348,6 +348,8 @@ fn client_mbsync_two_way_and_second_run_changes_nothing() {
     let inbox = maildir(&mail.join("INBOX"));
     assert_eq!(inbox.len(), 20);
     assert_eq!(maildir(&mail.join("Work")).len(), 3);
+    // isync is linked with zlib and compresses wherever it is offered.
+    assert!(hub.log().contains("connection compressed"), "{}", hub.log());
     second_run_changes_nothing();
 
     // Here: one new, one read, one deleted, a new folder. There: one flagged, one deleted, one new.

@@ -48,6 +48,12 @@ pub(super) fn enable(c: &mut Conversation, names: &[String]) -> Outcome {
                 enabled.push_str(" IMAP4rev2");
                 continue;
             }
+            // RFC 6855 §3: from here on quoted strings are UTF-8 in both directions.
+            "UTF8=ACCEPT" => {
+                user.utf8_accept = true;
+                user.names = Names::Utf8;
+                c.link.input.names_are_utf8();
+            }
             _ => continue,
         }
         enabled.push(' ');

@@ -2,6 +2,7 @@
 
 pub(crate) mod append;
 mod auth;
+mod compress;
 mod expunge;
 mod fetch;
 pub(crate) mod flags;
@@ -67,6 +68,7 @@ pub(crate) async fn execute(c: &mut Conversation, tag: &str, command: Command) -
         Command::Capability => general::capability(c),
         Command::Check => Ok(Reply::ok("Checked")),
         Command::Close => expunge::close(c).await,
+        Command::Compress { algorithm } => compress::compress(c, tag, &algorithm).await,
         Command::Copy { set, uid, mailbox, moves: false } => transfer::copy(c, &set, uid, &mailbox).await,
         Command::Copy { set, uid, mailbox, moves: true } => transfer::move_to(c, &set, uid, &mailbox).await,
         Command::Create { mailbox, uses } => mailboxes::create(c, &mailbox, &uses).await,

@@ -16,6 +16,10 @@ pub(super) async fn search(c: &mut Conversation, tag: &str, search: Search) -> O
     // What has been delivered by now is found: the client hears of it first.
     c.tell_of_arrivals().await?;
     let (user, selected) = c.session.selected()?;
+    if search.charset && user.utf8_accept {
+        // RFC 6855 §3
+        return Err(Reply::bad("UTF8=ACCEPT is enabled: the charset is UTF-8").into());
+    }
     // RFC 9051 §6.4.4: IMAP4rev2 has no SEARCH response.
     let returns = search.returns.or(user.rev2.then_some(Returns { all: true, ..Returns::default() }));
     let saves = returns.is_some_and(|returns| returns.save);

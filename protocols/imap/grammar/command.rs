@@ -16,6 +16,7 @@ pub(crate) enum Command {
     Login { name: String, password: Secret },
     StartTls,
     // Authenticated (§6.3). APPEND is no variant: its literals are streamed, see `AppendHead`.
+    Compress { algorithm: String },
     Create { mailbox: MailboxName, uses: Vec<String> },
     Delete { mailbox: MailboxName },
     Enable(Vec<String>),
@@ -199,6 +200,8 @@ pub(crate) struct Search {
     pub(crate) uid: bool,
     /// `None`: answer with an untagged SEARCH, else with ESEARCH (RFC 4731).
     pub(crate) returns: Option<Returns>,
+    /// A charset was named.
+    pub(crate) charset: bool,
     pub(crate) key: Key,
 }
 

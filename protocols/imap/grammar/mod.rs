@@ -84,6 +84,10 @@ pub(crate) fn parse(text: &[u8], names: Names) -> Result<Command> {
             Command::Expunge { uids: Some(sequence_set(&mut cursor)?) }
         }
         (_, true) => return Err(Error::Bad("Unknown UID command")),
+        ("COMPRESS", _) => {
+            cursor.space()?;
+            Command::Compress { algorithm: cursor.keyword()? }
+        }
         ("CREATE", _) => list::create(&mut cursor)?,
         ("DELETE", _) => mailbox::delete(&mut cursor)?,
         ("EXAMINE" | "SELECT", _) => mailbox::select(&mut cursor, verb == "EXAMINE")?,

@@ -20,7 +20,8 @@ pub(super) fn search(cursor: &mut Cursor<'_>, uid: bool) -> Result<Search> {
         returns = Some(return_options(cursor)?);
         cursor.space()?;
     }
-    if cursor.eat_keyword("CHARSET") {
+    let has_charset = cursor.eat_keyword("CHARSET");
+    if has_charset {
         cursor.space()?;
         let charset = cursor.astring()?.to_ascii_uppercase();
         if !matches!(charset.as_slice(), b"UTF-8" | b"US-ASCII" | b"ASCII") {
@@ -37,7 +38,7 @@ pub(super) fn search(cursor: &mut Cursor<'_>, uid: bool) -> Result<Search> {
         }
         keys.push(key(cursor, 0, &mut budget)?);
     }
-    Ok(Search { uid, returns, key: and(keys) })
+    Ok(Search { uid, returns, charset: has_charset, key: and(keys) })
 }
 
 fn return_options(cursor: &mut Cursor<'_>) -> Result<Returns> {

@@ -1,6 +1,7 @@
 //! Sessions over pipes in memory, with a real hub behind them.
 
 mod bodies;
+mod compress;
 mod limits;
 mod pipe;
 mod scram;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use hub_imap::{Transport, Waiting, converse};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
@@ -25,6 +26,15 @@ pub(crate) struct Client {
     /// Lines that go out together with the next wait.
     pending: Vec<u8>,
     tag: u32,
+    codec: Option<Codec>,
+}
+
+/// Compression of both directions.
+struct Codec {
+    deflater: Compress,
+    inflater: Decompress,
+    /// The compressed stream is written in pieces of so many bytes.
+    piece: usize,
 }
 
 impl Client {
@@ -33,7 +43,7 @@ impl Client {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         let pipe = Pipe { stream: theirs, peeked: None, local };
         tokio::spawn(converse(Arc::clone(&world.service), Box::new(pipe), CancellationToken::new()));
-        Self { stream: ours, received: Vec::new(), pending: Vec::new(), tag: 0 }
+        Self { stream: ours, received: Vec::new(), pending: Vec::new(), tag: 0, codec: None }
     }
 
     pub(crate) fn send_later(&mut self, line: &str) {
@@ -43,8 +53,46 @@ impl Client {
 
     pub(crate) async fn send_now(&mut self) {
         let pending = std::mem::take(&mut self.pending);
+        if pending.is_empty() {
+            return;
+        }
         // Whoever has closed shows it by what is read.
-        let _ = self.stream.write_all(&pending).await;
+        let Some(codec) = &mut self.codec else {
+            let _ = self.stream.write_all(&pending).await;
+            return;
+        };
+        let mut packed = Vec::with_capacity(pending.len() + 1024);
+        codec.deflater.compress_vec(&pending, &mut packed, FlushCompress::Sync).expect("deflated");
+        for piece in packed.chunks(codec.piece) {
+            let _ = self.stream.write_all(piece).await;
+            // Lets the server see this piece alone.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// COMPRESS has been answered: both directions are compressed from here on.
+    pub(crate) fn compress(&mut self, piece: usize) {
+        let (deflater, inflater) = (Compress::new(Compression::default(), false), Decompress::new(false));
+        self.codec = Some(Codec { deflater, inflater, piece });
+    }
+
+    /// Reads what comes next; 0 at the end.
+    async fn read(&mut self) -> io::Result<usize> {
+        let Some(codec) = &mut self.codec else {
+            return self.stream.read_buf(&mut self.received).await;
+        };
+        let mut packed = Vec::new();
+        let count = self.stream.read_buf(&mut packed).await?;
+        let mut rest = packed.as_slice();
+        loop {
+            self.received.reserve(1 << 16);
+            let before = codec.inflater.total_in();
+            codec.inflater.decompress_vec(rest, &mut self.received, FlushDecompress::None)?;
+            rest = &rest[(codec.inflater.total_in() - before) as usize..];
+            if rest.is_empty() && self.received.len() < self.received.capacity() {
+                return Ok(count);
+            }
+        }
     }
 
     /// The next line without its CRLF, `[closed]` at the end.
@@ -55,7 +103,7 @@ impl Client {
                 let line = self.received.drain(..end + 2).take(end).collect();
                 return String::from_utf8(line).map_err(|_| "a line is not UTF-8".to_owned());
             }
-            let read = timeout(PATIENCE, self.stream.read_buf(&mut self.received)).await;
+            let read = timeout(PATIENCE, self.read()).await;
             match read.map_err(|_| {
                 format!("nothing received; waiting behind {:?}", self.received.escape_ascii().to_string())
             })? {
