@@ -16,11 +16,13 @@ mod login;
 mod mailbox;
 mod mailboxes;
 mod messages;
+mod metadata;
 mod password;
 mod search;
 mod snapshot;
 mod submit;
 mod thread;
+mod watch;
 
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -39,6 +41,7 @@ pub use hub_storage::{
 pub use mailbox::OpenMailbox;
 pub use mailboxes::MailboxInfo;
 pub use messages::{Appended, Copied, FlagChange, Keywords, Message, Messages, NewMessage};
+pub use metadata::{Annotation, METADATA_VALUE};
 pub use password::{ScramCredentials, Secret};
 pub use search::Criterion;
 pub use snapshot::{Difference, Snapshot, difference};
@@ -46,6 +49,7 @@ pub use submit::{
     Notify, Outcome, QueueEntry, QueuedMessage, QueuedRecipient, Return, Submission, SubmissionRecipient,
     Submitted,
 };
+pub use watch::{Happenings, MessagesHappened, Watch};
 
 /// How often what nobody refers to any more is looked for.
 const MAINTENANCE: Duration = Duration::from_secs(60);
@@ -68,6 +72,7 @@ struct Inner {
     routes: cache::Cache<String, Route>,
     /// Accounts without a quota: for them nothing need be asked.
     unlimited: cache::Cache<AccountId, ()>,
+    watches: watch::Watches,
     queue_filled: tokio::sync::Notify,
     maintenance: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
@@ -96,6 +101,7 @@ impl Hub {
             keywords: cache::Cache::new(),
             routes: cache::Cache::new(),
             unlimited: cache::Cache::new(),
+            watches: watch::Watches::default(),
             queue_filled: tokio::sync::Notify::new(),
             maintenance: Mutex::new(None),
         }));
@@ -133,9 +139,13 @@ impl Inner {
                 Change::Domains => self.routes.clear(),
                 Change::Keywords(account) => self.keywords.remove(account),
                 Change::Queue => self.queue_filled.notify_one(),
-                Change::MailboxDeleted { .. } | Change::Messages { .. } => {}
+                Change::MailboxDeleted { .. }
+                | Change::Mailboxes(_)
+                | Change::Messages { .. }
+                | Change::Metadata { .. } => {}
             }
         }
+        self.watches.note(&changes);
         self.mailboxes.apply(changes);
     }
 }

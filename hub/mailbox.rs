@@ -207,7 +207,12 @@ impl Mailboxes {
                     edits[place].2.push(edit);
                 }
                 Change::MailboxDeleted { account, mailbox } => self.forget((account, mailbox)),
-                Change::Account(_) | Change::Domains | Change::Keywords(_) | Change::Queue => {}
+                Change::Account(_)
+                | Change::Domains
+                | Change::Keywords(_)
+                | Change::Mailboxes(_)
+                | Change::Metadata { .. }
+                | Change::Queue => {}
             }
         }
         for (key, modseq, edits) in edits {

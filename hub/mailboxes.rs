@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use hub_storage::{MailboxRow, Tx, mailboxes};
+use hub_storage::{MailboxRow, Tx, mailboxes, metadata};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::{Error, IdSet, MailboxId, Messages, Modseq, Result, Role, Uid, UidValidity};
@@ -186,7 +186,12 @@ impl Messages<'_> {
             let target = self.create(&to.join("/"), None).await?;
             let all = IdSet::range(1, u64::from(u32::MAX));
             self.move_to(MailboxId::INBOX, &all, target.id).await?;
-            return Ok(());
+            // RFC 5464 §4.1: annotations stay with INBOX and go along.
+            let account = self.account.id;
+            let copy = self.storage().transact([account], move |tx| {
+                Box::pin(metadata::copy(tx, account, MailboxId::INBOX, target.id))
+            });
+            return Ok(copy.await?);
         }
         if to.len() > from.len() && to.starts_with(&from) {
             return Err(Error::Invalid("a mailbox cannot be moved below itself".into()));

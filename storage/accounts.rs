@@ -18,6 +18,8 @@ pub struct AccountRow {
     pub quota: u64,
     pub bytes: u64,
     pub created_at: i64,
+    /// Names of capabilities that its mail programs are not told, separated by spaces.
+    pub hidden_capabilities: String,
 }
 
 #[derive(Clone, Debug)]
@@ -48,6 +50,7 @@ fn account_row(row: Row<'_>) -> Result<AccountRow> {
         quota: row.int(4)? as u64,
         bytes: row.int(5)? as u64,
         created_at: row.int(6)?,
+        hidden_capabilities: row.text(7)?,
     })
 }
 
@@ -63,20 +66,23 @@ impl Storage {
     }
 
     pub async fn accounts(&self) -> Result<Vec<AccountRow>> {
-        let sql = "SELECT a.id, a.handle, a.password, a.scram, a.quota, a.bytes, a.created_at
+        let sql = "SELECT a.id, a.handle, a.password, a.scram, a.quota, a.bytes, a.created_at,
+              a.hidden_capabilities
             FROM account a ORDER BY a.id";
         self.reader().await?.query(sql, values![], account_row).await
     }
 
     pub async fn account(&self, id: AccountId) -> Result<Option<AccountRow>> {
-        let sql = "SELECT a.id, a.handle, a.password, a.scram, a.quota, a.bytes, a.created_at
+        let sql = "SELECT a.id, a.handle, a.password, a.scram, a.quota, a.bytes, a.created_at,
+              a.hidden_capabilities
             FROM account a WHERE a.id = $1";
         self.reader().await?.first(sql, values![id], account_row).await
     }
 
     /// Accounts that an address (lower case) leads to.
     pub async fn accounts_of_address(&self, address: &str) -> Result<Vec<AccountRow>> {
-        let sql = "SELECT a.id, a.handle, a.password, a.scram, a.quota, a.bytes, a.created_at
+        let sql = "SELECT a.id, a.handle, a.password, a.scram, a.quota, a.bytes, a.created_at,
+              a.hidden_capabilities
             FROM address d CROSS JOIN account a WHERE d.address = $1 AND a.id = d.account ORDER BY a.id";
         self.reader().await?.query(sql, values![address], account_row).await
     }
@@ -205,6 +211,16 @@ pub async fn set_quota(tx: &mut Tx, account: AccountId, quota: u64) -> Result<()
     Ok(())
 }
 
+/// Names of capabilities, separated by spaces.
+pub async fn hide_capabilities(tx: &mut Tx, account: AccountId, names: &str) -> Result<()> {
+    let sql = "UPDATE account SET hidden_capabilities = $2 WHERE id = $1";
+    if tx.connection.execute(sql, values![account, names]).await? == 0 {
+        return Err(Error::NotFound("twin"));
+    }
+    tx.changed(Change::Account(account));
+    Ok(())
+}
+
 /// Removes an account and every row of it. Its blobs lose their references.
 pub async fn remove_account(tx: &mut Tx, account: AccountId) -> Result<()> {
     tx.forget_account(account);
@@ -224,6 +240,7 @@ pub async fn remove_account(tx: &mut Tx, account: AccountId) -> Result<()> {
         "DELETE FROM mailbox_message WHERE account = $1",
         "DELETE FROM mailbox WHERE account = $1",
         "DELETE FROM mailbox_index WHERE account = $1",
+        "DELETE FROM metadata WHERE account = $1",
         "DELETE FROM subscription WHERE account = $1",
         "DELETE FROM keyword WHERE account = $1",
         "DELETE FROM thread_reference WHERE account = $1",

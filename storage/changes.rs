@@ -40,8 +40,12 @@ pub enum Change {
     Keywords(AccountId),
     /// A mailbox was deleted.
     MailboxDeleted { account: AccountId, mailbox: MailboxId },
+    /// Names or subscriptions of mailboxes.
+    Mailboxes(AccountId),
     /// Messages of a mailbox.
     Messages { account: AccountId, mailbox: MailboxId, modseq: Modseq, edit: Edit },
+    /// Annotations of a mailbox, or of the account (see [`crate::metadata::OF_ACCOUNT`]).
+    Metadata { account: AccountId, mailbox: MailboxId, entries: Vec<String> },
     /// Something was put into the queue.
     Queue,
 }

@@ -40,8 +40,13 @@ pub struct Options {
 const READERS: u32 = 4;
 
 /// Migrations in order. An applied one is never edited.
-const MIGRATIONS: &[(&str, &str)] =
-    &[(include_str!("migrations/sqlite/0001_start.sql"), include_str!("migrations/postgres/0001_start.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    (include_str!("migrations/sqlite/0001_start.sql"), include_str!("migrations/postgres/0001_start.sql")),
+    (
+        include_str!("migrations/sqlite/0002_metadata.sql"),
+        include_str!("migrations/postgres/0002_metadata.sql"),
+    ),
+];
 
 #[derive(Clone)]
 pub(crate) enum Pools {

@@ -6,7 +6,7 @@
 
 use hub::{Flags, IdSet};
 
-use crate::grammar::date;
+use crate::grammar::{date, is_atom_char};
 use crate::names::{self, Names};
 
 pub(crate) type Buffer = Vec<u8>;
@@ -25,6 +25,15 @@ pub(crate) fn string(out: &mut Buffer, text: &[u8]) {
 fn utf8_string(out: &mut Buffer, text: &str) {
     let quotable = text.len() <= 1000 && !text.contains(char::is_control);
     if quotable { quoted(out, text.as_bytes()) } else { literal(out, text.as_bytes()) }
+}
+
+/// `astring`, as an atom where it can be one.
+pub(crate) fn astring(out: &mut Buffer, text: &str) {
+    if !text.is_empty() && text.bytes().all(is_atom_char) {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        string(out, text.as_bytes());
+    }
 }
 
 fn quoted(out: &mut Buffer, text: &[u8]) {

@@ -197,18 +197,24 @@ impl Needs {
         match command {
             Command::Capability | Command::Id(_) | Command::Logout | Command::Noop => Self::Nothing,
             Command::Authenticate { .. } | Command::Login { .. } | Command::StartTls => Self::Stranger,
-            Command::Compress { .. }
+            Command::ChangeAcl
+            | Command::Compress { .. }
             | Command::Create { .. }
             | Command::Delete { .. }
             | Command::Enable(_)
+            | Command::GetAcl { .. }
+            | Command::GetMetadata(_)
             | Command::GetQuota { .. }
             | Command::GetQuotaRoot { .. }
             | Command::Idle
             | Command::List(_)
+            | Command::ListRights { .. }
             | Command::Lsub { .. }
+            | Command::MyRights { .. }
             | Command::Namespace
             | Command::Rename { .. }
             | Command::Select(_)
+            | Command::SetMetadata(_)
             | Command::SetQuota
             | Command::Status { .. }
             | Command::Subscribe { .. } => Self::User,

@@ -2,7 +2,7 @@
 
 use crate::changes::{Change, Kind};
 use crate::db::{Connection, Row, values};
-use crate::mail::Role;
+use crate::mail::{Role, metadata};
 use crate::tx::Tx;
 use crate::{AccountId, Error, IdSet, MailboxId, Modseq, Result, Storage, Uid, UidValidity};
 
@@ -151,6 +151,7 @@ pub async fn create(
     }
     let created = IdSet::range(id.0 as u64, id.0 as u64);
     tx.journal(account, Kind::Mailbox, 0, created, IdSet::new(), IdSet::new());
+    tx.changed(Change::Mailboxes(account));
     Ok(id)
 }
 
@@ -254,7 +255,9 @@ pub async fn delete(tx: &mut Tx, account: AccountId, mailbox: &MailboxRow, has_c
     }
     let destroyed = IdSet::range(mailbox.id.0 as u64, mailbox.id.0 as u64);
     tx.journal(account, Kind::Mailbox, 0, IdSet::new(), IdSet::new(), destroyed);
+    metadata::remove_all(tx, account, mailbox.id).await?;
     tx.changed(Change::MailboxDeleted { account, mailbox: mailbox.id });
+    tx.changed(Change::Mailboxes(account));
     Ok(())
 }
 
@@ -270,6 +273,7 @@ pub(crate) async fn first_deleted(connection: &mut Connection) -> Result<Option<
 fn journal_updated(tx: &mut Tx, account: AccountId, id: MailboxId) {
     let updated = IdSet::range(id.0 as u64, id.0 as u64);
     tx.journal(account, Kind::Mailbox, 0, IdSet::new(), updated, IdSet::new());
+    tx.changed(Change::Mailboxes(account));
 }
 
 pub async fn subscribe(tx: &mut Tx, account: AccountId, path: &str, subscribed: bool) -> Result<()> {
@@ -279,6 +283,7 @@ pub async fn subscribe(tx: &mut Tx, account: AccountId, path: &str, subscribed: 
         "DELETE FROM subscription WHERE account = $1 AND path = $2"
     };
     tx.connection.execute(sql, values![account, path]).await?;
+    tx.changed(Change::Mailboxes(account));
     Ok(())
 }
 
@@ -320,6 +325,12 @@ pub async fn child(
         "SELECT id, parent, name, role, selectable, uid_validity, uid_next, modseq, total, unseen, bytes
         FROM mailbox WHERE account = $1 AND parent = $2 AND name = $3";
     tx.connection.first(sql, values![account, parent, name], mailbox_row).await
+}
+
+/// True if there is a mailbox with this id that was not deleted.
+pub async fn exists(tx: &mut Tx, account: AccountId, id: MailboxId) -> Result<bool> {
+    let sql = "SELECT id FROM mailbox WHERE account = $1 AND id = $2 AND parent >= 0";
+    Ok(tx.connection.first(sql, values![account, id], |row| row.int(0)).await?.is_some())
 }
 
 /// Number of mailboxes of the account.

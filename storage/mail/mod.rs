@@ -3,6 +3,7 @@
 pub(crate) mod append;
 pub mod change;
 pub mod mailboxes;
+pub mod metadata;
 pub mod packed;
 pub(crate) mod read;
 pub(crate) mod reclaim;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+pub(super) use super::metadata::annotations_follow_their_mailbox;
 pub(super) use super::queue::the_queue_leases_and_settles;
 use super::{Place, account, email};
 use crate::messages::{change_flags, copy, expunge, move_to};

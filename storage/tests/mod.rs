@@ -2,6 +2,7 @@
 
 mod cases;
 mod damage;
+mod metadata;
 pub(crate) mod plans;
 #[path = "../../tests/e2e/postgres.rs"]
 #[expect(dead_code, reason = "crash and restart are for the end-to-end tests, which share this file")]
@@ -88,6 +89,7 @@ cases! {
     the_queue_leases_and_settles,
     threads_are_joined_by_references,
     a_removed_account_leaves_nothing,
+    annotations_follow_their_mailbox,
     the_journal_folds_changes,
     a_packed_copy_and_the_journal_give_the_rows,
 }

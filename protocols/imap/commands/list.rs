@@ -1,14 +1,14 @@
 //! LIST and LSUB.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use hub::MailboxInfo;
 
-use super::Outcome;
 use super::listing::{Extended, Listing, attribute};
 use super::mailboxes::status_line;
+use super::{Outcome, acl, metadata};
 use crate::conversation::Conversation;
-use crate::grammar::command::{List, StatusItem};
+use crate::grammar::command::{Depth, List, StatusItem};
 use crate::names::Pattern;
 use crate::status::Reply;
 
@@ -19,7 +19,7 @@ struct Name<'a> {
     subscribed: bool,
 }
 
-/// RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154.
+/// RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 8440, RFC 9590.
 pub(super) async fn list(c: &mut Conversation, list: List) -> Outcome {
     // Asks for the hierarchy separator (RFC 9051 §6.3.9); iOS begins with it.
     if !list.extended && list.patterns == [""] {
@@ -34,6 +34,8 @@ pub(super) async fn list(c: &mut Conversation, list: List) -> Outcome {
     let infos = account.messages().mailboxes().await?;
     let subscriptions =
         if list.select_subscribed { account.messages().subscriptions().await? } else { Vec::new() };
+    let annotations =
+        if list.metadata.is_some() { account.messages().all_metadata().await? } else { HashMap::new() };
     let names = names(&infos, &subscriptions, list.recursive_match);
     let matching = matching(&names, &list).await;
     for (path, childinfo) in chosen(&names, &matching, &list) {
@@ -52,6 +54,16 @@ pub(super) async fn list(c: &mut Conversation, list: List) -> Outcome {
         {
             let line = status_line(&account, info, items, append_limit, wire_names).await?;
             c.link.out.extend_from_slice(&line);
+        }
+        if let Some(info) = name.info {
+            if list.my_rights {
+                acl::write_my_rights(&mut c.link.out, info, wire_names);
+            }
+            if let Some(asked) = &list.metadata {
+                let of_mailbox = annotations.get(&info.id).map_or(&[][..], Vec::as_slice);
+                let found = metadata::choose(of_mailbox, asked, Depth::Itself);
+                metadata::write(&mut c.link.out, path, &found, wire_names);
+            }
         }
         c.link.relieve().await?;
     }

@@ -1,5 +1,6 @@
 //! Commands, one function each; the dispatcher.
 
+mod acl;
 pub(crate) mod append;
 mod auth;
 mod compress;
@@ -11,6 +12,7 @@ pub(crate) mod idle;
 mod list;
 pub(crate) mod listing;
 mod mailboxes;
+mod metadata;
 mod quota;
 mod search;
 mod select;
@@ -66,6 +68,7 @@ pub(crate) async fn execute(c: &mut Conversation, tag: &str, command: Command) -
     match command {
         Command::Authenticate { mechanism, initial } => auth::authenticate(c, &mechanism, initial).await,
         Command::Capability => general::capability(c),
+        Command::ChangeAcl => acl::refuse_change(),
         Command::Check => Ok(Reply::ok("Checked")),
         Command::Close => expunge::close(c).await,
         Command::Compress { algorithm } => compress::compress(c, tag, &algorithm).await,
@@ -76,20 +79,25 @@ pub(crate) async fn execute(c: &mut Conversation, tag: &str, command: Command) -
         Command::Enable(names) => general::enable(c, &names),
         Command::Expunge { uids } => expunge::expunge(c, uids.as_ref()).await,
         Command::Fetch(fetch) => fetch::fetch(c, fetch).await,
+        Command::GetAcl { mailbox } => acl::get_acl(c, &mailbox).await,
+        Command::GetMetadata(get) => metadata::get(c, &get).await,
         Command::GetQuota { root } => quota::get_quota(c, &root).await,
         Command::GetQuotaRoot { mailbox } => quota::get_quota_root(c, &mailbox).await,
         Command::Id(parameters) => Ok(general::id(c, &parameters)),
         // The conversation's own, because it waits.
         Command::Idle => Ok(Reply::bad("IDLE stands alone")),
         Command::List(list) => list::list(c, list).await,
+        Command::ListRights { mailbox, identifier } => acl::list_rights(c, &mailbox, &identifier).await,
         Command::Login { name, password } => auth::login(c, &name, &password).await,
         Command::Logout => general::logout(c, tag),
         Command::Lsub { reference, pattern } => list::lsub(c, &reference, &pattern).await,
+        Command::MyRights { mailbox } => acl::my_rights(c, &mailbox).await,
         Command::Namespace => Ok(general::namespace(c)),
         Command::Noop => Ok(Reply::ok("Nothing done")),
         Command::Rename { from, to } => mailboxes::rename(c, &from, &to).await,
         Command::Search(search) => search::search(c, tag, search).await,
         Command::Select(select) => select::select(c, select).await,
+        Command::SetMetadata(set) => metadata::set(c, set).await,
         Command::SetQuota => Ok(Reply::no("NOPERM", "Only the hub's owner sets quotas")),
         Command::StartTls => auth::start_tls(c, tag).await,
         Command::Status { mailbox, items } => mailboxes::status(c, &mailbox, &items).await,

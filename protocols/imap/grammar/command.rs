@@ -16,18 +16,25 @@ pub(crate) enum Command {
     Login { name: String, password: Secret },
     StartTls,
     // Authenticated (§6.3). APPEND is no variant: its literals are streamed, see `AppendHead`.
+    // ChangeAcl is SETACL or DELETEACL (RFC 4314).
+    ChangeAcl,
     Compress { algorithm: String },
     Create { mailbox: MailboxName, uses: Vec<String> },
     Delete { mailbox: MailboxName },
     Enable(Vec<String>),
+    GetAcl { mailbox: MailboxName },
+    GetMetadata(GetMetadata),
     GetQuota { root: Vec<u8> },
     GetQuotaRoot { mailbox: MailboxName },
     Idle,
     List(List),
+    ListRights { mailbox: MailboxName, identifier: String },
     Lsub { reference: String, pattern: String },
+    MyRights { mailbox: MailboxName },
     Namespace,
     Rename { from: MailboxName, to: MailboxName },
     Select(Select),
+    SetMetadata(SetMetadata),
     SetQuota,
     Status { mailbox: MailboxName, items: Vec<StatusItem> },
     Subscribe { mailbox: MailboxName, subscribed: bool },
@@ -97,6 +104,36 @@ pub(crate) struct List {
     pub(crate) return_children: bool,
     pub(crate) return_subscribed: bool,
     pub(crate) status: Option<Vec<StatusItem>>,
+    /// RFC 8440
+    pub(crate) my_rights: bool,
+    /// Entries (RFC 9590).
+    pub(crate) metadata: Option<Vec<String>>,
+}
+
+/// GETMETADATA (RFC 5464 §4.2). Entries are in lower case.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GetMetadata {
+    /// `None`: the server's annotations, which are the account's here.
+    pub(crate) mailbox: Option<MailboxName>,
+    pub(crate) entries: Vec<String>,
+    pub(crate) depth: Depth,
+    pub(crate) max_size: Option<u64>,
+}
+
+/// How far below an entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Depth {
+    #[default]
+    Itself,
+    Children,
+    All,
+}
+
+/// SETMETADATA (RFC 5464 §4.3). A value of `None` removes the entry.
+#[derive(Clone, Debug)]
+pub(crate) struct SetMetadata {
+    pub(crate) mailbox: Option<MailboxName>,
+    pub(crate) values: Vec<(String, Option<Vec<u8>>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

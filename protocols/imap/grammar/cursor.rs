@@ -102,29 +102,37 @@ impl<'a> Cursor<'a> {
 
     /// `astring = 1*ASTRING-CHAR / string`
     pub(super) fn astring(&mut self) -> Result<Cow<'a, [u8]>> {
-        match self.peek() {
-            Some(b'"' | b'{' | b'~') => self.string(),
-            _ => match self.take_while(|b| is_atom_char(b) || b == b']') {
-                b"" => Err(Error::Bad("A string is missing")),
-                atom => Ok(Cow::Borrowed(atom)),
-            },
+        if self.is_at_string() {
+            return self.string();
+        }
+        match self.take_while(|b| is_atom_char(b) || b == b']') {
+            b"" => Err(Error::Bad("A string is missing")),
+            atom => Ok(Cow::Borrowed(atom)),
         }
     }
 
     /// `list-mailbox = 1*list-char / string`: an astring that may hold wildcards.
     fn list_mailbox(&mut self) -> Result<Cow<'a, [u8]>> {
-        match self.peek() {
-            Some(b'"' | b'{' | b'~') => self.string(),
-            _ => match self.take_while(|b| is_atom_char(b) || matches!(b, b']' | b'%' | b'*')) {
-                b"" => Err(Error::Bad("A mailbox pattern is missing")),
-                pattern => Ok(Cow::Borrowed(pattern)),
-            },
+        if self.is_at_string() {
+            return self.string();
+        }
+        match self.take_while(|b| is_atom_char(b) || matches!(b, b']' | b'%' | b'*')) {
+            b"" => Err(Error::Bad("A mailbox pattern is missing")),
+            pattern => Ok(Cow::Borrowed(pattern)),
         }
     }
 
     /// `mailbox = "INBOX" / astring`
     pub(super) fn mailbox(&mut self) -> Result<MailboxName> {
         MailboxName::parse(&self.astring()?, self.names).ok_or(Error::Name)
+    }
+
+    /// A mailbox, or the empty string, which stands for the server (RFC 5464 §4.1).
+    pub(super) fn mailbox_or_none(&mut self) -> Result<Option<MailboxName>> {
+        match &*self.astring()? {
+            b"" => Ok(None),
+            name => MailboxName::parse(name, self.names).map(Some).ok_or(Error::Name),
+        }
     }
 
     /// The reference of LIST: any beginning of a name.
@@ -141,6 +149,11 @@ impl<'a> Cursor<'a> {
 
     fn pattern_text(&self, bytes: &[u8]) -> Result<String> {
         decode(bytes, self.names).filter(|text| text.len() <= LONGEST_PATTERN).ok_or(Error::Name)
+    }
+
+    /// A tilde begins a literal8 or a name (`~peter/mail`).
+    fn is_at_string(&self) -> bool {
+        matches!(self.rest, [b'"' | b'{', ..] | [b'~', b'{', ..])
     }
 
     /// `string = quoted / literal`

@@ -1,8 +1,8 @@
-//! LIST with its extensions (RFC 5258 §6, RFC 5819, RFC 6154 §6), STATUS items, CREATE … USE.
+//! LIST with its extensions (RFC 5258 §6, RFC 5819, RFC 6154 §6, RFC 8440, RFC 9590), STATUS items, CREATE … USE.
 
 use super::command::{Command, List, StatusItem};
 use super::cursor::Cursor;
-use super::{Error, Result};
+use super::{Error, Result, metadata};
 
 /// Most patterns of one LIST.
 const PATTERN_LIMIT: usize = 20;
@@ -47,6 +47,11 @@ pub(super) fn list(cursor: &mut Cursor<'_>) -> Result<List> {
         cursor.list(16, |cursor| {
             match cursor.keyword()?.as_str() {
                 "CHILDREN" => list.return_children = true,
+                "METADATA" => {
+                    cursor.space()?;
+                    list.metadata = Some(metadata::entries(cursor)?);
+                }
+                "MYRIGHTS" => list.my_rights = true,
                 "SPECIAL-USE" => {} // always returned
                 "STATUS" => {
                     cursor.space()?;

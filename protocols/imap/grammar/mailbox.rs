@@ -1,5 +1,5 @@
 //! Commands about one mailbox: SELECT and EXAMINE with their parameters, DELETE, RENAME, SUBSCRIBE,
-//! LSUB, GETQUOTAROOT. `imap-codec` refuses names in UTF-8, which RFC 9051 §5.1 and RFC 6855 §3 allow.
+//! LSUB, GETQUOTAROOT, and those of RFC 4314. `imap-codec` refuses names in UTF-8, which RFC 9051 §5.1 and RFC 6855 §3 allow.
 
 use super::command::{Command, Resync, Select};
 use super::cursor::Cursor;
@@ -82,4 +82,27 @@ pub(super) fn lsub(cursor: &mut Cursor<'_>) -> Result<Command> {
 pub(super) fn get_quota_root(cursor: &mut Cursor<'_>) -> Result<Command> {
     cursor.space()?;
     Ok(Command::GetQuotaRoot { mailbox: cursor.mailbox()? })
+}
+
+/// `"MYRIGHTS" SP mailbox`, `"GETACL" SP mailbox`, `"LISTRIGHTS" SP mailbox SP identifier`; SETACL and
+/// DELETEACL are refused whatever follows the mailbox (RFC 4314 §7).
+pub(super) fn acl(cursor: &mut Cursor<'_>, verb: &str) -> Result<Command> {
+    cursor.space()?;
+    let mailbox = cursor.mailbox()?;
+    Ok(match verb {
+        "GETACL" => Command::GetAcl { mailbox },
+        "MYRIGHTS" => Command::MyRights { mailbox },
+        _ => {
+            cursor.space()?;
+            let identifier = String::from_utf8_lossy(&cursor.astring()?).into_owned();
+            if verb == "LISTRIGHTS" {
+                return Ok(Command::ListRights { mailbox, identifier });
+            }
+            if verb == "SETACL" {
+                cursor.space()?;
+                cursor.astring()?;
+            }
+            Command::ChangeAcl
+        }
+    })
 }

@@ -14,6 +14,7 @@ pub(crate) mod date;
 mod fetch;
 mod list;
 mod mailbox;
+mod metadata;
 mod search;
 
 pub(crate) use append::{AppendPart, append_head, append_more};
@@ -92,6 +93,11 @@ pub(crate) fn parse(text: &[u8], names: Names) -> Result<Command> {
         ("DELETE", _) => mailbox::delete(&mut cursor)?,
         ("EXAMINE" | "SELECT", _) => mailbox::select(&mut cursor, verb == "EXAMINE")?,
         ("GETQUOTAROOT", _) => mailbox::get_quota_root(&mut cursor)?,
+        ("GETMETADATA", _) => metadata::get(&mut cursor)?,
+        ("SETMETADATA", _) => metadata::set(&mut cursor)?,
+        ("DELETEACL" | "GETACL" | "LISTRIGHTS" | "MYRIGHTS" | "SETACL", _) => {
+            mailbox::acl(&mut cursor, &verb)?
+        }
         ("LIST", _) => Command::List(list::list(&mut cursor)?),
         ("LSUB", _) => mailbox::lsub(&mut cursor)?,
         ("RENAME", _) => mailbox::rename(&mut cursor)?,

@@ -335,6 +335,35 @@ fn commands_of_the_codec() {
         "SELECT a (QRESYNC (1 2 (1 5)))",
         "condstore: false, qresync: Some(Resync { uid_validity: 1, modseq: 2, known: None",
     );
+    check(
+        "GETMETADATA \"\" /shared/comment",
+        "mailbox: None, entries: [\"/shared/comment\"], depth: Itself, max_size: None",
+    );
+    check(
+        "GETMETADATA (DEPTH infinity MAXSIZE 9) inbox (/PRIVATE/a /private/b)",
+        "entries: [\"/private/a\", \"/private/b\"], depth: All, max_size: Some(9)",
+    );
+    check("GETMETADATA \"INBOX\" (MAXSIZE 1024) (/shared/comment /private/comment)", "max_size: Some(1024)");
+    check(
+        "GETMETADATA \"INBOX\" /private/comment /shared/comment",
+        "[\"/private/comment\", \"/shared/comment\"]",
+    );
+    check(
+        "SETMETADATA INBOX (/private/comment {3}\r\na\r\n /shared/comment NIL)",
+        "[(\"/private/comment\", Some([97, 13, 10])), (\"/shared/comment\", None)]",
+    );
+    check(
+        "SETMETADATA \"\" (/private/vendor/x/y ~{1}\r\n\0)",
+        "mailbox: None, values: [(\"/private/vendor/x/y\", Some([0]))]",
+    );
+    check(
+        "LIST \"\" % RETURN (MYRIGHTS METADATA (/shared/color) CHILDREN)",
+        "my_rights: true, metadata: Some([\"/shared/color\"])",
+    );
+    check("MYRIGHTS inbox", "MyRights");
+    check("LISTRIGHTS ~/Mail/saved smith", "identifier: \"smith\"");
+    check("SETACL INBOX/Drafts Byron +lrswikda", "ChangeAcl");
+    check("DELETEACL INBOX Fred", "ChangeAcl");
     check("ENABLE CONDSTORE X-UNKNOWN", "[\"CONDSTORE\", \"X-UNKNOWN\"]");
     check("ID (\"name\" \"Thunderbird\" \"os\" NIL)", "(\"name\", \"Thunderbird\"), (\"os\", \"\")");
     check("ID NIL", "Id([])");
@@ -383,6 +412,19 @@ fn malformed_commands_are_refused_without_echo() {
     check("XYZZY <script>", Error::Bad("Unknown command or malformed arguments"));
     check("SELECT {2}\r\na\x01", Error::Name);
     check("SELECT a b c", Error::Bad("There is more than the command takes"));
+    for entry in [
+        "/comment",
+        "/private",
+        "/private/",
+        "/private//a",
+        "/private/a/",
+        "private/a",
+        "/other/a",
+        "/private/a*",
+        "/shared/vendor/x",
+    ] {
+        assert!(parsed(&format!("SETMETADATA INBOX ({entry} x)")).is_err(), "{entry}");
+    }
     check("SELECT a (X)", Error::Bad("Unknown SELECT parameter"));
     check("SELECT a (QRESYNC (1 2 3", Error::Bad("A parenthesis is missing"));
     check("LOGOUT now", Error::Bad("Unknown command or malformed arguments"));

@@ -6,7 +6,7 @@
 //! - `S: text` must be the next line received. `…` stands for any characters but a line end,
 //!   `<name>` (two letters at least) for digits that must be the same wherever the name stands again,
 //!   also in `C:` lines.
-//!   `S: [closed]` is the end of the connection.
+//!   `<twin>` is the twin's address. `S: [closed]` is the end of the connection.
 //! - `! login` makes the next connection and logs in; `! select` does that and selects INBOX;
 //!   `! connect` only reads the greeting; `! remote` connects from elsewhere, without TLS.
 //!   `! append N` puts N messages into INBOX. Without a number in front these are about connection 1:
@@ -124,6 +124,7 @@ impl Script<'_> {
     }
 
     async fn expect(&mut self, number: u32, pattern: &str) -> Result<(), String> {
+        let pattern = &pattern.replace("<twin>", &self.twin);
         let received = self.client(number)?.line().await?;
         if !matches(pattern, &received, &mut self.known) {
             return Err(format!("expected {pattern}\n    received {received}"));
