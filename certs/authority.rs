@@ -36,11 +36,13 @@ pub fn ascii_name(name: &str) -> Option<String> {
 }
 
 /// The host names that a certificate needs: the hub's own, each domain,
-/// where its mail is read (`mail.`), where programs look for settings (`autoconfig.`).
+/// where its mail is read (`mail.`), where programs look for settings (`autoconfig.`,
+/// `autodiscover.`).
 pub(crate) fn names_of(hosts: &[String], domains: &[String]) -> Vec<String> {
     let mut names = vec!["localhost".to_owned()];
     for domain in domains {
-        let prefixed = ["", "mail.", "autoconfig."].map(|prefix| ascii_name(&format!("{prefix}{domain}")));
+        let prefixes = ["", "mail.", "autoconfig.", "autodiscover."];
+        let prefixed = prefixes.map(|prefix| ascii_name(&format!("{prefix}{domain}")));
         names.extend(prefixed.into_iter().flatten());
     }
     names.extend(hosts.iter().filter_map(|host| ascii_name(host)));
@@ -280,6 +282,8 @@ mod tests {
                 "a.test",
                 "autoconfig.a.test",
                 "autoconfig.xn--4ca.test",
+                "autodiscover.a.test",
+                "autodiscover.xn--4ca.test",
                 "localhost",
                 "mail.a.test",
                 "mail.xn--4ca.test",

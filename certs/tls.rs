@@ -28,7 +28,8 @@ pub struct Options {
     pub configured: Vec<CertificateFiles>,
     /// Names of the hub itself, for a self-made certificate.
     pub hosts: Vec<String>,
-    /// Mail domains that a self-made certificate names, with `mail.` and `autoconfig.` of each.
+    /// Mail domains that a self-made certificate names, with `mail.`, `autoconfig.` and
+    /// `autodiscover.` of each.
     pub domains: Vec<String>,
 }
 
@@ -72,14 +73,15 @@ impl Certs {
 
     /// A configuration for listeners. It stays good for ever: certificates change within it.
     ///
-    /// A client that names protocols (ALPN, RFC 7301) without `protocol` is refused: so a browser
-    /// cannot be talked into speaking to a mail port (the ALPACA attack). Mail programs name none.
-    pub fn server_config(&self, protocol: &str) -> Result<Arc<ServerConfig>, Error> {
+    /// A client that names protocols (ALPN, RFC 7301) without one of `protocols` is refused: so a
+    /// browser cannot be talked into speaking to a mail port (the ALPACA attack). Mail programs name
+    /// none. Of several, the first that the client knows is taken.
+    pub fn server_config(&self, protocols: &[&str]) -> Result<Arc<ServerConfig>, Error> {
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.0.provider))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&self.0.shown) as _);
-        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         // Mail programs reconnect often; a ticket spares them and us the key exchange's signature.
         config.ticketer = aws_lc_rs::Ticketer::new()?;
         Ok(Arc::new(config))
@@ -196,7 +198,7 @@ mod tests {
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         let name = ServerName::try_from(name.to_owned()).expect("a name");
         let mut client = ClientConnection::new(Arc::new(config), name)?;
-        let mut server = ServerConnection::new(certs.server_config("imap").expect("config"))?;
+        let mut server = ServerConnection::new(certs.server_config(&["imap"]).expect("config"))?;
         while client.is_handshaking() || server.is_handshaking() {
             let mut bytes = Vec::new();
             client.write_tls(&mut bytes).expect("memory");

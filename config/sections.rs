@@ -48,10 +48,25 @@ section! {
         imap: Endpoints = any(2143);
         /// The same with TLS from the first byte; to be preferred. The official port is 993.
         imaps: Endpoints = any(2993);
-        /// Reserved for the web doors; nothing answers there yet, so it is not bound.
-        http: Endpoints = Endpoints::default();
-        /// Reserved like http.
-        https: Endpoints = Endpoints::default();
+        /// The web door. Plain HTTP hands out settings for mail programs and otherwise points to https.
+        /// The official port is 80.
+        http: Endpoints = any(2080);
+        /// The same with TLS; programs set themselves up here. The official port is 443, and most
+        /// programs look nowhere else.
+        https: Endpoints = any(2443);
+    }
+}
+
+section! {
+    /// Ports at which the outside reaches the hub, where a forward or a proxy makes them differ from
+    /// those under [listen]. Programs are told these, and so is DNS. 0 keeps one to yourself.
+    pub struct Public {
+        http: Option<u16> = None, "80";
+        https: Option<u16> = None, "443";
+        imap: Option<u16> = None, "143";
+        imaps: Option<u16> = None, "993";
+        submission: Option<u16> = None, "587";
+        submissions: Option<u16> = None, "465";
     }
 }
 
@@ -192,6 +207,7 @@ macro_rules! config {
 
 config! {
     listen: Listen,
+    public: Public,
     tls: Tls,
     limits: Limits,
     resolver: Resolver,
@@ -343,6 +359,8 @@ mod tests {
             smtp = "*:25"
             imap = []
             imaps = ["127.0.0.1:993", "[::1]:993"]
+            [public]
+            imaps = 993
             [tls]
             certificates = [{ chain = "a.pem", key = "b.pem" }]
             [limits]
@@ -367,6 +385,7 @@ mod tests {
         assert_eq!(config.listen.smtp, any(25));
         assert_eq!(config.listen.submission, any(2587), "not mentioned, so the default");
         assert_eq!(config.listen.imap, Endpoints(vec![]));
+        assert_eq!((config.public.imaps, config.public.imap), (Some(993), None));
         assert_eq!(config.listen.imaps.0.len(), 2);
         assert_eq!(config.tls.certificates[0].key, PathBuf::from("b.pem"));
         assert_eq!(config.limits.message_size, Size(1_572_864));

@@ -60,6 +60,14 @@ impl Hub {
         Ok(self.0.storage.domains().await?)
     }
 
+    /// True if this is one of the hub's domains; `name` in the form in which it was added.
+    pub async fn hosts_domain(&self, name: &str) -> Result<bool> {
+        match crate::normal_domain(name) {
+            Some(name) => Ok(self.0.storage.has_domain(&name).await?),
+            None => Ok(false),
+        }
+    }
+
     /// Makes a twin with its INBOX and the usual mailboxes. `Exists`; `NotFound` if the domain is
     /// not hosted here.
     pub async fn add_twin(&self, handle: &Address, password: &Secret) -> Result<AccountId> {

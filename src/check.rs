@@ -16,6 +16,7 @@ use hub_certs::Certificate;
 use crate::admin::{self, Answer, Request};
 use crate::control;
 use crate::data_dir::{self, State};
+use crate::services;
 use crate::setup::Setup;
 use crate::text::{print, printable, time};
 
@@ -102,7 +103,8 @@ pub(crate) async fn run(setup: &Setup) -> Result<ExitCode> {
     report.heading("Certificates");
     certificates(setup, &host_name, &mut report);
     report.heading("DNS");
-    dns::check(&setup.config.resolver, &host_name, &domains, &mut report).await;
+    let services = services::configured(&setup.config);
+    dns::check(&setup.config, &services, &host_name, &domains, &mut report).await;
     report.finish()
 }
 

@@ -64,6 +64,11 @@ pub(crate) enum Command {
     ///
     /// Changes nothing. Ends with status 1 if something is wrong; warnings alone end with 0.
     Check,
+    /// Print the DNS records that a domain needs, as lines of a zone file
+    ///
+    /// Nothing is looked up; `twinhub check` says which of them are there.
+    #[command(after_help = "Example:\n  twinhub dns example.org")]
+    Dns { domain: String },
     /// Print the commented reference of hub.toml: every setting with its default
     #[command(after_help = "Example:\n  twinhub config > hub.toml")]
     Config,
@@ -286,6 +291,7 @@ mod tests {
             "queue list",
             "check",
             "config",
+            "dns b.test",
         ] {
             assert!(parse(arguments).is_ok(), "{arguments}");
         }

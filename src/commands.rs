@@ -156,7 +156,7 @@ pub(crate) async fn queue(setup: &Setup, command: Queue) -> Result<()> {
 
 /// Like [`ask`], but what only looks does not make a hub where there is none: the directory may be
 /// mistyped.
-async fn look(setup: &Setup, request: Request) -> Result<Answer> {
+pub(crate) async fn look(setup: &Setup, request: Request) -> Result<Answer> {
     if let State::Absent = data_dir::examine(&setup.data_dir)? {
         let path = setup.data_dir.display();
         bail!("there is no hub in {path}; `twinhub serve` makes one, --data-dir names another place");
@@ -201,7 +201,7 @@ async fn ask(setup: &Setup, request: Request) -> Result<Answer> {
     }
 }
 
-fn answer(answer: Answer) -> Result<Answer> {
+pub(crate) fn answer(answer: Answer) -> Result<Answer> {
     match answer {
         Answer::Failed(why) => bail!("{}", printable(&why)),
         answer => Ok(answer),
@@ -215,7 +215,7 @@ fn done(given: Answer) -> Result<()> {
     }
 }
 
-fn odd<T>() -> Result<T> {
+pub(crate) fn odd<T>() -> Result<T> {
     bail!("the server gave an answer to another question; is it of the same version as this command?")
 }
 

@@ -9,6 +9,8 @@ use tokio::net::TcpListener;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
+    Http,
+    Https,
     Imap,
     Imaps,
     Smtp,
@@ -17,12 +19,14 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Smtp, Self::Submission, Self::Submissions, Self::Imap, Self::Imaps];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Smtp, Self::Submission, Self::Submissions, Self::Imap, Self::Imaps, Self::Http, Self::Https];
 
     /// The key in hub.toml, in the ready file and in logs.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Http => "http",
+            Self::Https => "https",
             Self::Imap => "imap",
             Self::Imaps => "imaps",
             Self::Smtp => "smtp",
@@ -31,8 +35,10 @@ impl Kind {
         }
     }
 
-    fn configured(self, listen: &Listen) -> &[Endpoint] {
+    pub(crate) fn configured(self, listen: &Listen) -> &[Endpoint] {
         match self {
+            Self::Http => &listen.http.0,
+            Self::Https => &listen.https.0,
             Self::Imap => &listen.imap.0,
             Self::Imaps => &listen.imaps.0,
             Self::Smtp => &listen.smtp.0,
@@ -42,7 +48,7 @@ impl Kind {
     }
 
     pub(crate) fn is_implicit_tls(self) -> bool {
-        matches!(self, Self::Imaps | Self::Submissions)
+        matches!(self, Self::Https | Self::Imaps | Self::Submissions)
     }
 }
 
@@ -100,12 +106,13 @@ mod tests {
         let none = Endpoints::default;
         let free = Endpoint::At((Ipv4Addr::LOCALHOST, 0).into());
         let mut listen = Listen {
+            http: none(),
+            https: none(),
             imap: Endpoints(vec![free, free]),
             imaps: none(),
             smtp: none(),
             submission: none(),
             submissions: none(),
-            ..Listen::default()
         };
         let bound = bind(&listen, false).expect("binds");
         assert_eq!(bound.len(), 2);

@@ -1,14 +1,17 @@
 //! The binary: arguments, wiring, shutdown. It knows every room and holds no rule.
 
 mod admin;
+mod banner;
 mod check;
 mod cli;
 mod commands;
 mod control;
 mod data_dir;
+mod dns;
 mod listeners;
 mod log;
 mod serve;
+mod services;
 mod settings;
 mod setup;
 mod text;
@@ -64,6 +67,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             Command::AppPassword(command) => commands::app_password(&setup, command).await?,
             Command::Check => return check::run(&setup).await,
             Command::Config => {}
+            Command::Dns { domain } => dns::run(&setup, &domain).await?,
             Command::Domain(command) => commands::domain(&setup, command).await?,
             Command::Queue(command) => commands::queue(&setup, command).await?,
             Command::Serve(options) => serve::run(&setup, &options).await?,

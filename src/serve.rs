@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use hub::{Address, Hub, Secret};
 use hub_certs::Certs;
 use hub_storage::Storage;
+use hub_web::Services;
 use hub_wire::ListenOptions;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -19,10 +20,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::admin::{self, Answer, Request};
+use crate::banner::Banner;
 use crate::cli::Serve;
 use crate::listeners::{Bound, Kind, bind};
 use crate::setup::Setup;
-use crate::{control, data_dir, settings, text};
+use crate::{control, data_dir, services, settings, text};
 
 /// How often changed certificate files are looked for.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(30);
@@ -61,23 +63,20 @@ async fn serve(setup: &Setup, options: &Serve, hub: &Hub, signals: &mut Signals)
         domains,
     })?;
     let listen = &setup.config.listen;
-    if !listen.http.0.is_empty() || !listen.https.0.is_empty() {
-        warn!("listen.http and listen.https are reserved: nothing is bound there yet");
-    }
     let bound = bind(listen, options.ephemeral_ports)?;
+    if bound.is_empty() {
+        bail!("every listener is switched off in hub.toml");
+    }
+    let services = services::bound(&setup.config, &bound);
     let control = control::listen(&setup.data_dir)
         .with_context(|| format!("cannot make the control socket in {}", setup.data_dir.display()))?;
 
     let shutdown = CancellationToken::new();
-    let mut banner = banner(setup, hub, &certs, &bound, &host_name).await?;
-    if let Some((address, password)) = newcomer {
-        banner.push_str(&format!(
-            "\nThe first twin lives here now. Its password is shown this once:\n  user name   {address}\n  password    {}\n",
-            password.expose()
-        ));
-    }
+    let banner =
+        Banner { setup, hub, certs: &certs, bound: &bound, services: &services, host_name: &host_name };
+    let banner = banner.text(newcomer).await?;
     let ready = ready_text(&bound, certs.authority())?;
-    let mut tasks = start(setup, hub, &certs, bound, host_name, &shutdown)?;
+    let mut tasks = start(setup, hub, &certs, bound, services, host_name, &shutdown)?;
     let administration = tokio::spawn(administer(control, hub.clone(), certs.clone()));
     text::print(&banner)?;
     info!("ready");
@@ -144,21 +143,25 @@ fn start(
     hub: &Hub,
     certs: &Certs,
     bound: Vec<Bound>,
+    services: Services,
     host_name: String,
     shutdown: &CancellationToken,
 ) -> Result<JoinSet<()>> {
     let limits = &setup.config.limits;
-    let imap_tls = certs.server_config("imap")?;
+    let imap_tls = certs.server_config(&["imap"])?;
+    let web_tls = certs.server_config(hub_web::ALPN)?;
     let imap = Arc::new(hub_imap::Service::new(hub.clone(), Arc::clone(&imap_tls), settings::imap(limits)));
     let smtp = Arc::new(hub_smtp::Service {
         hub: hub.clone(),
-        tls: certs.server_config("smtp")?,
+        tls: certs.server_config(&["smtp"])?,
         login_delay: Arc::default(),
         settings: Arc::new(settings::smtp(&setup.config, host_name)?),
     });
+    let web = Arc::new(hub_web::Service { hub: hub.clone(), services });
     let mut tasks = JoinSet::new();
     for Bound { kind, address, listener } in bound {
         let tls = match kind {
+            Kind::Http | Kind::Https => &web_tls,
             Kind::Imap | Kind::Imaps => &imap_tls,
             Kind::Smtp | Kind::Submission | Kind::Submissions => &smtp.tls,
         };
@@ -171,6 +174,9 @@ fn start(
         info!(listener = kind.name(), %address, "listening");
         let shutdown = shutdown.clone();
         match kind {
+            Kind::Http | Kind::Https => {
+                tasks.spawn(hub_web::serve(listener, options, Arc::clone(&web), shutdown));
+            }
             Kind::Imap | Kind::Imaps => {
                 tasks.spawn(hub_imap::serve(listener, options, Arc::clone(&imap), shutdown));
             }
@@ -308,63 +314,6 @@ fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|data| !data.is_file())
 }
 
-/// What the operator sees: where everything is, what a mail program needs, what to do next.
-async fn banner(setup: &Setup, hub: &Hub, certs: &Certs, bound: &[Bound], host_name: &str) -> Result<String> {
-    if bound.is_empty() {
-        bail!("every listener is switched off in hub.toml");
-    }
-    let ports = |kind: Kind| {
-        let ports: Vec<String> = bound
-            .iter()
-            .filter(|bound| bound.kind == kind)
-            .map(|bound| match bound.address.ip() {
-                ip if ip.is_unspecified() => bound.address.port().to_string(),
-                _ => bound.address.to_string(),
-            })
-            .collect();
-        if ports.is_empty() { "off".to_owned() } else { ports.join(", ") }
-    };
-    let mut out = format!(
-        "\
-Twin Hub {version} runs. Its data: {data}
-
-Settings for mail programs
-  server      localhost on this machine, {host_name} (or its address) from elsewhere
-  user name   the whole mail address
-  reading     IMAP        port {imaps} with SSL/TLS, or {imap} with STARTTLS
-  sending     SMTP        port {submissions} with SSL/TLS, or {submission} with STARTTLS
-Mail from other servers arrives on port {smtp}.
-",
-        version = env!("CARGO_PKG_VERSION"),
-        data = setup.data_dir.display(),
-        imaps = ports(Kind::Imaps),
-        imap = ports(Kind::Imap),
-        submissions = ports(Kind::Submissions),
-        submission = ports(Kind::Submission),
-        smtp = ports(Kind::Smtp),
-    );
-    if certs.is_self_made() {
-        out.push_str(&format!(
-            "The certificate is the hub's own; mail programs accept it once they trust\n  {}\n",
-            certs.authority().display()
-        ));
-    }
-    let domains = hub.domains().await.map_err(described)?;
-    if hub.twins().await.map_err(described)?.is_empty() {
-        let domain = domains.first().map_or("example.org", String::as_str);
-        out.push_str("\nNobody lives here yet. Make the first twin, in another terminal:\n");
-        let place = match data_dir::default_path() {
-            Ok(path) if path == setup.data_dir => String::new(),
-            _ => format!(" --data-dir {}", setup.data_dir.display()),
-        };
-        if domains.is_empty() {
-            out.push_str(&format!("  twinhub{place} domain add {domain}\n"));
-        }
-        out.push_str(&format!("  twinhub{place} twin add alice@{domain}\n"));
-    }
-    Ok(out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -378,7 +327,7 @@ mod tests {
             assert_eq!(json[kind.name()], address.to_string());
         }
         assert_eq!(json["ca"], "/d/ca.pem");
-        assert_eq!(json.as_object().map(serde_json::Map::len), Some(6), "nothing that nobody answers");
+        assert_eq!(json.as_object().map(serde_json::Map::len), Some(8), "nothing that nobody answers");
     }
 
     #[test]

@@ -66,6 +66,14 @@ impl Connection {
         matches!(self.stream, Stream::Tls(_))
     }
 
+    /// The protocol that client and server agreed on in the TLS handshake (ALPN, RFC 7301).
+    pub fn alpn(&self) -> Option<&[u8]> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => stream.get_ref().1.alpn_protocol(),
+        }
+    }
+
     /// Protocol version and cipher suite as IANA writes them (`TLSv1.3`, `TLS_AES_256_GCM_SHA384`).
     pub fn tls_parameters(&self) -> Option<(&'static str, Option<&'static str>)> {
         let Stream::Tls(stream) = &self.stream else { return None };

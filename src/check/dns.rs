@@ -1,4 +1,5 @@
-//! What DNS says of the hosted domains: where other servers bring their mail.
+//! What DNS says of the hosted domains: where other servers bring their mail, where programs find
+//! settings.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,10 +8,12 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::rr::RData;
-use hub_config::Resolver;
+use hickory_resolver::proto::rr::{RData, RecordType};
+use hub_config::{Config, Resolver};
+use hub_web::Services;
 
 use super::{Level, Report};
+use crate::dns::{Data, Record, for_domain};
 
 /// An answer to a question for records of one type.
 #[derive(Debug)]
@@ -29,7 +32,14 @@ struct Mx {
     host: String,
 }
 
-pub(super) async fn check(settings: &Resolver, host_name: &str, domains: &[String], report: &mut Report) {
+pub(super) async fn check(
+    config: &Config,
+    services: &Services,
+    host_name: &str,
+    domains: &[String],
+    report: &mut Report,
+) {
+    let settings = &config.resolver;
     if domains.is_empty() {
         report.add(Level::Fine, "no domain is hosted yet; add one with `twinhub domain add`");
         return;
@@ -57,6 +67,12 @@ pub(super) async fn check(settings: &Resolver, host_name: &str, domains: &[Strin
             hosts.push((domain.clone(), resolver.addresses(domain).await));
         }
         for (level, sentence) in judge(domain, &mx, &hosts) {
+            report.add(level, &sentence);
+        }
+        let relay = config.relay.host.as_deref();
+        if let Some(ascii) = hub_certs::ascii_name(domain) {
+            let wanted = for_domain(services, &ascii, relay);
+            let (level, sentence) = compare(domain, &wanted, &resolver).await;
             report.add(level, &sentence);
         }
     }
@@ -128,6 +144,37 @@ fn judge(domain: &str, mx: &Asked<Mx>, hosts: &[(String, Asked<IpAddr>)]) -> Vec
     }
 }
 
+/// The other records of `twinhub dns`. None of them is needed for mail to flow, so what is missing is
+/// a warning.
+async fn compare(domain: &str, wanted: &[Record], resolver: &Asker) -> (Level, String) {
+    let mut missing = Vec::new();
+    for record in wanted.iter().filter(|record| !matches!(record.data, Data::Mx { .. })) {
+        if !resolver.has(record).await {
+            missing.push(format!("{} {}", record.data.kind(), record.name));
+        }
+    }
+    match missing.as_slice() {
+        [] => (Level::Fine, format!("DNS has everything that programs look for at {domain}")),
+        missing => (
+            Level::Warning,
+            format!("DNS does not have as `twinhub dns {domain}` prints them:\n{}", missing.join("\n")),
+        ),
+    }
+}
+
+/// Whether what was found serves the purpose of the record.
+fn fits(wanted: &Data, found: &RData) -> bool {
+    let same = |name: &str, other: String| other.trim_end_matches('.').eq_ignore_ascii_case(name);
+    match (wanted, found) {
+        // Whoever has an SPF record has thought about it; what stands in it is their affair.
+        (Data::Txt(_), RData::TXT(txt)) => txt.to_string().starts_with("v=spf1"),
+        (Data::Srv { port, target }, RData::SRV(srv)) => {
+            srv.port == *port && same(target, srv.target.to_ascii())
+        }
+        _ => false,
+    }
+}
+
 struct Asker {
     resolver: TokioResolver,
     time: Duration,
@@ -145,6 +192,21 @@ impl Asker {
         let lookup = self.resolver.mx_lookup(fully_qualified(domain));
         self.ask(lookup, |lookup| lookup.answers().iter().filter_map(|answer| record(&answer.data)).collect())
             .await
+    }
+
+    async fn has(&self, wanted: &Record) -> bool {
+        let kind = match wanted.data {
+            // An address serves as well as a CNAME, and is how the name is looked up.
+            Data::Cname(_) => return matches!(self.addresses(&wanted.name).await, Asked::Found(_)),
+            Data::Mx { .. } => RecordType::MX,
+            Data::Srv { .. } => RecordType::SRV,
+            Data::Txt(_) => RecordType::TXT,
+        };
+        let lookup = self.resolver.lookup(fully_qualified(&wanted.name), kind);
+        let fitting = self.ask(lookup, |lookup| {
+            lookup.answers().iter().filter(|answer| fits(&wanted.data, &answer.data)).map(|_| ()).collect()
+        });
+        matches!(fitting.await, Asked::Found(_))
     }
 
     async fn addresses(&self, host: &str) -> Asked<IpAddr> {
@@ -233,17 +295,43 @@ mod tests {
         }
     }
 
+    #[test]
+    fn published_records_are_compared() {
+        use hickory_resolver::proto::rr::Name;
+        use hickory_resolver::proto::rr::rdata::{SRV, TXT};
+        let srv =
+            |port, target: &str| RData::SRV(SRV::new(0, 1, port, Name::from_ascii(target).expect("name")));
+        let txt = |text: &str| RData::TXT(TXT::new(vec![text.to_owned()]));
+        let imaps = Data::Srv { port: 993, target: "mail.a.test".into() };
+        let none = Data::Srv { port: 0, target: String::new() };
+        let spf = Data::Txt("v=spf1 mx -all".into());
+        for (wanted, found, expected) in [
+            (&imaps, srv(993, "Mail.A.test."), true),
+            (&imaps, srv(2993, "mail.a.test."), false),
+            (&imaps, srv(993, "mail.b.test."), false),
+            (&none, srv(0, "."), true),
+            (&none, srv(110, "mail.a.test."), false),
+            (&spf, txt("v=spf1 a mx include:relay.test ~all"), true),
+            (&spf, txt("site-verification=1"), false),
+            (&imaps, txt("x"), false),
+        ] {
+            assert_eq!(fits(wanted, &found), expected, "{wanted} {found}");
+        }
+    }
+
     /// Nobody answers on this port: said, quickly, and not taken for an answer.
     #[tokio::test]
     async fn without_an_answer_nothing_is_claimed() {
         let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("binds");
-        let settings = Resolver {
+        let resolver = Resolver {
             address: Some("127.0.0.1".parse().expect("ip")),
             port: silent.local_addr().expect("bound").port(),
             time: Duration::from_millis(100),
         };
+        let config = Config { resolver, ..Config::default() };
         let mut report = Report::default();
-        check(&settings, "mail.a.test", &["a.test".to_owned(), "b.test".to_owned()], &mut report).await;
+        let domains = ["a.test".to_owned(), "b.test".to_owned()];
+        check(&config, &Services::default(), "mail.a.test", &domains, &mut report).await;
         assert_eq!((report.wrong, report.warnings), (0, 1), "{}", report.text);
         assert!(report.text.contains("could not ask for a.test"), "{}", report.text);
     }

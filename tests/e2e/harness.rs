@@ -54,6 +54,8 @@ pub(crate) struct Ports {
     pub(crate) submissions: u16,
     pub(crate) imap: u16,
     pub(crate) imaps: u16,
+    pub(crate) http: u16,
+    pub(crate) https: u16,
     pub(crate) ca: PathBuf,
 }
 
@@ -132,6 +134,8 @@ impl Hub {
             submissions: port("submissions"),
             imap: port("imap"),
             imaps: port("imaps"),
+            http: port("http"),
+            https: port("https"),
             ca: json["ca"].as_str().expect("\"ca\" in the ready file").into(),
         });
     }

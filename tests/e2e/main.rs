@@ -15,4 +15,5 @@ mod smtp_client;
 mod submission;
 mod terminal_clients;
 mod trouble;
+mod web;
 mod wire;

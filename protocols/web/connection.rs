@@ -1,0 +1,71 @@
+//! One HTTP connection: its version, its limits, its end.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hub_wire::Connection;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use crate::Service;
+use crate::patience::Patient;
+use crate::router::{self, Door};
+
+/// Time for the head of a request, and for the next request on a connection that is kept open: a
+/// client that sends a byte a second (slowloris) does not keep its place.
+const HEAD_TIME: Duration = Duration::from_secs(30);
+/// Time in which at least one byte must move, in whatever direction. Longer than any handler here
+/// works without writing.
+const SILENCE: Duration = Duration::from_secs(60);
+/// Bytes of a request's line and header fields (over HTTP/1 one read more); browsers stay below
+/// 16 KiB.
+const MAX_HEAD: usize = 32 << 10;
+/// Requests in progress on one HTTP/2 connection; RFC 9113 §6.5.2 advises at least 100.
+const MAX_STREAMS: u32 = 100;
+
+pub(crate) async fn converse(service: Arc<Service>, connection: Connection, shutdown: CancellationToken) {
+    let (id, peer) = (connection.id(), connection.peer());
+    let door = if connection.is_tls() { Door::Https } else { Door::Http };
+    let is_h2 = connection.alpn() == Some(b"h2");
+    let handler = service_fn(move |request| {
+        let service = Arc::clone(&service);
+        async move {
+            let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+            let reply = router::answer(&service, door, request).await;
+            debug!(conn = id, %peer, %method, path, status = reply.status().as_u16(), "request");
+            Ok::<_, Infallible>(reply)
+        }
+    });
+    let io = TokioIo::new(Patient::new(connection, SILENCE));
+    let ended = if is_h2 {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.timer(TokioTimer::new());
+        builder.max_concurrent_streams(MAX_STREAMS).max_header_list_size(MAX_HEAD as u32);
+        let mut connection = std::pin::pin!(builder.serve_connection(io, handler));
+        tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = shutdown.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    } else {
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(MAX_HEAD);
+        let mut connection = std::pin::pin!(builder.serve_connection(io, handler));
+        tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = shutdown.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    };
+    if let Err(error) = ended {
+        debug!(conn = id, %peer, %error, "connection ended badly");
+    }
+}

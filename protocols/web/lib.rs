@@ -1,0 +1,58 @@
+//! The web door: HTTP/1.1 (RFC 9112) and HTTP/2 (RFC 9113), plain and over TLS with ALPN, and what
+//! programs ask of it to set themselves up.
+//!
+//! The room keeps HTTP's limits and picks a handler by path. It must not know how anything is
+//! stored, and it decides nothing but what a path means. It knows `hub` (which domains are hosted)
+//! and `hub-wire`.
+//!
+//! The way of a request: `connection` speaks HTTP within limits, `router` picks by path, a file per
+//! concern answers; `reply` has the words all of them use. What is offered where is in
+//! [`Services`], the one source for every discovery document, for DNS records and for what the
+//! server prints when it starts.
+//!
+//! Discovery: Mozilla autoconfig, Outlook autodiscover (POX and the JSON redirect), Apple
+//! configuration profiles. RFCs: 6186 and 8314 (which servers are named first), 8615 (.well-known).
+
+mod connection;
+mod discovery;
+mod front;
+mod patience;
+mod redirect;
+mod reply;
+mod request;
+mod router;
+mod services;
+mod status;
+mod xml;
+
+use std::sync::Arc;
+
+use hub::Hub;
+use hub_wire::ListenOptions;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use services::{Ports, Protocol, Security, Server, Services};
+
+/// What an `https` listener offers in TLS, best first (RFC 7301).
+pub const ALPN: &[&str] = &["h2", "http/1.1"];
+
+/// What all connections share.
+pub struct Service {
+    pub hub: Hub,
+    pub services: Services,
+}
+
+/// Serves HTTP on `listener` until `shutdown`; requests that were begun may end.
+pub async fn serve(
+    listener: TcpListener,
+    options: ListenOptions,
+    service: Arc<Service>,
+    shutdown: CancellationToken,
+) {
+    let token = shutdown.clone();
+    hub_wire::listen(listener, options, shutdown, move |connection| {
+        connection::converse(Arc::clone(&service), connection, token.clone())
+    })
+    .await;
+}

@@ -1,0 +1,125 @@
+//! HTTP itself: methods, limits, redirects, the end of a connection.
+
+use hub_web::{Ports, Services};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::world::{Answer, PORTS, World};
+
+#[tokio::test]
+async fn the_front_page_says_what_this_is_and_where_mail_is() {
+    let world = World::new().await;
+    let answer = world.get("mail.example.org", "/").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.field("content-type"), Some("text/html; charset=utf-8"));
+    for piece in
+        ["<td>mail.example.org</td><td>993</td><td>SSL/TLS</td>", "/apple.mobileconfig", "example.org"]
+    {
+        assert!(answer.body.contains(piece), "{piece}: {}", answer.body);
+    }
+    assert!(
+        answer
+            .field("content-security-policy")
+            .is_some_and(|policy| policy.starts_with("default-src 'none'"))
+    );
+    let stranger = world.get("other.test", "/").await;
+    assert_eq!(stranger.status, 200);
+    assert!(!stranger.body.contains("993") && !stranger.body.contains("other.test"), "{}", stranger.body);
+}
+
+/// Thunderbird 153 looks for a place for calendars with `PUT /`: a 2xx would be taken for one.
+#[tokio::test]
+async fn nothing_can_be_put() {
+    for ports in [PORTS, Ports { https: Some(443), ..PORTS }] {
+        let world = World::with(Services { hostname: None, ports }).await;
+        for method in ["PUT", "DELETE", "POST", "OPTIONS", "PROPFIND", "TRACE"] {
+            let answer = world.send(method, "example.org", "/", "").await;
+            assert_eq!((answer.status, answer.field("allow")), (405, Some("GET, HEAD")), "{method}");
+        }
+        let answer = world.get("example.org", "/nothing").await;
+        assert_eq!(answer.status, if ports.https.is_some() { 302 } else { 404 });
+    }
+    let world = World::new().await;
+    let answer = world.get("example.org", "/autodiscover/autodiscover.xml").await;
+    assert_eq!((answer.status, answer.field("allow")), (405, Some("POST")));
+}
+
+#[tokio::test]
+async fn plain_http_points_to_https() {
+    let ports = Ports { https: Some(443), ..PORTS };
+    let world = World::with(Services { hostname: None, ports }).await;
+    for (method, host, target, status, location) in [
+        ("GET", "example.org", "/", 302, "https://example.org/"),
+        ("GET", "Example.org:80", "/a?b=c%20d", 302, "https://example.org/a?b=c%20d"),
+        ("HEAD", "example.org", "/a", 302, "https://example.org/a"),
+        ("PUT", "example.org", "/a", 307, "https://example.org/a"),
+        ("GET", "example.org", "//evil.test/", 302, "https://example.org//evil.test/"),
+        // Outlook follows a 302 from here.
+        (
+            "GET",
+            "autodiscover.example.org",
+            "/autodiscover/autodiscover.xml",
+            302,
+            "https://autodiscover.example.org/autodiscover/autodiscover.xml",
+        ),
+    ] {
+        let answer = world.send(method, host, target, "").await;
+        assert_eq!((answer.status, answer.field("location")), (status, Some(location)), "{method} {target}");
+    }
+    // Thunderbird asks for it by http as well.
+    assert_eq!(world.get("autoconfig.example.org", "/mail/config-v1.1.xml").await.status, 200);
+}
+
+#[tokio::test]
+async fn head_has_the_length_and_no_body() {
+    let world = World::new().await;
+    let get = world.get("example.org", "/").await;
+    let head = world.send("HEAD", "example.org", "/", "").await;
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    assert_eq!(head.field("content-length"), get.field("content-length"));
+}
+
+#[tokio::test]
+async fn malformed_requests_are_refused() {
+    let world = World::new().await;
+    let long = "x".repeat(9 << 10);
+    let huge = "x".repeat(100 << 10);
+    for (request, status) in [
+        ("GET / HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nHost: a/b\r\nConnection: close\r\n\r\n".to_owned(), 400),
+        (format!("GET /{long} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), 414),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: {huge}\r\n\r\n"), 431),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{}\r\n", "X: y\r\n".repeat(200)), 431),
+        ("rubbish\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: x\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n folded: y\r\n\r\n".to_owned(), 400),
+    ] {
+        let answer = world.exchange(request.as_bytes()).await;
+        assert_eq!(Answer::read(&answer).status, status, "{}", &request[..60.min(request.len())]);
+    }
+}
+
+#[tokio::test]
+async fn shutdown_lets_a_request_finish() {
+    let world = World::new().await;
+    let mut idle = world.connect().await;
+    let mut busy = world.connect().await;
+    let head =
+        "POST /autodiscover/autodiscover.xml HTTP/1.1\r\nHost: example.org\r\nContent-Length: 4\r\n\r\n";
+    // The request is begun once the server asks for its body.
+    busy.write_all(head.replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n").as_bytes())
+        .await
+        .expect("writes");
+    let mut go_on = [0; 25];
+    busy.read_exact(&mut go_on).await.expect("100 Continue");
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    world.shutdown.cancel();
+    let mut rest = Vec::new();
+    idle.read_to_end(&mut rest).await.expect("closed in good order");
+    assert_eq!(rest, b"");
+    busy.write_all(b"<a/>").await.expect("writes");
+    let mut answer = String::new();
+    busy.read_to_string(&mut answer).await.expect("closed in good order");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    world.task.await.expect("ended");
+}

@@ -1,0 +1,112 @@
+//! `twinhub dns`: the records that a domain needs, as lines of a zone file (RFC 1035 §5.1).
+
+mod records;
+
+use anyhow::{Result, bail};
+
+use crate::admin::{Answer, Request};
+use crate::setup::Setup;
+use crate::text::print;
+use crate::{commands, data_dir, services};
+
+pub(crate) use records::{Data, Record, for_domain};
+
+pub(crate) async fn run(setup: &Setup, domain: &str) -> Result<()> {
+    let name = hub::normal_domain(domain).and_then(|name| hub_certs::ascii_name(&name));
+    let Some(name) = name.filter(|name| name.contains('.')) else {
+        bail!("\"{}\" is not a domain name", domain.escape_debug());
+    };
+    let is_hosted = hosted(setup).await?.iter().any(|hosted| hosted == &name);
+    print(&zone(setup, &name, is_hosted))?;
+    Ok(())
+}
+
+/// In ASCII. Without a hub yet, nothing: records may be made before it.
+async fn hosted(setup: &Setup) -> Result<Vec<String>> {
+    if let data_dir::State::Absent | data_dir::State::Fresh = data_dir::examine(&setup.data_dir)? {
+        return Ok(Vec::new());
+    }
+    let Answer::Domains(domains) = commands::answer(commands::look(setup, Request::DomainList).await?)?
+    else {
+        return commands::odd();
+    };
+    Ok(domains.iter().filter_map(|domain| hub_certs::ascii_name(domain)).collect())
+}
+
+fn zone(setup: &Setup, domain: &str, is_hosted: bool) -> String {
+    let services = services::configured(&setup.config);
+    let host = services.host(domain);
+    let mut out = format!("; What the zone of {domain} needs for Twin Hub {}.\n", env!("CARGO_PKG_VERSION"));
+    if !is_hosted {
+        out.push_str(&format!("; This hub does not host it yet: twinhub domain add {domain}\n"));
+    }
+    out.push_str(&format!(
+        "; {host} needs the public address of this machine, for example:\n\
+         ;   {host}. 3600 IN A 192.0.2.1\n\
+         ;   {host}. 3600 IN AAAA 2001:db8::1\n\
+         ; Other servers bring mail to port 25 there, and nowhere else.\n"
+    ));
+    if services.ports.https != Some(443) {
+        out.push_str(
+            "; Mail programs look for their settings on port 443 only: forward it, and say so under [public].\n",
+        );
+    }
+    let mut heading = "";
+    for record in for_domain(&services, domain, setup.config.relay.host.as_deref()) {
+        if record.why != heading {
+            heading = record.why;
+            out.push_str(&format!("\n; {heading}\n"));
+        }
+        out.push_str(&format!("{record}\n"));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hub_config::Config;
+
+    fn setup(config: &str) -> Setup {
+        Setup {
+            config: Config::parse(config, std::path::Path::new("hub.toml")).expect("valid"),
+            config_file: None,
+            data_dir: "/nowhere".into(),
+        }
+    }
+
+    #[test]
+    fn a_zone_has_every_record_once() {
+        let public = "[public]\nhttps = 443\nimaps = 993\nimap = 0\nsubmissions = 465\nsubmission = 587\n";
+        let text = zone(&setup(public), "a.test", true);
+        let records: Vec<&str> =
+            text.lines().filter(|line| !line.is_empty() && !line.starts_with(';')).collect();
+        assert_eq!(
+            records,
+            [
+                "a.test. 3600 IN MX 10 mail.a.test.",
+                "a.test. 3600 IN TXT \"v=spf1 mx -all\"",
+                "_imaps._tcp.a.test. 3600 IN SRV 0 1 993 mail.a.test.",
+                "_imap._tcp.a.test. 3600 IN SRV 0 0 0 .",
+                "_submissions._tcp.a.test. 3600 IN SRV 0 1 465 mail.a.test.",
+                "_submission._tcp.a.test. 3600 IN SRV 0 1 587 mail.a.test.",
+                "_pop3s._tcp.a.test. 3600 IN SRV 0 0 0 .",
+                "_pop3._tcp.a.test. 3600 IN SRV 0 0 0 .",
+                "_autodiscover._tcp.a.test. 3600 IN SRV 0 1 443 mail.a.test.",
+                "autoconfig.a.test. 3600 IN CNAME mail.a.test.",
+                "autodiscover.a.test. 3600 IN CNAME mail.a.test.",
+            ]
+        );
+        assert!(!text.contains("twinhub domain add") && !text.contains("[public]"), "{text}");
+        let text = zone(&setup("hostname = \"mx.b.test\""), "a.test", false);
+        assert!(text.contains("a.test. 3600 IN MX 10 mx.b.test.") && text.contains("[public]"), "{text}");
+        assert!(text.contains("twinhub domain add a.test"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn names_are_checked() {
+        for name in ["", "a", "a b.test", "[192.0.2.1]", "a..test"] {
+            assert!(run(&setup(""), name).await.is_err(), "{name}");
+        }
+    }
+}

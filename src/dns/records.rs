@@ -1,0 +1,112 @@
+//! The records that a domain needs for what this hub offers. Printed by `twinhub dns`, compared with
+//! what is published by `twinhub check`. A new feature adds its records here.
+
+use std::fmt;
+
+use hub_web::{Ports, Services};
+
+/// An hour: what was published by mistake is gone soon.
+const TTL: u32 = 3600;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// Fully qualified, without the dot at the end.
+    pub(crate) name: String,
+    pub(crate) data: Data,
+    /// What it is for, in a few words.
+    pub(crate) why: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Data {
+    Cname(String),
+    Mx {
+        preference: u16,
+        host: String,
+    },
+    /// An empty target and port 0 say that there is no such service (RFC 2782).
+    Srv {
+        port: u16,
+        target: String,
+    },
+    Txt(String),
+}
+
+/// All records for `domain`, which is in ASCII, as are all names in the result.
+pub(crate) fn for_domain(services: &Services, domain: &str, relay: Option<&str>) -> Vec<Record> {
+    let host = services.host(domain);
+    let mut records = Vec::new();
+    let mut add = |name: String, data: Data, why: &'static str| records.push(Record { name, data, why });
+
+    let mx = Data::Mx { preference: 10, host: host.clone() };
+    add(domain.to_owned(), mx, "Where other servers bring mail (RFC 5321)");
+    let (spf, why) = spf(relay);
+    add(domain.to_owned(), Data::Txt(spf), why);
+
+    let Ports { https, imap, imaps, submission, submissions, .. } = services.ports;
+    for (service, port) in [
+        ("imaps", imaps),
+        ("imap", imap),
+        ("submissions", submissions),
+        ("submission", submission),
+        ("pop3s", None),
+        ("pop3", None),
+    ] {
+        let data = match port {
+            Some(port) => Data::Srv { port, target: host.clone() },
+            None => Data::Srv { port: 0, target: String::new() },
+        };
+        add(format!("_{service}._tcp.{domain}"), data, "Where mail programs find what (RFC 6186, RFC 8314)");
+    }
+    if let Some(port) = https {
+        let why = "Where mail programs ask for settings (autoconfig, autodiscover)";
+        let data = Data::Srv { port, target: host.clone() };
+        add(format!("_autodiscover._tcp.{domain}"), data, why);
+        for name in ["autoconfig", "autodiscover"] {
+            add(format!("{name}.{domain}"), Data::Cname(host.clone()), why);
+        }
+    }
+    records
+}
+
+/// RFC 7208. With a relay host, that one's addresses are what others see, and only its operator
+/// knows how they are written.
+fn spf(relay: Option<&str>) -> (String, &'static str) {
+    match relay {
+        None => ("v=spf1 mx -all".to_owned(), "Who may send mail in this domain's name (SPF, RFC 7208)"),
+        Some(_) => (
+            "v=spf1 mx ~all".to_owned(),
+            "Who may send mail in this domain's name (SPF, RFC 7208); add what your relay host tells you to",
+        ),
+    }
+}
+
+impl Data {
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Cname(_) => "CNAME",
+            Self::Mx { .. } => "MX",
+            Self::Srv { .. } => "SRV",
+            Self::Txt(_) => "TXT",
+        }
+    }
+}
+
+/// `NAME TTL IN TYPE DATA`, all names absolute.
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}. {TTL} IN {} {}", self.name, self.data.kind(), self.data)
+    }
+}
+
+impl fmt::Display for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cname(target) => write!(f, "{target}."),
+            Self::Mx { preference, host } => write!(f, "{preference} {host}."),
+            Self::Srv { target, .. } if target.is_empty() => f.write_str("0 0 0 ."),
+            Self::Srv { port, target } => write!(f, "0 1 {port} {target}."),
+            Self::Txt(text) => write!(f, "\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
+        }
+    }
+}
