@@ -72,7 +72,7 @@ impl Storage {
         since: Modseq,
     ) -> Result<Option<Folded>> {
         let mut reader = self.reader().await?;
-        reader.begin_read().await?;
+        reader.begin_read();
         let head = reader
             .first("SELECT modseq, journal_floor FROM account WHERE id = $1", values![account], |row| {
                 Ok((row.int(0)? as u64, row.int(1)? as u64))

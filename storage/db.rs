@@ -9,9 +9,9 @@ use std::sync::{LazyLock, Mutex};
 
 use futures_util::TryStreamExt;
 use sqlx::pool::PoolConnection;
-use sqlx::{Arguments, Postgres, Row as _, Sqlite};
+use sqlx::{Arguments, Either, Executor, Postgres, Row as _, Sqlite};
 
-use crate::{Error, Result};
+use crate::{Error, Result, batch};
 
 /// A value to bind. There is no NULL: the schema has none.
 #[derive(Clone, Debug)]
@@ -85,59 +85,110 @@ impl Row<'_> {
 }
 
 /// A connection to either database.
-pub(crate) enum Connection {
+///
+/// A round trip to the thread that owns an SQLite connection costs more than most statements, so
+/// statements whose answer nobody needs at once can wait ([`Connection::defer`]) and go together
+/// with the next one that is asked something.
+pub(crate) struct Connection {
+    driver: Driver,
+    /// Statements that go before the next one, in order.
+    waiting: Vec<Statement>,
+}
+
+enum Driver {
     Postgres(PoolConnection<Postgres>),
     Sqlite(PoolConnection<Sqlite>),
 }
 
+/// A statement and the values of its parameters.
+pub(crate) type Statement = (&'static str, Vec<Value>);
+
+const SAVEPOINT: &str = "SAVEPOINT job";
+
+/// What a statement answers: its rows, then how many it changed.
+enum Answer<'a> {
+    Row(Row<'a>),
+    Done(u64),
+}
+
+/// Takes answers, with the number of the statement.
+type Take<'a> = dyn FnMut(usize, Answer<'_>) -> Result<()> + Send + 'a;
+
+impl From<PoolConnection<Postgres>> for Connection {
+    fn from(connection: PoolConnection<Postgres>) -> Self {
+        Self { driver: Driver::Postgres(connection), waiting: Vec::new() }
+    }
+}
+
+impl From<PoolConnection<Sqlite>> for Connection {
+    fn from(connection: PoolConnection<Sqlite>) -> Self {
+        Self { driver: Driver::Sqlite(connection), waiting: Vec::new() }
+    }
+}
+
 impl Connection {
+    pub(crate) fn is_sqlite(&self) -> bool {
+        matches!(self.driver, Driver::Sqlite(_))
+    }
+
+    /// Keeps a statement until the next one is executed or queried; its errors come there.
+    pub(crate) fn defer(&mut self, sql: &'static str, values: Vec<Value>) {
+        self.waiting.push((sql, values));
+    }
+
+    /// [`Connection::defer`] of a template for all rows of values.
+    pub(crate) fn defer_many(&mut self, template: &'static str, rows: Vec<Vec<Value>>) {
+        self.waiting.extend(chunks(template, rows));
+    }
+
     /// Runs a statement; returns the number of rows it changed.
     pub(crate) async fn execute(&mut self, sql: &'static str, values: Vec<Value>) -> Result<u64> {
-        #[cfg(test)]
-        crate::tests::plans::note(sql);
-        Ok(match self {
-            Self::Postgres(c) => {
-                sqlx::query_with(sql, postgres_arguments(values)?).execute(&mut **c).await?.rows_affected()
+        let mut changed = 0;
+        let take = &mut |_, answer: Answer<'_>| {
+            if let Answer::Done(rows) = answer {
+                changed = rows;
             }
-            Self::Sqlite(c) => {
-                sqlx::query_with(sql, sqlite_arguments(values)?).execute(&mut **c).await?.rows_affected()
-            }
-        })
+            Ok(())
+        };
+        self.run(vec![(sql, values)], take).await?;
+        Ok(changed)
     }
 
     /// Runs a query and maps its rows as they come.
-    pub(crate) async fn query<T>(
+    pub(crate) async fn query<T: Send>(
         &mut self,
         sql: &'static str,
         values: Vec<Value>,
-        mut map: impl FnMut(Row<'_>) -> Result<T>,
+        mut map: impl FnMut(Row<'_>) -> Result<T> + Send,
     ) -> Result<Vec<T>> {
-        #[cfg(test)]
-        crate::tests::plans::note(sql);
         let mut out = Vec::new();
-        match self {
-            Self::Postgres(c) => {
-                let mut rows = sqlx::query_with(sql, postgres_arguments(values)?).fetch(&mut **c);
-                while let Some(row) = rows.try_next().await? {
-                    out.push(map(Row::Postgres(&row))?);
-                }
-            }
-            Self::Sqlite(c) => {
-                let mut rows = sqlx::query_with(sql, sqlite_arguments(values)?).fetch(&mut **c);
-                while let Some(row) = rows.try_next().await? {
-                    out.push(map(Row::Sqlite(&row))?);
-                }
-            }
-        }
+        self.query_each(vec![(sql, values)], |_, row| {
+            out.push(map(row)?);
+            Ok(())
+        })
+        .await?;
         Ok(out)
     }
 
+    /// Runs several queries as one; `take` gets each row with the number of its query.
+    pub(crate) async fn query_each(
+        &mut self,
+        queries: Vec<Statement>,
+        mut take: impl FnMut(usize, Row<'_>) -> Result<()> + Send,
+    ) -> Result<()> {
+        let take = &mut |query, answer: Answer<'_>| match answer {
+            Answer::Row(row) => take(query, row),
+            Answer::Done(_) => Ok(()),
+        };
+        self.run(queries, take).await
+    }
+
     /// The first row of a query, if there is one.
-    pub(crate) async fn first<T>(
+    pub(crate) async fn first<T: Send>(
         &mut self,
         sql: &'static str,
         values: Vec<Value>,
-        map: impl FnMut(Row<'_>) -> Result<T>,
+        map: impl FnMut(Row<'_>) -> Result<T> + Send,
     ) -> Result<Option<T>> {
         Ok(self.query(sql, values, map).await?.into_iter().next())
     }
@@ -156,11 +207,11 @@ impl Connection {
     }
 
     /// Like [`Connection::execute_many`] for queries; rows of the answer come in any order.
-    pub(crate) async fn query_many<T>(
+    pub(crate) async fn query_many<T: Send>(
         &mut self,
         template: &'static str,
         rows: Vec<Vec<Value>>,
-        mut map: impl FnMut(Row<'_>) -> Result<T>,
+        mut map: impl FnMut(Row<'_>) -> Result<T> + Send,
     ) -> Result<Vec<T>> {
         let mut out = Vec::new();
         for (sql, values) in chunks(template, rows) {
@@ -169,38 +220,110 @@ impl Connection {
         Ok(out)
     }
 
-    /// Runs a script of several statements (migrations).
-    pub(crate) async fn script(&mut self, sql: &'static str) -> Result<()> {
-        match self {
-            Self::Postgres(c) => sqlx::raw_sql(sql).execute(&mut **c).await.map(drop)?,
-            Self::Sqlite(c) => sqlx::raw_sql(sql).execute(&mut **c).await.map(drop)?,
+    /// Runs what waits, then `statements`; `take` gets the answers to the latter.
+    async fn run(&mut self, statements: Vec<Statement>, take: &mut Take<'_>) -> Result<()> {
+        let mut all = std::mem::take(&mut self.waiting);
+        let before = all.len();
+        all.extend(statements);
+        #[cfg(test)]
+        all.iter().for_each(|(sql, _)| crate::tests::plans::note(sql));
+        let mut index = 0;
+        let mut asked = |index: usize, answer: Answer<'_>| match index.checked_sub(before) {
+            Some(index) => take(index, answer),
+            None => Ok(()),
+        };
+        match &mut self.driver {
+            Driver::Postgres(c) => {
+                for (sql, values) in all {
+                    let query = sqlx::query_with(sql, postgres_arguments(values)?);
+                    let mut answers = (&mut **c).fetch_many(query);
+                    while let Some(answer) = answers.try_next().await? {
+                        match answer {
+                            Either::Left(done) => asked(index, Answer::Done(done.rows_affected()))?,
+                            Either::Right(row) => asked(index, Answer::Row(Row::Postgres(&row)))?,
+                        }
+                    }
+                    index += 1;
+                }
+            }
+            Driver::Sqlite(c) => {
+                for (sql, values, count) in batch::join(all) {
+                    let end = index + count;
+                    let query = sqlx::query_with(sql, sqlite_arguments(values)?);
+                    let mut answers = (&mut **c).fetch_many(query);
+                    while let Some(answer) = answers.try_next().await? {
+                        match answer {
+                            Either::Left(done) => {
+                                asked(index, Answer::Done(done.rows_affected()))?;
+                                index += 1;
+                            }
+                            Either::Right(row) => asked(index, Answer::Row(Row::Sqlite(&row)))?,
+                        }
+                    }
+                    debug_assert_eq!(index, end, "every statement ends with its number of rows");
+                }
+            }
         }
         Ok(())
     }
 
-    /// SQLite takes the write lock at once: upgrading a read transaction can fail with BUSY.
-    pub(crate) async fn begin_write(&mut self) -> Result<()> {
-        let sql = match self {
-            Self::Postgres(_) => "BEGIN",
-            Self::Sqlite(_) => "BEGIN IMMEDIATE",
-        };
-        self.execute(sql, Vec::new()).await.map(drop)
+    /// Runs a script of several statements (migrations).
+    pub(crate) async fn script(&mut self, sql: &'static str) -> Result<()> {
+        self.run(Vec::new(), &mut |_, _| Ok(())).await?;
+        match &mut self.driver {
+            Driver::Postgres(c) => sqlx::raw_sql(sql).execute(&mut **c).await.map(drop)?,
+            Driver::Sqlite(c) => sqlx::raw_sql(sql).execute(&mut **c).await.map(drop)?,
+        }
+        Ok(())
     }
 
-    /// All statements until the end see one state of the database.
-    pub(crate) async fn begin_read(&mut self) -> Result<()> {
-        let sql = match self {
-            Self::Postgres(_) => "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            Self::Sqlite(_) => "BEGIN",
+    /// Begins with the next statement. SQLite takes the write lock at once: upgrading a read
+    /// transaction can fail with BUSY.
+    pub(crate) fn begin_write(&mut self) {
+        self.defer(if self.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN" }, Vec::new());
+    }
+
+    /// Begins with the next statement; all until the end see one state of the database.
+    pub(crate) fn begin_read(&mut self) {
+        let sql = match self.driver {
+            Driver::Postgres(_) => "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Driver::Sqlite(_) => "BEGIN",
         };
-        self.execute(sql, Vec::new()).await.map(drop)
+        self.defer(sql, Vec::new());
+    }
+
+    /// What follows can be undone alone, until [`Connection::release`].
+    pub(crate) fn savepoint(&mut self) {
+        self.defer(SAVEPOINT, Vec::new());
+    }
+
+    /// Runs what waits and keeps what was done since the savepoint.
+    pub(crate) async fn release(&mut self) -> Result<()> {
+        self.execute("RELEASE SAVEPOINT job", Vec::new()).await.map(drop)
+    }
+
+    /// Undoes what was done since the savepoint. An error if the savepoint was never reached because
+    /// something before it failed: then the whole transaction must go.
+    pub(crate) async fn undo(&mut self) -> Result<()> {
+        if let Some(place) = self.waiting.iter().rposition(|(sql, _)| *sql == SAVEPOINT) {
+            self.waiting.truncate(place);
+            return Ok(());
+        }
+        self.waiting.clear();
+        self.defer("ROLLBACK TO SAVEPOINT job", Vec::new());
+        self.release().await
     }
 
     pub(crate) async fn commit(&mut self) -> Result<()> {
         self.execute("COMMIT", Vec::new()).await.map(drop)
     }
 
+    /// Undoes the transaction; what waits is never run.
     pub(crate) async fn rollback(&mut self) -> Result<()> {
+        let waiting = std::mem::take(&mut self.waiting);
+        if waiting.first().is_some_and(|(sql, _)| sql.starts_with("BEGIN")) {
+            return Ok(());
+        }
         self.execute("ROLLBACK", Vec::new()).await.map(drop)
     }
 }
@@ -242,7 +365,10 @@ const MOST_ROWS: usize = 64;
 const EXACT_ROWS: usize = 16;
 
 /// Splits rows into chunks of 64, 32, 16 and what is left, each with its expanded statement.
-fn chunks(template: &'static str, rows: Vec<Vec<Value>>) -> impl Iterator<Item = (&'static str, Vec<Value>)> {
+pub(crate) fn chunks(
+    template: &'static str,
+    rows: Vec<Vec<Value>>,
+) -> impl Iterator<Item = (&'static str, Vec<Value>)> {
     let columns = rows.first().map_or(0, Vec::len);
     let mut left = rows.len();
     let mut rows = rows.into_iter();

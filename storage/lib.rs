@@ -10,6 +10,7 @@
 //! says what each step created, updated and destroyed.
 
 pub mod accounts;
+mod batch;
 mod blobs;
 mod changes;
 mod db;

@@ -57,15 +57,15 @@ pub(crate) enum Pools {
 impl Pools {
     pub(crate) async fn reader(&self) -> Result<Connection> {
         Ok(match self {
-            Self::Postgres(pool) => Connection::Postgres(pool.acquire().await?),
-            Self::Sqlite { readers, .. } => Connection::Sqlite(readers.acquire().await?),
+            Self::Postgres(pool) => pool.acquire().await?.into(),
+            Self::Sqlite { readers, .. } => readers.acquire().await?.into(),
         })
     }
 
     pub(crate) async fn writer(&self) -> Result<Connection> {
         Ok(match self {
-            Self::Postgres(pool) => Connection::Postgres(pool.acquire().await?),
-            Self::Sqlite { writer, .. } => Connection::Sqlite(writer.acquire().await?),
+            Self::Postgres(pool) => pool.acquire().await?.into(),
+            Self::Sqlite { writer, .. } => writer.acquire().await?.into(),
         })
     }
 
@@ -281,7 +281,7 @@ async fn open_postgres(url: &str) -> Result<Pools> {
 
 async fn migrate(database: &Pools) -> Result<()> {
     let mut connection = database.writer().await?;
-    let sqlite = matches!(connection, Connection::Sqlite(_));
+    let sqlite = connection.is_sqlite();
     connection
         .script("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY)")
         .await?;
@@ -311,7 +311,7 @@ async fn migrate(database: &Pools) -> Result<()> {
     for (index, (for_sqlite, for_postgres)) in MIGRATIONS.iter().enumerate().skip(done) {
         let version = index as i64 + 1;
         tracing::info!(version, "bringing the database to a new schema version");
-        connection.begin_write().await?;
+        connection.begin_write();
         let applied = async {
             connection.script(if sqlite { for_sqlite } else { for_postgres }).await?;
             let sql = "INSERT INTO schema_version (version) VALUES ($1)";

@@ -4,13 +4,14 @@
 //! back once. A job that fails is undone alone: its rows by a savepoint, its effect on the counters
 //! by the undo log.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::blobs::KeptFile;
 use crate::changes::{self, Change, JournalEntry, Kind};
-use crate::db::{Connection, Value, values};
+use crate::db::{Connection, Row, Value, chunks, values};
+use crate::mail::append::NewEmail;
 use crate::{AccountId, Edit, EmailId, Error, IdSet, MailboxId, Modseq, Result, Uid, UidValidity};
 
 /// The account's counters within the transaction.
@@ -38,6 +39,9 @@ pub(crate) struct MailboxState {
     dirty: bool,
 }
 
+/// Threads by account and hash of a message id.
+pub(crate) type Threads = HashMap<(AccountId, i64), i64>;
+
 enum Undo {
     Account(AccountId, AccountState),
     Mailbox((AccountId, MailboxId), Option<MailboxState>),
@@ -50,11 +54,15 @@ pub struct Tx {
     pub(crate) now: i64,
     accounts: BTreeMap<AccountId, AccountState>,
     mailboxes: BTreeMap<(AccountId, MailboxId), MailboxState>,
+    /// What [`Tx::look_ahead`] found, for the first appends of the group.
+    threads: Option<Threads>,
     journal: Vec<JournalEntry>,
     changes: Vec<Change>,
     /// Large bodies that rows of this transaction refer to.
     pub(crate) files: Vec<Arc<KeptFile>>,
     undo: Vec<Undo>,
+    /// Nothing of it is to stay.
+    given_up: bool,
 }
 
 /// Where a failed job goes back to.
@@ -65,47 +73,79 @@ pub(crate) struct Mark {
 }
 
 impl Tx {
-    pub(crate) async fn begin(mut connection: Connection, now: i64) -> Result<Self> {
-        connection.begin_write().await?;
-        Ok(Self {
+    pub(crate) fn begin(mut connection: Connection, now: i64) -> Self {
+        connection.begin_write();
+        Self {
             connection,
             now,
             accounts: BTreeMap::new(),
             mailboxes: BTreeMap::new(),
+            threads: None,
             journal: Vec::new(),
             changes: Vec::new(),
             files: Vec::new(),
             undo: Vec::new(),
-        })
+            given_up: false,
+        }
+    }
+
+    /// Its only job has failed: [`Tx::commit`] will undo everything, which is what that job expects.
+    pub(crate) fn give_up(&mut self) {
+        self.given_up = true;
     }
 
     /// Locks accounts and takes their next modseq. The lock is held until the commit, so nobody can
     /// see modseq n + 1 before n. Accounts that do not exist are passed over.
-    pub(crate) async fn lock_accounts(&mut self, mut ids: Vec<AccountId>) -> Result<()> {
-        ids.retain(|id| !self.accounts.contains_key(id));
-        ids.sort_unstable();
-        ids.dedup();
-        let rows = ids.iter().map(|id| values![*id]).collect();
-        let states = self
-            .connection
-            .query_many(
-                "UPDATE account SET modseq = modseq + 1 FROM (VALUES {values}) AS v WHERE id = v.column1
-                 RETURNING id, modseq, next_id, bytes, quota",
-                rows,
-                |row| {
-                    let state = AccountState {
-                        modseq: row.int(1)? as u64,
-                        next_id: row.int(2)?,
-                        bytes: row.int(3)? as u64,
-                        quota: row.int(4)? as u64,
-                        dirty: false,
-                    };
-                    Ok((AccountId(row.int(0)?), state))
-                },
-            )
-            .await?;
-        self.accounts.extend(states);
+    pub(crate) async fn lock_accounts(&mut self, ids: Vec<AccountId>) -> Result<()> {
+        self.look_ahead(ids, &[]).await
+    }
+
+    /// Locks accounts and reads in the same round trip what the appends at the head of the group are
+    /// going to need: counters of mailboxes, threads of message ids.
+    pub(crate) async fn look_ahead(
+        &mut self,
+        mut accounts: Vec<AccountId>,
+        appends: &[&NewEmail],
+    ) -> Result<()> {
+        let mut mailboxes: Vec<_> = appends.iter().map(|email| (email.account, email.mailbox)).collect();
+        let mut threads: Vec<_> = appends.iter().flat_map(|email| email.keys()).collect();
+        accounts.retain(|id| !self.accounts.contains_key(id));
+        sort_out(&mut accounts);
+        sort_out(&mut mailboxes);
+        sort_out(&mut threads);
+        let accounts = chunks(LOCK_ACCOUNTS, accounts.iter().map(|id| values![*id]).collect());
+        let mut queries: Vec<_> = accounts.collect();
+        let first_mailbox = queries.len();
+        queries.extend(chunks(SELECT_MAILBOXES, mailboxes.iter().map(|id| values![id.0, id.1]).collect()));
+        let first_thread = queries.len();
+        queries.extend(chunks(SELECT_THREADS, threads.iter().map(|key| values![key.0, key.1]).collect()));
+        let mut found = Threads::new();
+        let Self { connection, accounts, mailboxes, .. } = self;
+        let take = |query, row: Row<'_>| {
+            if query < first_mailbox {
+                accounts.extend([account_state(row)?]);
+            } else if query < first_thread {
+                mailboxes.extend([mailbox_state(row)?]);
+            } else {
+                found.extend([thread(row)?]);
+            }
+            Ok(())
+        };
+        connection.query_each(queries, take).await?;
+        self.threads = (!threads.is_empty()).then_some(found);
         Ok(())
+    }
+
+    /// The threads that these message ids belong to, as far as they are known.
+    pub(crate) async fn threads(&mut self, mut keys: Vec<(AccountId, i64)>) -> Result<Threads> {
+        // What was read ahead is of the time before the first append: good for that one only.
+        if let Some(threads) = self.threads.take() {
+            return Ok(threads);
+        }
+        sort_out(&mut keys);
+        let rows = keys.iter().map(|key| values![key.0, key.1]).collect();
+        let found = self.connection.query_many(SELECT_THREADS, rows, thread).await?;
+        Ok(found.into_iter().collect())
     }
 
     /// An account that the job locked. `NotFound` if it does not exist (any more).
@@ -152,31 +192,9 @@ impl Tx {
     /// Reads the counters of mailboxes that are not known yet.
     pub(crate) async fn load_mailboxes(&mut self, mut ids: Vec<(AccountId, MailboxId)>) -> Result<()> {
         ids.retain(|id| !self.mailboxes.contains_key(id));
-        ids.sort_unstable();
-        ids.dedup();
+        sort_out(&mut ids);
         let rows = ids.iter().map(|id| values![id.0, id.1]).collect();
-        let states = self
-            .connection
-            .query_many(
-                "SELECT m.account, m.id, m.selectable, m.uid_validity, m.uid_next, m.modseq, m.total, m.unseen, m.bytes
-                 FROM (VALUES {values}) AS v CROSS JOIN mailbox m
-                 WHERE m.account = v.column1 AND m.id = v.column2",
-                rows,
-                |row| {
-                    let state = MailboxState {
-                        selectable: row.int(2)? != 0,
-                        uid_validity: row.int(3)? as u32,
-                        uid_next: row.int(4)? as u32,
-                        modseq: row.int(5)? as u64,
-                        total: row.int(6)? as u64,
-                        unseen: row.int(7)? as u64,
-                        bytes: row.int(8)? as u64,
-                        dirty: false,
-                    };
-                    Ok(((AccountId(row.int(0)?), MailboxId(row.int(1)?)), state))
-                },
-            )
-            .await?;
+        let states = self.connection.query_many(SELECT_MAILBOXES, rows, mailbox_state).await?;
         self.mailboxes.extend(states);
         Ok(())
     }
@@ -271,11 +289,12 @@ impl Tx {
 
     /// Writes counters and journal, once for the whole group, and commits.
     pub(crate) async fn commit(mut self) -> (Connection, Vec<Arc<KeptFile>>, Result<Vec<Change>>) {
-        let result = self.flush().await;
-        let result = match result {
-            Ok(()) => self.connection.commit().await,
-            Err(error) => Err(error),
-        };
+        if self.given_up {
+            let result = self.connection.rollback().await;
+            return (self.connection, Vec::new(), result.map(|()| Vec::new()));
+        }
+        self.flush();
+        let result = self.connection.commit().await;
         if let Err(error) = &result {
             tracing::error!(error = %crate::chain(error), "a commit failed; nothing in it was acknowledged");
             let _ = self.connection.rollback().await;
@@ -283,23 +302,17 @@ impl Tx {
         (self.connection, self.files, result.map(|()| self.changes))
     }
 
-    async fn flush(&mut self) -> Result<()> {
+    fn flush(&mut self) {
         let mailboxes = self.mailboxes.iter().filter(|(_, state)| state.dirty);
         let rows = mailboxes.map(|(key, state)| mailbox_row(*key, state)).collect();
-        self.connection.execute_many(UPDATE_MAILBOXES, rows).await?;
+        self.connection.defer_many(UPDATE_MAILBOXES, rows);
         let accounts = self.accounts.iter().filter(|(_, state)| state.dirty);
         let rows = accounts.map(|(id, state)| values![*id, state.next_id, state.bytes]).collect();
-        self.connection
-            .execute_many(
-                "UPDATE account SET next_id = v.column2, bytes = v.column3
-                 FROM (VALUES {values}) AS v WHERE id = v.column1",
-                rows,
-            )
-            .await?;
-        self.flush_journal().await
+        self.connection.defer_many(UPDATE_ACCOUNTS, rows);
+        self.flush_journal();
     }
 
-    async fn flush_journal(&mut self) -> Result<()> {
+    fn flush_journal(&mut self) {
         type Sets = (IdSet, IdSet, IdSet);
         let mut merged: BTreeMap<(AccountId, Kind, i64), Sets> = BTreeMap::new();
         for entry in std::mem::take(&mut self.journal) {
@@ -331,7 +344,7 @@ impl Tx {
                 ]);
             }
         }
-        self.connection.execute_many(changes::INSERT, rows).await.map(drop)
+        self.connection.defer_many(changes::INSERT, rows);
     }
 
     /// Forgets an account whose rows are being removed.
@@ -346,6 +359,57 @@ impl Tx {
         }
     }
 }
+
+/// Neither order nor repetition matters to a set of keys.
+fn sort_out<T: Ord>(keys: &mut Vec<T>) {
+    keys.sort_unstable();
+    keys.dedup();
+}
+
+const LOCK_ACCOUNTS: &str =
+    "UPDATE account SET modseq = modseq + 1 FROM (VALUES {values}) AS v WHERE id = v.column1
+     RETURNING id, modseq, next_id, bytes, quota";
+
+fn account_state(row: Row<'_>) -> Result<(AccountId, AccountState)> {
+    let state = AccountState {
+        modseq: row.int(1)? as u64,
+        next_id: row.int(2)?,
+        bytes: row.int(3)? as u64,
+        quota: row.int(4)? as u64,
+        dirty: false,
+    };
+    Ok((AccountId(row.int(0)?), state))
+}
+
+const SELECT_MAILBOXES: &str =
+    "SELECT m.account, m.id, m.selectable, m.uid_validity, m.uid_next, m.modseq, m.total, m.unseen, m.bytes
+     FROM (VALUES {values}) AS v CROSS JOIN mailbox m
+     WHERE m.account = v.column1 AND m.id = v.column2";
+
+fn mailbox_state(row: Row<'_>) -> Result<((AccountId, MailboxId), MailboxState)> {
+    let state = MailboxState {
+        selectable: row.int(2)? != 0,
+        uid_validity: row.int(3)? as u32,
+        uid_next: row.int(4)? as u32,
+        modseq: row.int(5)? as u64,
+        total: row.int(6)? as u64,
+        unseen: row.int(7)? as u64,
+        bytes: row.int(8)? as u64,
+        dirty: false,
+    };
+    Ok(((AccountId(row.int(0)?), MailboxId(row.int(1)?)), state))
+}
+
+const SELECT_THREADS: &str =
+    "SELECT r.account, r.hash, r.thread FROM (VALUES {values}) AS v CROSS JOIN thread_reference r
+     WHERE r.account = v.column1 AND r.hash = v.column2";
+
+fn thread(row: Row<'_>) -> Result<((AccountId, i64), i64)> {
+    Ok(((AccountId(row.int(0)?), row.int(1)?), row.int(2)?))
+}
+
+const UPDATE_ACCOUNTS: &str = "UPDATE account SET next_id = v.column2, bytes = v.column3
+    FROM (VALUES {values}) AS v WHERE id = v.column1";
 
 const UPDATE_MAILBOXES: &str =
     "UPDATE mailbox SET uid_next = v.column3, modseq = v.column4, total = v.column5,

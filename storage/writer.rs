@@ -135,7 +135,7 @@ impl Writer {
             None => self.database.writer().await?,
         };
         let now = crate::unix_now();
-        let mut tx = Tx::begin(connection, now).await?;
+        let mut tx = Tx::begin(connection, now);
         let appended = match run_jobs(&mut tx, jobs).await {
             Ok(appended) => appended,
             Err(error) => {
@@ -165,7 +165,7 @@ impl Writer {
 
 async fn run_jobs(tx: &mut Tx, jobs: &mut [Job]) -> Result<Vec<Result<Vec<Appended>>>> {
     let accounts: Vec<AccountId> = jobs.iter().flat_map(Job::accounts).collect();
-    tx.lock_accounts(accounts).await?;
+    tx.look_ahead(accounts, &first_appends(jobs)).await?;
     let mut appended = Vec::new();
     let mut index = 0;
     while index < jobs.len() {
@@ -181,13 +181,27 @@ async fn run_jobs(tx: &mut Tx, jobs: &mut [Job]) -> Result<Vec<Result<Vec<Append
             appended.append(&mut append_run(tx, &groups).await?);
             index += run;
         } else {
+            let only = jobs.len() == 1;
             if let Job::Other { work, .. } = &mut jobs[index] {
-                run_alone(tx, work.as_mut()).await?;
+                if only {
+                    run_only(tx, work.as_mut()).await;
+                } else {
+                    run_one_of_many(tx, work.as_mut()).await?;
+                }
             }
             index += 1;
         }
     }
     Ok(appended)
+}
+
+/// The messages of the appends at the head of the group.
+fn first_appends(jobs: &[Job]) -> Vec<&NewEmail> {
+    let emails = jobs.iter().map_while(|job| match job {
+        Job::Append { emails, .. } => Some(emails),
+        Job::Other { .. } => None,
+    });
+    emails.flatten().collect()
 }
 
 /// A run of append jobs with shared statements. What fails unexpectedly is replayed job by job, so
@@ -198,10 +212,10 @@ async fn append_run(tx: &mut Tx, groups: &[&[NewEmail]]) -> Result<Vec<Result<Ve
         // Nothing precedes its validation, so there is nothing to undo for a clean refusal.
         return append_groups(tx, groups).await;
     }
-    tx.connection.execute("SAVEPOINT job", Vec::new()).await?;
+    tx.connection.savepoint();
     match append_groups(tx, groups).await {
         Ok(results) => {
-            tx.connection.execute("RELEASE SAVEPOINT job", Vec::new()).await?;
+            tx.connection.release().await?;
             Ok(results)
         }
         Err(error) => {
@@ -210,10 +224,10 @@ async fn append_run(tx: &mut Tx, groups: &[&[NewEmail]]) -> Result<Vec<Result<Ve
             let mut results = Vec::with_capacity(groups.len());
             for group in groups {
                 let mark = tx.mark();
-                tx.connection.execute("SAVEPOINT job", Vec::new()).await?;
+                tx.connection.savepoint();
                 match append_groups(tx, std::slice::from_ref(group)).await {
                     Ok(mut result) => {
-                        tx.connection.execute("RELEASE SAVEPOINT job", Vec::new()).await?;
+                        tx.connection.release().await?;
                         results.append(&mut result);
                     }
                     Err(error) => {
@@ -227,19 +241,25 @@ async fn append_run(tx: &mut Tx, groups: &[&[NewEmail]]) -> Result<Vec<Result<Ve
     }
 }
 
-async fn run_alone(tx: &mut Tx, work: &mut dyn Work) -> Result<()> {
+/// The only job of its group: if it fails, the transaction goes with it, and no savepoint is needed.
+async fn run_only(tx: &mut Tx, work: &mut dyn Work) {
+    if work.run(tx).await.is_err() {
+        tx.give_up();
+    }
+}
+
+async fn run_one_of_many(tx: &mut Tx, work: &mut dyn Work) -> Result<()> {
     let mark = tx.mark();
-    tx.connection.execute("SAVEPOINT job", Vec::new()).await?;
+    tx.connection.savepoint();
     if work.run(tx).await.is_ok() {
-        tx.connection.execute("RELEASE SAVEPOINT job", Vec::new()).await?;
+        tx.connection.release().await?;
         return Ok(());
     }
     undo(tx, &mark).await
 }
 
 async fn undo(tx: &mut Tx, mark: &crate::tx::Mark) -> Result<()> {
-    tx.connection.execute("ROLLBACK TO SAVEPOINT job", Vec::new()).await?;
-    tx.connection.execute("RELEASE SAVEPOINT job", Vec::new()).await?;
+    tx.connection.undo().await?;
     tx.back_to(mark);
     Ok(())
 }

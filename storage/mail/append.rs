@@ -35,6 +35,11 @@ impl NewEmail {
         self.prefix.len() as u64 + self.blob.size()
     }
 
+    /// What its ids are known under in `thread_reference`.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (AccountId, i64)> + Clone + '_ {
+        self.thread_keys.iter().map(|key| (self.account, *key))
+    }
+
     /// Memory that the statements will need, in bytes.
     pub(crate) fn weight(&self) -> usize {
         self.prefix.len() + self.summary.len() + self.blob.in_memory().map_or(0, |b| b.len()) + 500
@@ -158,14 +163,12 @@ async fn insert(tx: &mut Tx, accepted: &[(&NewEmail, Appended)]) -> Result<()> {
             received_at: email.received_at,
         });
     }
-    tx.connection
-        .execute_many(
-            "INSERT INTO email (account, id, blob, size, sent_at, thread, created_modseq, gone_at, prefix, summary)
-             VALUES {values}",
-            emails,
-        )
-        .await?;
-    tx.connection.execute_many(INSERT_MESSAGES, rows).await?;
+    tx.connection.defer_many(
+        "INSERT INTO email (account, id, blob, size, sent_at, thread, created_modseq, gone_at, prefix, summary)
+         VALUES {values}",
+        emails,
+    );
+    tx.connection.defer_many(INSERT_MESSAGES, rows);
 
     for ((account, mailbox), records) in records {
         let uids: IdSet = records.iter().map(|r| u64::from(r.uid)).collect();
@@ -191,6 +194,10 @@ async fn insert_blobs(tx: &mut Tx, accepted: &[(&NewEmail, Appended)]) -> Result
 /// Makes rows for staged blobs, or adds references to those that exist. Each content only once.
 pub(crate) async fn refer(tx: &mut Tx, blobs: Vec<(&Arc<StagedBlob>, i64)>) -> Result<()> {
     let rows = blobs.iter().map(|(blob, refs)| blob.row(*refs)).collect();
+    if blobs.iter().all(|(blob, _)| blob.file().is_none()) {
+        tx.connection.defer_many(blobs::INSERT, rows);
+        return Ok(());
+    }
     let places: HashMap<BlobId, String> = tx
         .connection
         .query_many(blobs::INSERT, rows, |row| Ok((row.blob_id(0)?, row.text(1)?)))
@@ -210,28 +217,11 @@ pub(crate) async fn refer(tx: &mut Tx, blobs: Vec<(&Arc<StagedBlob>, i64)>) -> R
 /// A message belongs to the thread of any message it refers to, or that refers to it; else to its
 /// own, named after itself.
 async fn assign_threads(tx: &mut Tx, accepted: &[(&NewEmail, Appended)]) -> Result<Vec<i64>> {
-    let mut keys: Vec<(AccountId, i64)> = accepted
-        .iter()
-        .flat_map(|(email, _)| email.thread_keys.iter().map(|key| (email.account, *key)))
-        .collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let rows = keys.iter().map(|(account, key)| values![*account, *key]).collect();
-    let mut known: HashMap<(AccountId, i64), i64> = tx
-        .connection
-        .query_many(
-            "SELECT r.account, r.hash, r.thread FROM (VALUES {values}) AS v CROSS JOIN thread_reference r
-             WHERE r.account = v.column1 AND r.hash = v.column2",
-            rows,
-            |row| Ok(((AccountId(row.int(0)?), row.int(1)?), row.int(2)?)),
-        )
-        .await?
-        .into_iter()
-        .collect();
+    let mut known = tx.threads(accepted.iter().flat_map(|(email, _)| email.keys()).collect()).await?;
     let mut threads = Vec::with_capacity(accepted.len());
     let mut new = Vec::new();
     for (email, place) in accepted {
-        let keys = email.thread_keys.iter().map(|key| (email.account, *key));
+        let keys = email.keys();
         let thread = keys.clone().find_map(|key| known.get(&key).copied()).unwrap_or(place.email.0);
         for key in keys {
             known.entry(key).or_insert_with(|| {
@@ -241,9 +231,7 @@ async fn assign_threads(tx: &mut Tx, accepted: &[(&NewEmail, Appended)]) -> Resu
         }
         threads.push(thread);
     }
-    tx.connection
-        .execute_many("INSERT INTO thread_reference (account, hash, thread) VALUES {values}", new)
-        .await?;
+    tx.connection.defer_many("INSERT INTO thread_reference (account, hash, thread) VALUES {values}", new);
     Ok(threads)
 }
 

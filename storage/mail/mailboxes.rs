@@ -54,7 +54,7 @@ impl Storage {
     /// All mailboxes of an account, and its subscribed paths, as of one commit.
     pub async fn mailboxes(&self, account: AccountId) -> Result<(Vec<MailboxRow>, Vec<String>)> {
         let mut reader = self.reader().await?;
-        reader.begin_read().await?;
+        reader.begin_read();
         let rows = reader.query(SELECT, values![account], mailbox_row).await;
         let paths = subscriptions(&mut reader, account).await;
         reader.commit().await?;

@@ -164,7 +164,7 @@ async fn in_transaction(
     mailbox: MailboxId,
     source: Source,
 ) -> Result<Option<MailboxIndex>> {
-    reader.begin_read().await?;
+    reader.begin_read();
     let index = read_index(reader, account, mailbox, source).await;
     reader.commit().await?;
     index

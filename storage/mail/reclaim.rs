@@ -41,7 +41,7 @@ impl Storage {
     pub async fn find_damage(&self) -> Result<Vec<String>> {
         let mut reader = self.reader().await?;
         let mut found = Vec::new();
-        if matches!(reader, Connection::Sqlite(_)) {
+        if reader.is_sqlite() {
             let answers = reader.query("PRAGMA quick_check(20)", values![], |row| row.text(0)).await?;
             found.extend(answers.into_iter().filter(|answer| answer != "ok"));
         }
