@@ -53,8 +53,9 @@ pub use watch::{Happenings, MessagesHappened, Watch};
 
 /// How often what nobody refers to any more is looked for.
 const MAINTENANCE: Duration = Duration::from_secs(60);
-/// Rounds of maintenance between copies of large indexes.
-const COPIES_EVERY: u64 = 10;
+/// Between urgent copies of large indexes: changing all flags of a mailbox over and over must not
+/// make the hub write its index as often.
+const COPY_PAUSE: Duration = Duration::from_secs(5);
 
 /// The hub. Cheap to clone.
 #[derive(Clone)]
@@ -74,7 +75,7 @@ struct Inner {
     unlimited: cache::Cache<AccountId, ()>,
     watches: watch::Watches,
     queue_filled: tokio::sync::Notify,
-    maintenance: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    maintenance: Mutex<tokio::task::JoinSet<()>>,
 }
 
 /// Limits and choices that the hub itself needs to know.
@@ -103,7 +104,7 @@ impl Hub {
             unlimited: cache::Cache::new(),
             watches: watch::Watches::default(),
             queue_filled: tokio::sync::Notify::new(),
-            maintenance: Mutex::new(None),
+            maintenance: Mutex::default(),
         }));
         let inner = Arc::downgrade(&hub.0);
         hub.0.storage.listen(Box::new(move |changes| {
@@ -111,16 +112,17 @@ impl Hub {
                 inner.committed(changes);
             }
         }));
-        *locked(&hub.0.maintenance) = Some(tokio::spawn(maintain(Arc::downgrade(&hub.0))));
+        let mut maintenance = locked(&hub.0.maintenance);
+        maintenance.spawn(maintain(Arc::downgrade(&hub.0)));
+        maintenance.spawn(copy_when_urgent(Arc::downgrade(&hub.0), hub.0.mailboxes.urgent()));
+        drop(maintenance);
         Ok(hub)
     }
 
     /// Finishes what is being written and closes the database.
     pub async fn close(&self) {
-        if let Some(task) = locked(&self.0.maintenance).take() {
-            task.abort();
-        }
-        self.0.mailboxes.copy_large(&self.0.storage).await;
+        locked(&self.0.maintenance).abort_all();
+        self.0.mailboxes.copy_drifted(&self.0.storage).await;
         self.0.storage.close().await;
     }
 }
@@ -161,7 +163,7 @@ async fn maintain(hub: Weak<Inner>) {
             }
         }
     }
-    for round in 1u64.. {
+    loop {
         tokio::time::sleep(MAINTENANCE).await;
         let Some(hub) = hub.upgrade() else { return };
         loop {
@@ -174,9 +176,18 @@ async fn maintain(hub: Weak<Inner>) {
                 }
             }
         }
-        if round.is_multiple_of(COPIES_EVERY) {
-            hub.mailboxes.copy_large(&hub.storage).await;
-        }
+        hub.mailboxes.copy_drifted(&hub.storage).await;
+    }
+}
+
+/// Keeps the packed copies of mailboxes that change fast near the truth.
+async fn copy_when_urgent(hub: Weak<Inner>, urgent: Arc<tokio::sync::Notify>) {
+    loop {
+        urgent.notified().await;
+        let Some(hub) = hub.upgrade() else { return };
+        hub.mailboxes.copy_drifted(&hub.storage).await;
+        drop(hub);
+        tokio::time::sleep(COPY_PAUSE).await;
     }
 }
 

@@ -1,19 +1,23 @@
 //! Open mailboxes: one shared index per mailbox in memory, kept true by the writer's commits.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use hub_storage::{AccountId, Change, Edit, Modseq, Storage, packed};
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::{Notify, OnceCell, watch};
 
 use crate::{Error, MailboxId, Result, Snapshot};
 
 type Key = (AccountId, MailboxId);
 
 /// Messages from which on a mailbox gets a packed copy of its index: reading so many rows takes
-/// some 10 ms.
+/// some 5 ms.
 const COPIED_FROM: u32 = 5_000;
+/// Rows that may have changed since the copy was made; opening reads them one by one.
+const WORTH_A_COPY: usize = 2_000;
+/// With so many the copy is not put off: after a large import and a crash the first opening must be
+/// quick too.
+const URGENT: usize = 10_000;
 
 /// A mailbox that somebody looks at. All sessions of it share one.
 pub struct OpenMailbox {
@@ -21,8 +25,6 @@ pub struct OpenMailbox {
     state: watch::Sender<Arc<Snapshot>>,
     loading: Mutex<Loading>,
     loaded: OnceCell<()>,
-    /// The modseq of the packed copy in the database; 0 if there is none.
-    copied_at: AtomicU64,
 }
 
 /// Commits that come while the index is being read are kept until it is known which of them the
@@ -39,7 +41,6 @@ impl OpenMailbox {
             state: watch::Sender::new(Arc::new(Snapshot::new(1, 1, 0, Vec::new()))),
             loading: Mutex::new(Loading::Waiting(Vec::new())),
             loaded: OnceCell::new(),
-            copied_at: AtomicU64::new(0),
         }
     }
 
@@ -57,9 +58,10 @@ impl OpenMailbox {
         self.state.subscribe()
     }
 
-    async fn load(&self, storage: &Storage) -> Result<()> {
+    /// Returns how many rows it has read for want of a packed copy.
+    async fn load(&self, storage: &Storage) -> Result<usize> {
         let index = storage.mailbox_index(self.key.0, self.key.1).await?;
-        self.copied_at.store(index.copied_at, Ordering::Relaxed);
+        let uncopied = if index.copied_at == 0 { index.records.len() } else { 0 };
         let mut snapshot = Snapshot::new(index.uid_validity, index.uid_next, index.modseq, index.records);
         let mut loading = crate::locked(&self.loading);
         if let Loading::Waiting(commits) = std::mem::replace(&mut *loading, Loading::Done) {
@@ -68,28 +70,23 @@ impl OpenMailbox {
             }
         }
         self.state.send_replace(Arc::new(snapshot));
-        Ok(())
+        Ok(uncopied)
     }
 
-    /// Writes a packed copy of a large mailbox that has changed since the last one.
+    /// Writes a packed copy of a large mailbox.
     async fn copy(&self, storage: &Storage) -> Result<()> {
         let snapshot = self.snapshot();
         let modseq = snapshot.modseq;
-        if snapshot.deleted
-            || snapshot.len() < COPIED_FROM
-            || modseq == self.copied_at.load(Ordering::Relaxed)
-        {
+        if snapshot.deleted || snapshot.len() < COPIED_FROM {
             return Ok(());
         }
         let packed = tokio::task::spawn_blocking(move || packed::pack(snapshot.iter()))
             .await
             .map_err(|_| Error::Unavailable(hub_storage::Error::Busy))??;
         let (account, mailbox) = self.key;
-        storage
+        Ok(storage
             .transact([account], move |tx| Box::pin(packed::save(tx, account, mailbox, modseq, packed)))
-            .await?;
-        self.copied_at.store(modseq, Ordering::Relaxed);
-        Ok(())
+            .await?)
     }
 
     fn apply(&self, modseq: Modseq, edits: Vec<Edit>) {
@@ -109,6 +106,15 @@ impl OpenMailbox {
     }
 }
 
+/// Rows that opening a mailbox must read besides the packed copy, because of an edit.
+fn rows_to_read(edit: &Edit) -> usize {
+    match edit {
+        Edit::Added(records) => records.len(),
+        Edit::Flags { uids, .. } => usize::try_from(uids.len()).unwrap_or(usize::MAX),
+        Edit::Removed(_) => 0,
+    }
+}
+
 #[derive(Clone)]
 struct Weigh;
 
@@ -122,9 +128,10 @@ impl quick_cache::Weighter<Key, Arc<OpenMailbox>> for Weigh {
 pub(crate) struct Mailboxes {
     open: Mutex<HashMap<Key, Weak<OpenMailbox>>>,
     recent: quick_cache::sync::Cache<Key, Arc<OpenMailbox>, Weigh>,
-    /// Messages that came into mailboxes while nobody had them open: after a large import the
-    /// first opening must be quick too.
-    unseen_growth: Mutex<HashMap<Key, usize>>,
+    /// Rows that came or changed since the mailbox's packed copy, as far as this run knows.
+    drift: Mutex<HashMap<Key, usize>>,
+    /// Woken when the drift of a mailbox is [`URGENT`].
+    urgent: Arc<Notify>,
 }
 
 impl Mailboxes {
@@ -132,7 +139,8 @@ impl Mailboxes {
         Self {
             open: Mutex::default(),
             recent: quick_cache::sync::Cache::with_weighter(1000, budget, Weigh),
-            unseen_growth: Mutex::default(),
+            drift: Mutex::default(),
+            urgent: Arc::default(),
         }
     }
 
@@ -152,7 +160,11 @@ impl Mailboxes {
             }
         };
         // Registered before it is read: no commit can fall between the reading and the registering.
-        mailbox.loaded.get_or_try_init(|| mailbox.load(storage)).await?;
+        let load = async || -> Result<()> {
+            self.note_drift(key, mailbox.load(storage).await?);
+            Ok(())
+        };
+        mailbox.loaded.get_or_try_init(load).await?;
         if mailbox.snapshot().deleted {
             return Err(Error::NotFound("mailbox"));
         }
@@ -163,28 +175,37 @@ impl Mailboxes {
         Ok(mailbox)
     }
 
-    /// Writes copies of the large mailboxes that are in memory, so that they open quickly after the
-    /// next start. What cannot be written now is read from its rows then.
-    pub(crate) async fn copy_large(&self, storage: &Storage) {
-        let grown: Vec<Key> = {
-            let mut growth = crate::locked(&self.unseen_growth);
-            let grown = growth.extract_if(|_, count| *count >= COPIED_FROM as usize);
-            grown.map(|(key, _)| key).collect()
-        };
-        for key in grown {
+    /// Wakes whoever is to call [`Mailboxes::copy_drifted`] soon.
+    pub(crate) fn urgent(&self) -> Arc<Notify> {
+        Arc::clone(&self.urgent)
+    }
+
+    /// Writes packed copies of large mailboxes that have changed much since the last one, so that
+    /// they open quickly after the next start. What cannot be written now is tried again.
+    pub(crate) async fn copy_drifted(&self, storage: &Storage) {
+        let drifted: Vec<(Key, usize)> =
+            crate::locked(&self.drift).extract_if(|_, rows| *rows >= WORTH_A_COPY).collect();
+        for (key, rows) in drifted {
             let copied = match self.open(storage, key).await {
                 Ok(mailbox) => mailbox.copy(storage).await,
                 Err(error) => Err(error),
             };
-            if let Err(error) = copied {
-                tracing::debug!(mailbox = key.1.0, %error, "no copy of a grown index was written");
+            match copied {
+                Ok(()) | Err(Error::NotFound(_)) => {}
+                Err(error) => {
+                    tracing::debug!(mailbox = key.1.0, %error, "no copy of an index was written");
+                    *crate::locked(&self.drift).entry(key).or_default() += rows;
+                }
             }
         }
-        let open: Vec<_> = crate::locked(&self.open).values().filter_map(Weak::upgrade).collect();
-        for mailbox in open {
-            if let Err(error) = mailbox.copy(storage).await {
-                tracing::debug!(mailbox = mailbox.key.1.0, %error, "no copy of an index was written");
-            }
+    }
+
+    fn note_drift(&self, key: Key, rows: usize) {
+        let mut drift = crate::locked(&self.drift);
+        let sum = drift.entry(key).or_default();
+        *sum += rows;
+        if *sum >= URGENT {
+            self.urgent.notify_one();
         }
     }
 
@@ -216,20 +237,16 @@ impl Mailboxes {
             }
         }
         for (key, modseq, edits) in edits {
-            match self.find(key) {
-                Some(mailbox) => mailbox.apply(modseq, edits),
-                None => {
-                    let added = |edit: &Edit| if let Edit::Added(records) = edit { records.len() } else { 0 };
-                    *crate::locked(&self.unseen_growth).entry(key).or_default() +=
-                        edits.iter().map(added).sum::<usize>();
-                }
+            self.note_drift(key, edits.iter().map(rows_to_read).sum());
+            if let Some(mailbox) = self.find(key) {
+                mailbox.apply(modseq, edits);
             }
         }
     }
 
     fn forget(&self, key: Key) {
         self.recent.remove(&key);
-        crate::locked(&self.unseen_growth).remove(&key);
+        crate::locked(&self.drift).remove(&key);
         let mailbox = crate::locked(&self.open).remove(&key);
         if let Some(mailbox) = mailbox.and_then(|mailbox| mailbox.upgrade()) {
             mailbox.mark_deleted();
