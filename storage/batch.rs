@@ -1,10 +1,13 @@
-//! Several statements as one text, for SQLite: a round trip to the thread that owns the connection
-//! costs some 50 µs, most statements of a small commit far less.
+//! Statements as SQLite gets them: several as one text, parameters without names.
 //!
-//! sqlx's SQLite driver runs all statements of a text and numbers their parameters through, so
-//! joining them is counting `$n` on. (For portable queries sqlx advises against it, because only
-//! this driver can; every storage test would notice if it no longer could.) A text is prepared once
-//! and found again by its statements.
+//! A round trip to the thread that owns the connection costs some 50 µs, most statements of a small
+//! commit far less. sqlx's SQLite driver runs all statements of a text and counts their parameters
+//! through. (For portable queries sqlx advises against that, because only this driver can; every
+//! storage test would notice if it no longer could.)
+//!
+//! `$n` is a name to SQLite, and sqlx asks for the name of each parameter, which SQLite looks up in
+//! a list: time in the square of their number. A plain `?` has none; so values go in the order in
+//! which the text uses them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -16,28 +19,42 @@ use crate::db::{Statement, Value};
 /// Statements with more values than this go one by one: what many rows share costs little, and
 /// their sizes vary so much that a joined text would hardly be met again.
 const MOST_VALUES: usize = 200;
-/// Joined texts that are remembered. A few dozen are in use; rare combinations must not pile up.
-const MOST_TEXTS: usize = 256;
+/// Texts that are remembered. About a hundred are in use; rare combinations must not pile up.
+const MOST_TEXTS: usize = 512;
 
-/// A text, its values, and how many statements it has.
-pub(crate) type Text = (SqlStr, Vec<Value>, usize);
+/// A text, its values in order, and how many statements it has.
+pub(crate) type Call = (SqlStr, Vec<Value>, usize);
 
-/// The fewest texts that run all `statements` in order.
-pub(crate) fn join(statements: Vec<Statement>) -> Vec<Text> {
-    let values: usize = statements.iter().map(|(_, values)| values.len()).sum();
-    if statements.len() < 2 || values > MOST_VALUES {
-        return statements.into_iter().map(|(sql, values)| (sql.into_sql_str(), values, 1)).collect();
-    }
-    let key: Vec<&'static str> = statements.iter().map(|(sql, _)| *sql).collect();
-    let count = key.len();
-    let text = text(key, &statements);
-    let values = statements.into_iter().flat_map(|(_, values)| values).collect();
-    vec![(AssertSqlSafe(text).into_sql_str(), values, count)]
+/// A text with `?` for parameters, and which of the statements' values each of them is.
+struct Text {
+    sql: Arc<str>,
+    order: Vec<usize>,
 }
 
-fn text(key: Vec<&'static str>, statements: &[Statement]) -> Arc<str> {
-    type Texts = HashMap<Vec<&'static str>, Arc<str>>;
+/// The fewest calls that run all `statements` in order.
+pub(crate) fn calls(statements: Vec<Statement>) -> Vec<Call> {
+    let values: usize = statements.iter().map(|(_, values)| values.len()).sum();
+    if statements.len() > 1 && values <= MOST_VALUES {
+        return vec![call(statements)];
+    }
+    statements.into_iter().map(|statement| call(vec![statement])).collect()
+}
+
+fn call(statements: Vec<Statement>) -> Call {
+    let count = statements.len();
+    let text = text(&statements);
+    let mut values: Vec<Value> = statements.into_iter().flat_map(|(_, values)| values).collect();
+    let is_in_order = text.order.iter().copied().eq(0..values.len());
+    if !is_in_order {
+        values = text.order.iter().filter_map(|&place| values.get(place).cloned()).collect();
+    }
+    (AssertSqlSafe(Arc::clone(&text.sql)).into_sql_str(), values, count)
+}
+
+fn text(statements: &[Statement]) -> Arc<Text> {
+    type Texts = HashMap<Vec<&'static str>, Arc<Text>>;
     static TEXTS: LazyLock<Mutex<Texts>> = LazyLock::new(Mutex::default);
+    let key: Vec<&'static str> = statements.iter().map(|(sql, _)| *sql).collect();
     let mut texts = crate::locked(&TEXTS);
     if let Some(text) = texts.get(&key) {
         return Arc::clone(text);
@@ -46,30 +63,30 @@ fn text(key: Vec<&'static str>, statements: &[Statement]) -> Arc<str> {
         // The ones in use are back within a few commits.
         texts.clear();
     }
-    let mut joined = String::new();
-    let mut before = 0;
-    for (sql, values) in statements {
-        if !joined.is_empty() {
-            joined.push_str(";\n");
+    let (mut sql, mut order, mut before) = (String::new(), Vec::new(), 0);
+    for (statement, values) in statements {
+        if !sql.is_empty() {
+            sql.push_str(";\n");
         }
-        renumber(sql, before, &mut joined);
+        unname(statement, before, &mut sql, &mut order);
         before += values.len();
     }
-    let text: Arc<str> = joined.into();
+    let text = Arc::new(Text { sql: sql.into(), order });
     texts.insert(key, Arc::clone(&text));
     text
 }
 
-/// Appends `sql` with every `$n` as `$(n + before)`. No statement has a `$` anywhere else.
-fn renumber(sql: &str, before: usize, out: &mut String) {
-    use std::fmt::Write;
-    let mut pieces = sql.split('$');
-    out.push_str(pieces.next().unwrap_or_default());
+/// Appends `statement` with `?` for every `$n`, whose value is at `n - 1 + before`. No statement has
+/// a `$` anywhere else.
+fn unname(statement: &str, before: usize, sql: &mut String, order: &mut Vec<usize>) {
+    let mut pieces = statement.split('$');
+    sql.push_str(pieces.next().unwrap_or_default());
     for piece in pieces {
         let end = piece.find(|c: char| !c.is_ascii_digit()).unwrap_or(piece.len());
         let number: usize = piece[..end].parse().unwrap_or_default();
-        let _ = write!(out, "${}", number + before);
-        out.push_str(&piece[end..]);
+        order.push((number + before).saturating_sub(1));
+        sql.push('?');
+        sql.push_str(&piece[end..]);
     }
 }
 
@@ -78,32 +95,36 @@ mod tests {
     use super::*;
     use crate::db::values;
 
+    fn ints(values: &[Value]) -> Vec<i64> {
+        values.iter().map(|value| if let Value::Int(int) = value { *int } else { -1 }).collect()
+    }
+
     #[test]
-    fn parameters_are_numbered_through() {
+    fn statements_of_a_small_commit_are_one_call() {
         let statements: Vec<Statement> = vec![
             ("BEGIN", values![]),
-            ("UPDATE a SET b = $2 WHERE c = $1", values![1i64, 2i64]),
-            ("INSERT INTO d VALUES ($1,$2),($3,$10)", values![3i64, 4i64, 5i64]),
-            ("SELECT $1", values![6i64]),
+            ("UPDATE a SET b = $2, d = $2 WHERE c = $1", values![1i64, 2i64]),
+            ("INSERT INTO d VALUES ($1,$2),($3,$4)", values![3i64, 4i64, 5i64, 6i64]),
+            ("SELECT $1", values![7i64]),
         ];
-        let texts = join(statements);
-        let [(sql, values, 4)] = texts.as_slice() else { panic!("not one text of four: {}", texts.len()) };
+        let calls = calls(statements);
+        let [(sql, values, 4)] = calls.as_slice() else { panic!("not one call of four: {}", calls.len()) };
         assert_eq!(
             sql.as_str(),
-            "BEGIN;\nUPDATE a SET b = $2 WHERE c = $1;\nINSERT INTO d VALUES ($3,$4),($5,$12);\nSELECT $6"
+            "BEGIN;\nUPDATE a SET b = ?, d = ? WHERE c = ?;\nINSERT INTO d VALUES (?,?),(?,?);\nSELECT ?"
         );
-        assert_eq!(values.len(), 6);
+        assert_eq!(ints(values), [2, 2, 1, 3, 4, 5, 6, 7]);
     }
 
     #[test]
     fn many_values_go_statement_by_statement() {
         let many: Vec<Value> = (0..150i64).map(Value::from).collect();
-        let texts = join(vec![("A $1", many.clone()), ("B $1", many)]);
-        assert_eq!(
-            texts.iter().map(|(sql, _, count)| (sql.as_str(), *count)).collect::<Vec<_>>(),
-            [("A $1", 1), ("B $1", 1)]
-        );
-        assert_eq!(join(vec![("A", values![])]).len(), 1);
-        assert!(join(Vec::new()).is_empty());
+        let texts = |statements| -> Vec<(String, usize)> {
+            calls(statements).into_iter().map(|(sql, _, count)| (sql.as_str().to_owned(), count)).collect()
+        };
+        let statements = vec![("A $1", many.clone()), ("B $1", many)];
+        assert_eq!(texts(statements), [("A ?".to_owned(), 1), ("B ?".to_owned(), 1)]);
+        assert_eq!(texts(vec![("A $12", values![])]), [("A ?".to_owned(), 1)]);
+        assert!(texts(Vec::new()).is_empty());
     }
 }

@@ -247,7 +247,7 @@ impl Connection {
                 }
             }
             Driver::Sqlite(c) => {
-                for (sql, values, count) in batch::join(all) {
+                for (sql, values, count) in batch::calls(all) {
                     let end = index + count;
                     let query = sqlx::query_with(sql, sqlite_arguments(values)?);
                     let mut answers = (&mut **c).fetch_many(query);
