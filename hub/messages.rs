@@ -1,6 +1,6 @@
 //! Messages of an account: put, change, copy, move, remove, read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -258,7 +258,11 @@ impl Messages<'_> {
     /// does not reach back so far.
     pub async fn vanished_since(&self, mailbox: MailboxId, since: Modseq) -> Result<Option<IdSet>> {
         let changes = self.storage().changes_since(self.account.id, Kind::Uid, mailbox.0, since).await?;
-        Ok(changes.map(|changes| changes.destroyed))
+        // A client may have seen a message that came after the modseq it has noted.
+        Ok(changes.map(|changes| {
+            let (destroyed, passed) = (changes.destroyed.iter(), changes.passed.iter());
+            destroyed.chain(passed).collect::<BTreeSet<u64>>().into_iter().collect()
+        }))
     }
 
     /// The kept messages of these ids, in the same order, in one go; `None` for one that is gone.

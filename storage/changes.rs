@@ -57,6 +57,8 @@ pub struct Folded {
     pub created: IdSet,
     pub updated: IdSet,
     pub destroyed: IdSet,
+    /// Created and destroyed since.
+    pub passed: IdSet,
     /// The modseq up to which this holds.
     pub modseq: Modseq,
 }
@@ -97,13 +99,16 @@ impl Storage {
         if since < floor {
             return Ok(None);
         }
-        let (mut created, mut updated, mut destroyed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut created, mut updated) = (BTreeSet::new(), BTreeSet::new());
+        let (mut destroyed, mut passed) = (BTreeSet::new(), BTreeSet::new());
         for (new, changed, gone) in rows? {
             created.extend(new.iter());
             updated.extend(changed.iter().filter(|id| !created.contains(id)));
             for id in gone.iter() {
                 updated.remove(&id);
-                if !created.remove(&id) {
+                if created.remove(&id) {
+                    passed.insert(id);
+                } else {
                     destroyed.insert(id);
                 }
             }
@@ -112,6 +117,7 @@ impl Storage {
             created: created.into_iter().collect(),
             updated: updated.into_iter().collect(),
             destroyed: destroyed.into_iter().collect(),
+            passed: passed.into_iter().collect(),
             modseq,
         }))
     }
