@@ -238,11 +238,10 @@ impl Imap {
                 let (status, text) = rest.split_once(' ').unwrap_or((&rest, ""));
                 return Ok(Reply { untagged, status: status.to_owned(), text: text.to_owned() });
             }
-            assert!(
-                response.starts_with(b"* ") || response.starts_with(b"+"),
-                "neither untagged nor ours: {}",
-                String::from_utf8_lossy(&response)
-            );
+            if !response.starts_with(b"* ") && !response.starts_with(b"+") {
+                let text = format!("neither untagged nor ours: {}", String::from_utf8_lossy(&response));
+                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+            }
             untagged.push(response);
         }
     }

@@ -4,6 +4,7 @@
 mod admin;
 mod clients;
 mod crash;
+mod differential;
 mod durability;
 mod harness;
 mod imap;

@@ -165,7 +165,7 @@ fn postgres_ids() -> (u32, u32) {
     (field(2).expect("a user id"), field(3).expect("a group id"))
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("its address").port()
 }
