@@ -80,6 +80,8 @@ pub struct Message {
     pub prefix: Bytes,
     /// Encoded [`crate::Summary`]; all its offsets count from the end of `prefix`.
     pub summary: Bytes,
+    /// The conversation that it belongs to (RFC 8474 §5.2, RFC 8621 §3).
+    pub thread: i64,
     pub(crate) blob: hub_storage::BlobId,
     pub(crate) blob_size: u64,
 }
@@ -277,6 +279,7 @@ impl Messages<'_> {
                 let message = Message {
                     prefix: row.prefix,
                     summary: row.summary,
+                    thread: row.thread,
                     blob: row.blob,
                     blob_size: row.blob_size,
                 };
@@ -290,6 +293,12 @@ impl Messages<'_> {
             return Ok(emails.iter().map(|id| found.remove(id)).collect());
         }
         Ok(emails.iter().map(|id| found.get(id).cloned()).collect())
+    }
+
+    /// When these messages were put into the mailbox, in Unix seconds (RFC 8514); without those that
+    /// are gone. Call it with up to a few hundred at a time.
+    pub async fn saved_at(&self, mailbox: MailboxId, uids: &[Uid]) -> Result<HashMap<Uid, i64>> {
+        Ok(self.storage().saved_at(self.account.id, mailbox, uids).await?.into_iter().collect())
     }
 
     /// Bytes of a message, prefix included; the range is cut to its length. Reads no more than needed.

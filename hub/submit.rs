@@ -289,6 +289,7 @@ impl QueuedMessage {
             message: Message {
                 prefix: row.prefix,
                 summary: bytes::Bytes::new(),
+                thread: 0, // of an account, which has its own copy
                 blob: row.blob,
                 blob_size: row.size,
             },

@@ -46,4 +46,4 @@ pub use searchable::searchable_texts;
 pub use section::{Section, find_part, section_range};
 pub use stored::SummaryView;
 pub use summary::{Part, PartKind, Summary};
-pub use transfer::decode_transfer;
+pub use transfer::{TransferDecoder, decode_transfer, part_encoding};

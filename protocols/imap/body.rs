@@ -70,21 +70,17 @@ pub(crate) fn cut(range: Range<u64>, partial: Option<(u64, u64)>) -> Range<u64> 
 /// `BODY[1.2.HEADER.FIELDS (From To)]<0>`: as asked, but the length of the partial is not repeated.
 pub(crate) fn write_name(out: &mut Buffer, section: &Section) {
     let name: &[u8] = match section.name {
+        SectionName::Binary => b"BINARY[",
         SectionName::Body => b"BODY[",
         SectionName::Rfc822 => b"RFC822",
         SectionName::Rfc822Header => b"RFC822.HEADER",
         SectionName::Rfc822Text => b"RFC822.TEXT",
     };
     out.extend_from_slice(name);
-    if section.name != SectionName::Body {
+    if !matches!(section.name, SectionName::Binary | SectionName::Body) {
         return;
     }
-    for (n, number) in section.path.iter().enumerate() {
-        if n > 0 {
-            out.push(b'.');
-        }
-        encode::number(out, *number);
-    }
+    write_path(out, &section.path);
     if !section.path.is_empty() && section.portion != Portion::All {
         out.push(b'.');
     }
@@ -113,6 +109,16 @@ pub(crate) fn write_name(out: &mut Buffer, section: &Section) {
         out.push(b'<');
         encode::number(out, offset);
         out.push(b'>');
+    }
+}
+
+/// `section-part = nz-number *("." nz-number)`
+pub(crate) fn write_path(out: &mut Buffer, path: &[u32]) {
+    for (n, number) in path.iter().enumerate() {
+        if n > 0 {
+            out.push(b'.');
+        }
+        encode::number(out, *number);
     }
 }
 

@@ -39,6 +39,7 @@ pub(crate) fn capabilities(offer: Offer) -> String {
          UIDPLUS MOVE UNSELECT CONDSTORE QRESYNC ESEARCH SEARCHRES MULTIAPPEND WITHIN STATUS=SIZE \
          QUOTA QUOTA=RES-STORAGE OBJECTID METADATA LIST-METADATA LIST-MYRIGHTS",
     );
+    line.push_str(" BINARY PREVIEW");
     if !offer.compressed {
         line.push_str(" COMPRESS=DEFLATE");
     }

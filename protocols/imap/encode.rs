@@ -36,6 +36,14 @@ pub(crate) fn astring(out: &mut Buffer, text: &str) {
     }
 }
 
+/// Text for a person: in a literal if it is not ASCII and the client has not enabled UTF-8.
+pub(crate) fn text(out: &mut Buffer, text: &str, names: Names) {
+    match names {
+        Names::Utf7 => string(out, text.as_bytes()),
+        Names::Utf8 => utf8_string(out, text),
+    }
+}
+
 fn quoted(out: &mut Buffer, text: &[u8]) {
     out.push(b'"');
     for &byte in text {

@@ -9,17 +9,20 @@
 //! says what its state allows, `commands` carries it out, and `view` says what has changed
 //! meanwhile. Only this file knows sockets.
 //!
-//! RFCs: 2177 (IDLE), 2342 (NAMESPACE), 2971 (ID), 3348, 3501, 3502 (MULTIAPPEND), 3691 (UNSELECT),
-//! 4314 (one's own rights), 4315 (UIDPLUS), 4731 (ESEARCH), 4959 (SASL-IR), 4978 (COMPRESS), 5032
-//! (WITHIN), 5161 (ENABLE), 5182 (SEARCHRES), 5258 (LIST-EXTENDED), 5464 (METADATA), 5530 (response
-//! codes), 5819 (LIST-STATUS), 6154 (SPECIAL-USE), 6851 (MOVE), 7162 (CONDSTORE, QRESYNC), 7888
-//! (LITERAL+), 7889 (APPENDLIMIT), 8438 (STATUS=SIZE), 8440 (LIST-MYRIGHTS), 8474 (OBJECTID), 9208
-//! (QUOTA), 9590 (LIST-METADATA).
+//! RFCs: 2177 (IDLE), 2342 (NAMESPACE), 2971 (ID), 3348, 3501, 3502 (MULTIAPPEND), 3516 (BINARY),
+//! 3691 (UNSELECT), 4314 (one's own rights), 4315 (UIDPLUS), 4469 (CATENATE), 4731 (ESEARCH), 4959
+//! (SASL-IR), 4978 (COMPRESS), 5032 (WITHIN), 5161 (ENABLE), 5182 (SEARCHRES), 5258 (LIST-EXTENDED),
+//! 5464 (METADATA), 5530 (response codes), 5819 (LIST-STATUS), 6154 (SPECIAL-USE), 6851 (MOVE), 6855
+//! (UTF8=ACCEPT), 7162 (CONDSTORE, QRESYNC), 7888 (LITERAL+), 7889 (APPENDLIMIT), 8438
+//! (STATUS=SIZE), 8440 (LIST-MYRIGHTS), 8474 (OBJECTID), 8508 (REPLACE), 8514 (SAVEDATE), 8970
+//! (PREVIEW), 9208 (QUOTA), 9590 (LIST-METADATA).
 
+mod binary;
 mod body;
 mod capability;
 mod commands;
 mod compress;
+mod content;
 mod conversation;
 mod encode;
 mod framing;

@@ -1,12 +1,17 @@
 //! FETCH responses: from index records alone, or a page of messages with their content.
 
-use hub::{Account, IdSet, Message, Record};
-use hub_mime::{Part, SummaryView, body_without_extensions, header_fields};
+use std::collections::HashMap;
 
-use crate::body::{Layout, Source, cut, locate, write_name};
+use hub::{Account, IdSet, MailboxId, Message, Record, Uid};
+use hub_mime::{Part, SummaryView, body_without_extensions};
+
+use crate::binary;
+use crate::body::{Layout, write_name};
+use crate::content::Content;
 use crate::encode::{self, Buffer};
-use crate::grammar::command::{Item, Portion, Section};
+use crate::grammar::command::{Item, Portion, SectionName};
 use crate::link::{Link, Stop};
+use crate::names::Names;
 
 /// Messages whose rows are fetched at once.
 pub(crate) const PAGE: usize = 256;
@@ -14,10 +19,6 @@ pub(crate) const PAGE: usize = 256;
 const SMALL: u64 = 64 << 10;
 /// Bytes of small messages read at once.
 const BATCH: u64 = 1 << 20;
-/// Bytes of a large message read at a time.
-const PIECE: u64 = 128 << 10;
-/// A header block is looked at up to this size for HEADER.FIELDS; nobody writes a megabyte of them.
-const LONGEST_HEADER: u64 = 1 << 20;
 
 /// `* n FETCH (…)` of items that the index record tells.
 pub(crate) fn simple(out: &mut Buffer, items: &[Item], index: u32, record: &Record, keywords: &[String]) {
@@ -62,13 +63,18 @@ fn put_simple(out: &mut Buffer, item: &Item, record: &Record, keywords: &[String
             out.extend_from_slice(b"RFC822.SIZE ");
             encode::number(out, record.size);
         }
-        // RFC 8474 §5.2: a server without threads says NIL.
-        Item::ThreadId => out.extend_from_slice(b"THREADID NIL"),
         Item::Uid => {
             out.extend_from_slice(b"UID ");
             encode::number(out, record.uid);
         }
-        Item::Body | Item::BodyStructure | Item::Envelope | Item::Section(_) => return false,
+        Item::BinarySize(_)
+        | Item::Body
+        | Item::BodyStructure
+        | Item::Envelope
+        | Item::Preview
+        | Item::SaveDate
+        | Item::Section(_)
+        | Item::ThreadId => return false,
     }
     true
 }
@@ -76,10 +82,29 @@ fn put_simple(out: &mut Buffer, item: &Item, record: &Record, keywords: &[String
 /// Some messages of which more is wanted than the index knows.
 pub(crate) struct Page<'a> {
     pub(crate) account: &'a Account,
+    pub(crate) mailbox: MailboxId,
     pub(crate) items: &'a [Item],
     pub(crate) keywords: &'a [String],
+    /// How the client wants text.
+    pub(crate) names: Names,
     /// With their indexes in the view.
     pub(crate) records: &'a [(u32, Record)],
+}
+
+/// Messages without a response, by their indexes in the view.
+#[derive(Default)]
+pub(crate) struct Skipped {
+    /// Gone or damaged.
+    pub(crate) missing: IdSet,
+    /// In an encoding that is not known, when decoded content was asked for.
+    pub(crate) undecodable: IdSet,
+}
+
+/// What became of a message's response.
+enum Written {
+    Damaged,
+    Undecodable,
+    Whole,
 }
 
 /// Why a page was not written to its end.
@@ -111,12 +136,14 @@ impl From<Broken> for crate::commands::Failure {
 }
 
 impl Page<'_> {
-    /// Writes all responses; returns the indexes of messages that are gone or damaged.
-    pub(crate) async fn write(&self, link: &mut Link) -> Result<IdSet, Broken> {
-        let mut missing = IdSet::new();
+    /// Writes all responses; returns the messages that have none.
+    pub(crate) async fn write(&self, link: &mut Link) -> Result<Skipped, Broken> {
+        let mut skipped = Skipped::default();
         let emails: Vec<_> = self.records.iter().map(|(_, record)| record.email).collect();
         let messages = self.account.messages().fetch(&emails).await?;
-        let wants_bytes = self.items.iter().any(|item| matches!(item, Item::Section(_)));
+        let saved_at = self.saved_at().await?;
+        let wants_bytes =
+            self.items.iter().any(|item| matches!(item, Item::BinarySize(_) | Item::Section(_)));
         let mut rest: &[_] = &messages;
         let mut records = self.records;
         while !rest.is_empty() {
@@ -138,18 +165,30 @@ impl Page<'_> {
             let mut bytes = bytes.into_iter();
             for ((index, record), message) in now_records.iter().zip(now) {
                 let Some(message) = message else {
-                    missing.insert((*index).into());
+                    skipped.missing.insert((*index).into());
                     continue;
                 };
                 let whole = if wants_bytes && message.size() <= SMALL { bytes.next() } else { None };
-                let content = Content { account: self.account, message, whole };
-                if !self.write_message(link, *index, record, &content).await? {
-                    missing.insert((*index).into());
+                let saved_at = saved_at.get(&record.uid).copied();
+                let content = Content { account: self.account, message, saved_at, whole };
+                match self.write_message(link, *index, record, &content).await? {
+                    Written::Whole => {}
+                    Written::Damaged => skipped.missing.insert((*index).into()),
+                    Written::Undecodable => skipped.undecodable.insert((*index).into()),
                 }
                 link.relieve().await?;
             }
         }
-        Ok(missing)
+        Ok(skipped)
+    }
+
+    /// Save dates by UID; they are not in the index, because hardly anybody asks.
+    async fn saved_at(&self) -> Result<HashMap<Uid, i64>, hub::Error> {
+        if !self.items.contains(&Item::SaveDate) {
+            return Ok(HashMap::new());
+        }
+        let uids: Vec<Uid> = self.records.iter().map(|(_, record)| record.uid).collect();
+        self.account.messages().saved_at(self.mailbox, &uids).await
     }
 
     /// How many bytes of a message the sections lie in: a list of headers needs no bodies.
@@ -158,6 +197,7 @@ impl Page<'_> {
             Item::Section(section) => {
                 section.path.is_empty() && matches!(section.portion, Portion::Header | Portion::Fields { .. })
             }
+            Item::BinarySize(_) => false,
             _ => true,
         };
         match SummaryView::new(&message.summary) {
@@ -168,21 +208,24 @@ impl Page<'_> {
         }
     }
 
-    /// False if it cannot be read; then nothing was written.
+    /// Writes the response, or nothing.
     async fn write_message(
         &self,
         link: &mut Link,
         index: u32,
         record: &Record,
         content: &Content<'_>,
-    ) -> Result<bool, Broken> {
+    ) -> Result<Written, Broken> {
         let Some(summary) = SummaryView::new(&content.message.summary) else {
             // Nothing that a client could do about it; the others must still be readable.
             tracing::error!(email = %record.email, "the summary of a message cannot be read");
-            return Ok(false);
+            return Ok(Written::Damaged);
         };
-        let needs_parts =
-            self.items.iter().any(|item| matches!(item, Item::Section(section) if !section.path.is_empty()));
+        let needs_parts = self.items.iter().any(|item| match item {
+            Item::BinarySize(path) => !path.is_empty(),
+            Item::Section(section) => !section.path.is_empty(),
+            _ => false,
+        });
         let parts: Vec<Part> = if needs_parts { summary.parts().collect() } else { Vec::new() };
         let layout = Layout {
             prefix: content.message.prefix.len() as u64,
@@ -190,6 +233,12 @@ impl Page<'_> {
             size: content.message.size(),
             parts: &parts,
         };
+        // RFC 3516 §4.3: a body that cannot be decoded is not sent at all.
+        for path in self.items.iter().filter_map(binary::path) {
+            if binary::decoder(content, path, &layout).await?.is_none() {
+                return Ok(Written::Undecodable);
+            }
+        }
         begin(&mut link.out, index);
         for (n, item) in self.items.iter().enumerate() {
             if n > 0 {
@@ -209,10 +258,35 @@ impl Page<'_> {
                     out.extend_from_slice(b"ENVELOPE ");
                     out.extend_from_slice(summary.envelope());
                 }
+                Item::BinarySize(path) => {
+                    binary::write_size_name(out, path);
+                    let size = binary::size(content, path, &layout).await?;
+                    encode::number(out, size);
+                }
+                Item::Preview => {
+                    out.extend_from_slice(b"PREVIEW ");
+                    encode::text(out, summary.preview(), self.names);
+                }
+                Item::SaveDate => {
+                    out.extend_from_slice(b"SAVEDATE ");
+                    match content.saved_at {
+                        Some(seconds) => encode::date_time(out, seconds),
+                        // It has just gone.
+                        None => out.extend_from_slice(b"NIL"),
+                    }
+                }
+                Item::ThreadId => {
+                    out.extend_from_slice(b"THREADID (T");
+                    encode::number(out, content.message.thread);
+                    out.push(b')');
+                }
                 Item::Section(section) => {
                     write_name(out, section);
                     out.push(b' ');
-                    content.write_section(link, section, &layout).await?;
+                    match section.name {
+                        SectionName::Binary => binary::write(content, link, section, &layout).await?,
+                        _ => content.write_section(link, section, &layout).await?,
+                    }
                 }
                 simple => {
                     put_simple(out, simple, record, self.keywords);
@@ -220,7 +294,7 @@ impl Page<'_> {
             }
         }
         link.out.extend_from_slice(b")\r\n");
-        Ok(true)
+        Ok(Written::Whole)
     }
 }
 
@@ -232,80 +306,4 @@ fn batch(messages: &[Option<Message>]) -> usize {
         bytes <= BATCH
     };
     messages.iter().take_while(fits).count().max(1)
-}
-
-struct Content<'a> {
-    account: &'a Account,
-    message: &'a Message,
-    /// The bytes of a small message that its sections lie in, from the first on.
-    whole: Option<bytes::Bytes>,
-}
-
-impl Content<'_> {
-    /// `nstring`. Once its length is said every byte must follow: if one cannot be read then, the
-    /// connection is closed, because the client could not tell what comes next.
-    async fn write_section(
-        &self,
-        link: &mut Link,
-        section: &Section,
-        layout: &Layout<'_>,
-    ) -> Result<(), Stop> {
-        match locate(section, layout) {
-            Source::Nothing => link.out.extend_from_slice(b"NIL"),
-            Source::Fields(range) => {
-                let end = range.end.min(range.start.saturating_add(LONGEST_HEADER));
-                let block = self.read(range.start, end).await?;
-                let Portion::Fields { names, not } = &section.portion else { return Ok(()) };
-                let fields = header_fields(&block, names, *not);
-                let kept = cut(0..fields.len() as u64, section.partial);
-                put_bytes(&mut link.out, &fields[kept.start as usize..kept.end as usize]);
-            }
-            Source::Bytes(range) => {
-                let range = cut(range, section.partial);
-                if range.end - range.start <= PIECE {
-                    let bytes = self.read(range.start, range.end).await?;
-                    put_bytes(&mut link.out, &bytes);
-                    return Ok(());
-                }
-                encode::literal_header(&mut link.out, range.end - range.start);
-                let mut at = range.start;
-                while at < range.end {
-                    let bytes = self.read(at, range.end.min(at + PIECE)).await?;
-                    at += bytes.len() as u64;
-                    link.out.extend_from_slice(&bytes);
-                    link.relieve().await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Exactly the bytes `start..end`.
-    async fn read(&self, start: u64, end: u64) -> Result<bytes::Bytes, Stop> {
-        let length = end - start;
-        let bytes = match &self.whole {
-            Some(whole) => {
-                let within = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(whole.len());
-                whole.slice(within(start)..within(end))
-            }
-            None => self.account.messages().read(self.message, start..end).await.map_err(|error| {
-                tracing::error!(error = &error as &dyn std::error::Error, "a message cannot be read");
-                unreadable()
-            })?,
-        };
-        if bytes.len() as u64 == length { Ok(bytes) } else { Err(unreadable()) }
-    }
-}
-
-fn unreadable() -> Stop {
-    Stop::Lost(std::io::Error::other("a message could not be read to its end"))
-}
-
-/// A literal, or `""` for nothing.
-fn put_bytes(out: &mut Buffer, bytes: &[u8]) {
-    if bytes.is_empty() {
-        out.extend_from_slice(b"\"\"");
-    } else {
-        encode::literal(out, bytes);
-    }
 }

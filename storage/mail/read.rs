@@ -114,6 +114,26 @@ impl Storage {
             .await
     }
 
+    /// When these messages came into the mailbox, in Unix seconds and any order; what does not exist
+    /// is left out.
+    pub async fn saved_at(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: &[Uid],
+    ) -> Result<Vec<(Uid, i64)>> {
+        let rows = uids.iter().map(|uid| values![account, mailbox, *uid]).collect();
+        self.reader()
+            .await?
+            .query_many(
+                "SELECT m.uid, m.saved_at FROM (VALUES {values}) AS v CROSS JOIN mailbox_message m
+                 WHERE m.account = v.column1 AND m.mailbox = v.column2 AND m.uid = v.column3",
+                rows,
+                |row| Ok((row.int(0)? as u32, row.int(1)?)),
+            )
+            .await
+    }
+
     /// Bytes of a blob; fewer at its end.
     pub async fn read_blob(&self, blob: BlobId, offset: u64, length: usize) -> Result<Bytes> {
         let until = usize::try_from(offset).unwrap_or(usize::MAX).saturating_add(length);

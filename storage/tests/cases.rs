@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 pub(super) use super::metadata::annotations_follow_their_mailbox;
 pub(super) use super::queue::the_queue_leases_and_settles;
+pub(super) use super::read::save_dates_are_told_by_uid;
 use super::{Place, account, email};
 use crate::messages::{change_flags, copy, expunge, move_to};
 use crate::{

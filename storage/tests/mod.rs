@@ -8,6 +8,7 @@ pub(crate) mod plans;
 #[expect(dead_code, reason = "crash and restart are for the end-to-end tests, which share this file")]
 mod postgres;
 mod queue;
+mod read;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -82,6 +83,7 @@ cases! {
     flags_change_by_one_rule,
     copies_moves_and_expunges_keep_the_counters,
     mailboxes_form_a_tree,
+    save_dates_are_told_by_uid,
     equal_content_is_kept_once_and_reclaimed,
     a_deleted_mailbox_is_emptied_later,
     concurrent_appends_get_gapless_uids,

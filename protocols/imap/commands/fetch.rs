@@ -12,7 +12,7 @@ use super::{Failure, Outcome};
 use crate::conversation::Conversation;
 use crate::encode;
 use crate::grammar::command::{Fetch, Item, SequenceSet};
-use crate::render::{self, Page};
+use crate::render::{self, Page, Skipped};
 use crate::sets::{both, without};
 use crate::status::Reply;
 
@@ -30,6 +30,8 @@ struct Done {
     unseen: IdSet,
     /// Some messages are gone for good, or cannot be read.
     missing: bool,
+    /// Some bodies cannot be decoded.
+    undecodable: bool,
 }
 
 impl Plan {
@@ -53,9 +55,19 @@ impl Plan {
 
     /// Needs more than the index record.
     fn needs_message(&self) -> bool {
-        self.items
-            .iter()
-            .any(|item| matches!(item, Item::Body | Item::BodyStructure | Item::Envelope | Item::Section(_)))
+        self.items.iter().any(|item| {
+            matches!(
+                item,
+                Item::BinarySize(_)
+                    | Item::Body
+                    | Item::BodyStructure
+                    | Item::Envelope
+                    | Item::Preview
+                    | Item::SaveDate
+                    | Item::Section(_)
+                    | Item::ThreadId
+            )
+        })
     }
 
     fn sets_seen(&self) -> bool {
@@ -95,6 +107,9 @@ pub(super) async fn fetch(c: &mut Conversation, fetch: Fetch) -> Outcome {
         let change = FlagChange::Add(Flags::SEEN);
         messages.messages().change_flags(mailbox, &done.unseen, change, None).await?;
     }
+    if done.undecodable {
+        return Err(Reply::no("UNKNOWN-CTE", "Some parts are in an encoding that is not known here").into());
+    }
     if done.missing && !fetch.uid {
         return Err(Reply::no("EXPUNGEISSUED", "Some of the messages are gone").into());
     }
@@ -128,12 +143,21 @@ async fn run(c: &mut Conversation, plan: &Plan, ranges: &[(u32, u32)]) -> Result
             continue;
         }
         for page in records.chunks(render::PAGE) {
-            let page =
-                Page { account: &account, items: &plan.items, keywords: &user.keywords.0, records: page };
-            let missing = page.write(link).await?;
+            let page = Page {
+                account: &account,
+                mailbox: selected.mailbox,
+                items: &plan.items,
+                keywords: &user.keywords.0,
+                names: user.names,
+                records: page,
+            };
+            let Skipped { missing, undecodable } = page.write(link).await?;
             done.missing |= !missing.is_empty();
+            done.undecodable |= !undecodable.is_empty();
             for (index, record) in page.records {
-                if !record.flags.contains(Flags::SEEN) && !missing.contains(u64::from(*index)) {
+                let index = u64::from(*index);
+                let is_written = !missing.contains(index) && !undecodable.contains(index);
+                if is_written && !record.flags.contains(Flags::SEEN) {
                     done.unseen.insert(record.uid.into());
                 }
             }

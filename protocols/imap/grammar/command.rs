@@ -163,6 +163,8 @@ pub(crate) struct Fetch {
 /// A message data item to fetch (RFC 9051 §6.4.5, RFC 3501 §6.4.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Item {
+    /// Length of a part's decoded body (RFC 3516 §4.2).
+    BinarySize(Vec<u32>),
     Body,
     BodyStructure,
     EmailId,
@@ -170,6 +172,10 @@ pub(crate) enum Item {
     Flags,
     InternalDate,
     Modseq,
+    /// RFC 8970. LAZY makes no difference: previews are made at delivery.
+    Preview,
+    /// RFC 8514.
+    SaveDate,
     /// Bytes of the message.
     Section(Section),
     Size,
@@ -192,6 +198,8 @@ pub(crate) struct Section {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SectionName {
+    /// Without its transfer encoding (RFC 3516).
+    Binary,
     Body,
     Rfc822,
     Rfc822Header,

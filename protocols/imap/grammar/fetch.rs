@@ -52,8 +52,16 @@ fn fetch_att(cursor: &mut Cursor<'_>, items: &mut Vec<Item>) -> Result<()> {
     let whole =
         |name, portion, peek| Item::Section(Section { name, path: Vec::new(), portion, partial: None, peek });
     let item = match name.as_str() {
-        "BODY" if cursor.peek() == Some(b'[') => section(cursor, false)?,
-        "BODY.PEEK" => section(cursor, true)?,
+        "BINARY" => section(cursor, SectionName::Binary, false)?,
+        "BINARY.PEEK" => section(cursor, SectionName::Binary, true)?,
+        "BINARY.SIZE" => {
+            cursor.expect(b'[', "A section is missing")?;
+            let path = section_part(cursor)?;
+            cursor.expect(b']', "A section is malformed")?;
+            Item::BinarySize(path)
+        }
+        "BODY" if cursor.peek() == Some(b'[') => section(cursor, SectionName::Body, false)?,
+        "BODY.PEEK" => section(cursor, SectionName::Body, true)?,
         "BODY" => Item::Body,
         "ALL" | "FULL" | "FAST" => {
             items.extend(fast);
@@ -71,6 +79,10 @@ fn fetch_att(cursor: &mut Cursor<'_>, items: &mut Vec<Item>) -> Result<()> {
         "FLAGS" => Item::Flags,
         "INTERNALDATE" => Item::InternalDate,
         "MODSEQ" => Item::Modseq,
+        "PREVIEW" => {
+            preview_modifiers(cursor)?;
+            Item::Preview
+        }
         "RFC822" => whole(SectionName::Rfc822, Portion::All, false),
         // Outlook still sends it (emersion/go-imap#657); it is from RFC 1176.
         "RFC822.PEEK" => whole(SectionName::Rfc822, Portion::All, true),
@@ -79,6 +91,7 @@ fn fetch_att(cursor: &mut Cursor<'_>, items: &mut Vec<Item>) -> Result<()> {
         "RFC822.TEXT" => whole(SectionName::Rfc822Text, Portion::Text, false),
         "RFC822.TEXT.PEEK" => whole(SectionName::Rfc822Text, Portion::Text, true),
         "RFC822.SIZE" => Item::Size,
+        "SAVEDATE" => Item::SaveDate,
         "THREADID" => Item::ThreadId,
         "UID" => Item::Uid,
         _ => return Err(Error::Bad("Unknown FETCH item")),
@@ -87,11 +100,25 @@ fn fetch_att(cursor: &mut Cursor<'_>, items: &mut Vec<Item>) -> Result<()> {
     Ok(())
 }
 
-/// `section = "[" [section-spec] "]"` and `["<" number "." nz-number ">"]`
-fn section(cursor: &mut Cursor<'_>, peek: bool) -> Result<Item> {
-    cursor.expect(b'[', "A section is missing")?;
+/// `[SP "(" preview-mod *(SP preview-mod) ")"]`, `preview-mod = "LAZY"` (RFC 8970 §6). What else
+/// stands in parentheses behind the item modifies FETCH.
+fn preview_modifiers(cursor: &mut Cursor<'_>) -> Result<()> {
+    let mut ahead = cursor.clone();
+    ahead.spaces();
+    if ahead.eat(b'(') && ahead.eat_keyword("LAZY") {
+        cursor.spaces();
+        cursor.list(8, |cursor| match cursor.eat_keyword("LAZY") {
+            true => Ok(()),
+            false => Err(Error::Bad("Unknown PREVIEW modifier")),
+        })?;
+    }
+    Ok(())
+}
+
+/// `[section-part]`, `section-part = nz-number *("." nz-number)`; takes the dot in front of a
+/// `section-text` too.
+fn section_part(cursor: &mut Cursor<'_>) -> Result<Vec<u32>> {
     let mut path = Vec::new();
-    let mut portion = Portion::All;
     while cursor.peek().is_some_and(|b| b.is_ascii_digit()) {
         let number = u32::try_from(cursor.number()?).ok().filter(|&number| number > 0);
         path.push(number.ok_or(Error::Bad("A part number is malformed"))?);
@@ -105,7 +132,16 @@ fn section(cursor: &mut Cursor<'_>, peek: bool) -> Result<Item> {
             return Err(Error::Bad("A section is malformed"));
         }
     }
-    if cursor.peek() != Some(b']') {
+    Ok(path)
+}
+
+/// `section = "[" [section-spec] "]"` and `["<" number "." nz-number ">"]`;
+/// `section-binary = "[" [section-part] "]"`
+fn section(cursor: &mut Cursor<'_>, name: SectionName, peek: bool) -> Result<Item> {
+    cursor.expect(b'[', "A section is missing")?;
+    let path = section_part(cursor)?;
+    let mut portion = Portion::All;
+    if cursor.peek() != Some(b']') && name == SectionName::Body {
         portion = section_text(cursor, !path.is_empty())?;
     }
     cursor.expect(b']', "A section is malformed")?;
@@ -120,7 +156,7 @@ fn section(cursor: &mut Cursor<'_>, peek: bool) -> Result<Item> {
         }
         partial = Some((offset, length));
     }
-    Ok(Item::Section(Section { name: SectionName::Body, path, portion, partial, peek }))
+    Ok(Item::Section(Section { name, path, portion, partial, peek }))
 }
 
 /// `section-text = section-msgtext / "MIME"`,

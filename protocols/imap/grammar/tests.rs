@@ -282,6 +282,9 @@ fn extended_commands() {
     check("FETCH 1 RFC822.PEEK", "name: Rfc822, path: [], portion: All, partial: None, peek: true");
     // modern-email/defects#29: iPhone Mail 16.5.
     check("UID FETCH 1:* (FLAGS) (CHANGEDSINCE 0)", "changed_since: Some(0)");
+    check("FETCH 1 PREVIEW (LAZY)", "items: [Preview], changed_since: None");
+    check("FETCH 1 (PREVIEW (LAZY) SAVEDATE)", "items: [Preview, SaveDate]");
+    check("FETCH 1 PREVIEW (CHANGEDSINCE 5)", "items: [Preview], changed_since: Some(5)");
     check("FETCH $ (EMAILID THREADID)", "set: Saved, uid: false, items: [EmailId, ThreadId]");
     check("STORE $ +FLAGS \\Seen", "set: Saved");
     check("UID MOVE $ Trash", "set: Saved");

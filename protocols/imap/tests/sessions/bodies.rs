@@ -1,6 +1,9 @@
 //! Large messages go through in pieces, in both directions, and a client that does not read holds
 //! up nobody.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::pipe::Client;
 use crate::world::World;
 
@@ -85,5 +88,31 @@ async fn a_client_that_does_not_read_holds_up_nobody() {
         }
         // The appended one may have come in between.
         assert!(matches!(messages, 100 | 101), "{messages} in answer {n}");
+    }
+}
+
+/// RFC 3516: an attachment that is never whole in memory, and pieces of it.
+#[tokio::test]
+async fn a_large_attachment_is_decoded_on_the_way() {
+    let world = World::new(hub_imap::Settings::default()).await;
+    let twin = world.twin("binary").await;
+    let mut client = Client::connect(&world, true);
+    client.line().await.expect("a greeting");
+    client.command(&format!("LOGIN {twin} secret")).await.expect("logged in");
+    let plain = message(10_000);
+    let encoded = STANDARD.encode(&plain);
+    let lines: Vec<&str> =
+        encoded.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    let text = format!("Content-Transfer-Encoding: base64\r\n\r\n{}\r\n", lines.join("\r\n"));
+    client.command(&format!("APPEND INBOX {{{}+}}\r\n{text}", text.len())).await.expect("appended");
+    client.command("SELECT INBOX").await.expect("selected");
+    let lines = client.command("FETCH 1 BINARY.SIZE[1]").await.expect("fetched");
+    assert_eq!(lines[0], format!("* 1 FETCH (BINARY.SIZE[1] {})", plain.len()));
+    for (offset, length) in [(0, 1 << 30), (0, 5), (123_456, 200_000), (plain.len() - 3, 9)] {
+        let lines =
+            client.command(&format!("FETCH 1 BINARY.PEEK[1]<{offset}.{length}>")).await.expect("fetched");
+        let expected = &plain[offset..plain.len().min(offset + length)];
+        assert_eq!(lines[0], format!("* 1 FETCH (BINARY[1]<{offset}> {{{}}}", expected.len()));
+        assert_eq!(lines[1..lines.len() - 1].join("\r\n"), format!("{expected})"));
     }
 }
