@@ -152,6 +152,26 @@ impl Messages<'_> {
         })
     }
 
+    /// Puts a message into mailbox `to` in the place of the message `uid` of `from`, in one commit:
+    /// nobody sees both or neither. `NotFound` if that or a mailbox is gone, `OverQuota`.
+    pub async fn replace(
+        &self,
+        (from, uid): (MailboxId, Uid),
+        to: MailboxId,
+        message: NewMessage,
+    ) -> Result<Appended> {
+        let account = self.account.id;
+        let NewMessage { incoming, flags, received_at } = message;
+        let email = incoming.into_email((account, to), Vec::new(), flags, received_at);
+        let appended = self
+            .storage()
+            .transact([account], move |tx| {
+                Box::pin(async move { rows::replace(tx, account, (from, uid), email).await })
+            })
+            .await?;
+        Ok(Appended { uid_validity: appended.uid_validity, uids: vec![appended.uid] })
+    }
+
     /// Changes flags of those of `uids` that still exist and, with `unchanged_since`, whose modseq is
     /// not above it; returns the UIDs that failed that test (RFC 7162 §3.1.3).
     pub async fn change_flags(

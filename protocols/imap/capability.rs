@@ -39,7 +39,7 @@ pub(crate) fn capabilities(offer: Offer) -> String {
          UIDPLUS MOVE UNSELECT CONDSTORE QRESYNC ESEARCH SEARCHRES MULTIAPPEND WITHIN STATUS=SIZE \
          QUOTA QUOTA=RES-STORAGE OBJECTID METADATA LIST-METADATA LIST-MYRIGHTS",
     );
-    line.push_str(" BINARY PREVIEW");
+    line.push_str(" BINARY PREVIEW CATENATE REPLACE UTF8=ACCEPT");
     if !offer.compressed {
         line.push_str(" COMPRESS=DEFLATE");
     }

@@ -69,8 +69,8 @@ impl Conversation {
                 let outcome = commands::execute(self, &tag, command).await;
                 self.end_command(&tag, outcome, expunges).await
             }
-            Step::Message { tag, head, announced } => {
-                let outcome = commands::append::append(self, head, announced).await;
+            Step::Append { tag, pieces, literal } => {
+                let outcome = commands::append::append(self, pieces, literal).await;
                 self.end_command(&tag, outcome, Expunges::Tell).await
             }
             Step::Refuse { tag, refusal } => {
@@ -84,7 +84,7 @@ impl Conversation {
             }
             Step::Close(why) => Err(Stop::Bye(why)),
             // These come only within AUTHENTICATE, IDLE and APPEND, which take them themselves.
-            Step::AppendEnd | Step::Chunk(_) | Step::Line(_) | Step::MessageEnd | Step::Starve => Ok(()),
+            Step::Chunk(_) | Step::Line(_) | Step::LiteralEnd | Step::Skipped | Step::Starve => Ok(()),
         }
     }
 

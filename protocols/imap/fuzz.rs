@@ -9,7 +9,7 @@ use hub_mime::Scanner;
 use crate::body::{self, Layout, Source};
 use crate::encode;
 use crate::grammar::command::{Command, Item};
-use crate::grammar::{append_head, append_more, parse};
+use crate::grammar::{Within, append, append_more, parse};
 use crate::input::{Input, Step};
 use crate::names::{MailboxName, Names};
 use crate::render;
@@ -17,10 +17,12 @@ use crate::view::{Expunges, Style, View, write_flags};
 
 /// One command, the heads of APPEND, a mailbox name.
 pub fn grammar(bytes: &[u8]) {
-    let _ = append_more(bytes);
+    for within in [Within::Catenate, Within::CatenateUtf8, Within::Messages, Within::MessagesUtf8] {
+        let _ = append_more(bytes, within);
+    }
     for names in [Names::Utf7, Names::Utf8] {
         let _ = parse(bytes, names);
-        let _ = append_head(bytes, names);
+        let _ = append(bytes, names);
         if let Some(name) = MailboxName::parse(bytes, names) {
             let mut out = Vec::new();
             encode::mailbox(&mut out, name.as_str(), names);
@@ -60,10 +62,10 @@ fn run<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, logged_in: bool) -> Vec<S
                     chunks += bytes.len();
                     continue;
                 }
-                Step::Message { announced, .. } if announced.size > 100 => {
-                    input.refuse_message(announced);
+                Step::Append { literal: Some(announced), .. } if announced.size > 100 => {
+                    input.refuse_literal(announced);
                 }
-                Step::Message { .. } => input.accept_message(),
+                Step::Append { literal: Some(_), .. } => input.accept_literal(),
                 Step::Command { ref command, .. } => {
                     answer(&view, command);
                     if let Command::Idle | Command::Authenticate { .. } = command {

@@ -4,8 +4,8 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::framing::{Announcement, Event, Framer, Limits};
-use crate::grammar::command::{AppendHead, Command};
-use crate::grammar::{self, AppendPart};
+use crate::grammar::command::Command;
+use crate::grammar::{self, Next, Piece, Segment, Within};
 use crate::names::Names;
 
 /// Before login: a line of 8 KiB carries any SASL response, 1 KiB of literals any name and password.
@@ -33,17 +33,18 @@ pub(crate) enum Step {
     Continue,
     /// A line outside the grammar of commands: see [`Input::expect_line`].
     Line(Vec<u8>),
-    /// A message is announced: call [`Input::accept_message`] or [`Input::refuse_message`].
-    Message {
+    /// APPEND or REPLACE up to its next literal: call [`Input::accept_literal`] or
+    /// [`Input::refuse_literal`]. Without a literal the command is complete.
+    Append {
         tag: String,
-        head: AppendHead,
-        announced: Announcement,
+        pieces: Vec<Piece>,
+        literal: Option<Announcement>,
     },
-    /// Bytes of an accepted message.
+    /// Bytes of an accepted literal.
     Chunk(Bytes),
-    MessageEnd,
-    /// The APPEND command is complete.
-    AppendEnd,
+    LiteralEnd,
+    /// The rest of a refused APPEND has been read.
+    Skipped,
     /// Say BYE and close.
     Close(&'static str),
 }
@@ -61,9 +62,11 @@ enum Mode {
     Command,
     /// The next line is no command.
     Line,
-    /// Within APPEND. `skipping`: a message was refused, the rest of the command is dropped.
+    /// Within APPEND or REPLACE, behind a literal with content. `skipping`: it was refused, the rest
+    /// of the command is dropped.
     Append {
         tag: String,
+        within: Within,
         skipping: bool,
     },
 }
@@ -149,14 +152,14 @@ impl Input {
         self.end_command();
     }
 
-    /// Takes the message that was announced; its bytes come as chunks.
-    pub(crate) fn accept_message(&mut self) {
+    /// Takes the content that was announced; its bytes come as chunks.
+    pub(crate) fn accept_literal(&mut self) {
         self.framer.stream();
     }
 
-    /// Refuses the message that was announced. True: the command is over, answer now. False: the
-    /// client sends the message all the same; it is skipped, and [`Step::AppendEnd`] comes.
-    pub(crate) fn refuse_message(&mut self, announced: Announcement) -> bool {
+    /// Refuses the content that was announced. True: the command is over, answer now. False: the
+    /// client sends it all the same; it is skipped, and [`Step::Skipped`] comes.
+    pub(crate) fn refuse_literal(&mut self, announced: Announcement) -> bool {
         if announced.waits {
             self.end_command();
             return true;
@@ -179,7 +182,7 @@ impl Input {
                 Event::Literal(announced) => self.literal(announced),
                 Event::Chunk(bytes) => Some(Step::Chunk(bytes)),
                 Event::LiteralEnd => match self.mode {
-                    Mode::Append { skipping: false, .. } => Some(Step::MessageEnd),
+                    Mode::Append { skipping: false, .. } => Some(Step::LiteralEnd),
                     _ => None,
                 },
                 Event::Overlong if self.received.is_some() => Some(Step::Close("The line is too long")),
@@ -203,32 +206,50 @@ impl Input {
                 self.end_command();
                 Some(Step::Line(line))
             }
-            Mode::Append { skipping, .. } => {
-                let skipping = *skipping;
-                match grammar::append_more(text) {
-                    _ if skipping => {}
-                    Ok(None) => {}
-                    Ok(Some(_)) => return Some(self.refuse_grammar("A message is missing")),
-                    Err(error) => return Some(self.refuse(Refusal::Grammar(error))),
-                }
+            Mode::Append { skipping: true, .. } => {
                 self.end_command();
-                Some(Step::AppendEnd)
+                Some(Step::Skipped)
+            }
+            Mode::Append { within, .. } => {
+                let segment = grammar::append_more(text, *within);
+                Some(self.append_end(segment))
             }
             // Blank lines between commands: some clients end literals with one too many.
             Mode::Command if text == b"\r\n" => {
                 self.end_command();
                 None
             }
-            Mode::Command => {
-                let tag = self.tag();
-                let parsed = grammar::parse(text, self.names);
+            Mode::Command if self.received.is_none() => match grammar::append(text, self.names) {
+                Ok(None) => Some(self.command()),
+                Ok(Some(segment)) => Some(self.append_end(Ok(segment))),
+                Err(error) => Some(self.append_end(Err(error))),
+            },
+            Mode::Command => Some(self.command()),
+        }
+    }
+
+    /// A complete command that is not APPEND.
+    fn command(&mut self) -> Step {
+        let tag = self.tag();
+        let parsed = grammar::parse(self.framer.command(), self.names);
+        self.end_command();
+        match (parsed, tag) {
+            (Ok(command), Some(tag)) => Step::Command { tag, command },
+            (Ok(_), None) => Step::Starve, // no command parses without a tag
+            (Err(error), tag) => Step::Refuse { tag, refusal: Refusal::Grammar(error) },
+        }
+    }
+
+    /// The last segment of APPEND or REPLACE.
+    fn append_end(&mut self, segment: grammar::Result<Segment>) -> Step {
+        match segment {
+            Ok(Segment { pieces, next: Next::End }) => {
+                let tag = self.tag().unwrap_or_default();
                 self.end_command();
-                Some(match (parsed, tag) {
-                    (Ok(command), Some(tag)) => Step::Command { tag, command },
-                    (Ok(_), None) => Step::Starve, // no command parses without a tag
-                    (Err(error), tag) => Step::Refuse { tag, refusal: Refusal::Grammar(error) },
-                })
+                Step::Append { tag, pieces, literal: None }
             }
+            Ok(_) => self.refuse(Refusal::Grammar(grammar::Error::Bad("A literal is missing"))),
+            Err(error) => self.refuse(Refusal::Grammar(error)),
         }
     }
 
@@ -240,36 +261,37 @@ impl Input {
             return self.drop_literal(announced, refusal);
         }
         let text = self.framer.command();
-        if let Mode::Append { tag, skipping } = &self.mode {
-            let tag = tag.clone();
-            if *skipping {
+        let segment = match &self.mode {
+            Mode::Append { skipping: true, .. } => {
                 if announced.waits {
                     self.end_command();
-                    return Some(Step::AppendEnd);
+                    return Some(Step::Skipped);
                 }
                 self.framer.skip();
                 return None;
             }
-            return match grammar::append_more(text) {
-                Ok(Some(head)) => Some(Step::Message { tag, head, announced }),
-                Ok(None) => self.drop_literal(announced, Refusal::Grammar(grammar::Error::Name)),
-                Err(error) => self.drop_literal(announced, Refusal::Grammar(error)),
-            };
-        }
-        if self.received.is_some() && !grammar::may_have_literal_before_login(text) {
-            return self.drop_literal(announced, Refusal::LiteralBeforeLogin);
-        }
-        if self.received.is_none() {
-            match grammar::append_head(text, self.names) {
-                Ok(AppendPart::Argument) => {}
-                Ok(AppendPart::Message(head)) => {
-                    let tag = self.tag().unwrap_or_default();
-                    self.mode = Mode::Append { tag: tag.clone(), skipping: false };
-                    return Some(Step::Message { tag, head, announced });
-                }
-                Err(error) => return self.drop_literal(announced, Refusal::Grammar(error)),
+            Mode::Append { within, .. } => grammar::append_more(text, *within).map(Some),
+            _ if self.received.is_none() => grammar::append(text, self.names),
+            _ if grammar::may_have_literal_before_login(text) => Ok(None),
+            _ => return self.drop_literal(announced, Refusal::LiteralBeforeLogin),
+        };
+        match segment {
+            Ok(None | Some(Segment { next: Next::Argument, .. })) => self.collect(announced),
+            Ok(Some(Segment { pieces, next: Next::Content(within) })) => {
+                let tag = self.tag().unwrap_or_default();
+                self.mode = Mode::Append { tag: tag.clone(), within, skipping: false };
+                Some(Step::Append { tag, pieces, literal: Some(announced) })
             }
+            // A command does not end with an announcement.
+            Ok(Some(Segment { next: Next::End, .. })) => {
+                self.drop_literal(announced, Refusal::Grammar(grammar::Error::Bad("The literal is odd")))
+            }
+            Err(error) => self.drop_literal(announced, Refusal::Grammar(error)),
         }
+    }
+
+    /// Keeps a literal that is an argument.
+    fn collect(&mut self, announced: Announcement) -> Option<Step> {
         let room = self.limits.literals - self.literals;
         match usize::try_from(announced.size) {
             Ok(size) if size <= room => self.literals += size,
@@ -288,10 +310,6 @@ impl Input {
         self.framer.skip();
         self.refusal = Some(refusal);
         None
-    }
-
-    fn refuse_grammar(&mut self, why: &'static str) -> Step {
-        self.refuse(Refusal::Grammar(grammar::Error::Bad(why)))
     }
 
     fn refuse(&mut self, refusal: Refusal) -> Step {
@@ -336,19 +354,22 @@ mod tests {
                 let step = input.next();
                 match step {
                     Step::Starve => break,
-                    Step::Message { ref head, announced, .. } => {
-                        log.push(format!("message {:?} {}", head.mailbox.is_some(), announced.size));
+                    Step::Append { ref pieces, literal: Some(announced), .. } => {
+                        log.push(format!("literal {pieces:?} {}", announced.size));
                         message = 0;
                         if announced.size > 1000 {
-                            let now = input.refuse_message(announced);
+                            let now = input.refuse_literal(announced);
                             log.push(format!("refused, over: {now}"));
                         } else {
-                            input.accept_message();
+                            input.accept_literal();
                         }
                         continue;
                     }
+                    Step::Append { ref pieces, literal: None, .. } => {
+                        log.push(format!("complete {pieces:?}"))
+                    }
                     Step::Chunk(bytes) => message += bytes.len(),
-                    Step::MessageEnd => log.push(format!("got {message}")),
+                    Step::LiteralEnd => log.push(format!("got {message}")),
                     Step::Close(_) => {
                         log.push("close".into());
                         return log;
@@ -404,35 +425,45 @@ mod tests {
 
     #[test]
     fn messages_are_streamed() {
-        check(
-            "a APPEND x {5}\r\nhello\r\nb NOOP\r\n",
-            true,
-            &["message true 5", "got 5", "AppendEnd", "Noop"],
-        );
+        check("a APPEND x {5}\r\nhello\r\nb NOOP\r\n", true, &[" 5", "got 5", "complete", "Noop"]);
         check(
             "a APPEND {1+}\r\nx {5+}\r\nhello (\\Seen) {3+}\r\nabc\r\nb NOOP\r\n",
             true,
-            &["message true 5", "got 5", "message false 3", "got 3", "AppendEnd", "Noop"],
+            &[" 5", "got 5", "target: None", "got 3", "complete", "Noop"],
         );
-        check("a APPEND x {2000}\r\nb NOOP\r\n", true, &["message true 2000", "over: true", "Noop"]);
+        check("a APPEND x {2000}\r\nb NOOP\r\n", true, &[" 2000", "over: true", "Noop"]);
         let evil = "x NOOP\r\n".repeat(250);
         check(
             &format!("a APPEND x {{2000+}}\r\n{evil} {{5+}}\r\nhello\r\nb NOOP\r\n"),
             true,
-            &["message true 2000", "over: false", "AppendEnd", "tag: \"b\""],
+            &[" 2000", "over: false", "Skipped", "tag: \"b\""],
         );
         check(
             &format!("a APPEND x {{2000+}}\r\n{evil} {{5}}\r\nb NOOP\r\n"),
             true,
-            &["message true 2000", "over: false", "AppendEnd", "tag: \"b\""],
+            &[" 2000", "over: false", "Skipped", "tag: \"b\""],
         );
         check(
             "a APPEND x {5}\r\nhello garbage\r\nb NOOP\r\n",
             true,
-            &["message", "got 5", "Refuse { tag: Some(\"a\")", "Noop"],
+            &["literal", "got 5", "Refuse { tag: Some(\"a\")", "Noop"],
         );
         check("a APPEND x (bad {5+}\r\nhello\r\nb NOOP\r\n", true, &["Refuse { tag: Some(\"a\")", "Noop"]);
         check("a APPEND x\r\nb NOOP\r\n", true, &["Refuse { tag: Some(\"a\")", "Noop"]);
+        check(
+            "a APPEND x CATENATE (URL a TEXT {2+}\r\nhi URL {1}\r\nb TEXT ~{3}\r\nabc)\r\nb NOOP\r\n",
+            true,
+            &["Url([97])] 2", "got 2", "Continue", "Url([98])] 3", "got 3", "complete []", "Noop"],
+        );
+        check("a APPEND x CATENATE (URL a)\r\nb NOOP\r\n", true, &["complete [Message", "Noop"]);
+        check("a APPEND x UTF8 (~{2+}\r\nhi)\r\nb NOOP\r\n", true, &[" 2", "got 2", "complete", "Noop"]);
+        check("a APPEND x UTF8 (~{2+}\r\nhi\r\nb NOOP\r\n", true, &[" 2", "got 2", "Refuse", "Noop"]);
+        check(
+            "a REPLACE 1 x {2+}\r\nhi\r\nb NOOP\r\n",
+            true,
+            &["replaces: Some", "got 2", "complete", "Noop"],
+        );
+        check("a APPEND x CATENATE (URL a)\r\n", false, &["Refuse"]);
     }
 
     fn dialogue() -> impl Strategy<Value = Vec<u8>> {
@@ -442,6 +473,10 @@ mod tests {
             Just("\r\n".to_owned()),
             (0usize..1500, any::<bool>()).prop_map(|(n, plus)| {
                 format!("c APPEND x {{{n}{}}}\r\n{}\r\n", if plus { "+" } else { "" }, "z".repeat(n))
+            }),
+            (0usize..1500, any::<bool>()).prop_map(|(n, plus)| {
+                let plus = if plus { "+" } else { "" };
+                format!("e APPEND x CATENATE (TEXT {{{n}{plus}}}\r\n{} URL {{1+}}\r\nb)\r\n", "z".repeat(n))
             }),
             (0usize..3000).prop_map(|n| format!("d LOGIN {{{n}+}}\r\n{} pw\r\n", "u".repeat(n))),
             "[a-z {}+0-9()\"\r\n]{0,20}",

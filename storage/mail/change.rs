@@ -2,10 +2,10 @@
 
 use crate::changes::Kind;
 use crate::db::{Value, values};
-use crate::mail::append::INSERT_MESSAGES;
+use crate::mail::append::{Appended, INSERT_MESSAGES, NewEmail, append_within};
 use crate::mail::{Edit, Record};
 use crate::tx::Tx;
-use crate::{AccountId, EmailId, Flags, IdSet, MailboxId, Modseq, Result, Uid, UidValidity};
+use crate::{AccountId, EmailId, Error, Flags, IdSet, MailboxId, Modseq, Result, Uid, UidValidity};
 
 /// What a copy or move did; the n-th of `from` became the n-th of `to`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -154,7 +154,7 @@ async fn insert_copies(tx: &mut Tx, account: AccountId, records: &[Record], to: 
     let now = tx.now;
     let state = tx.mailbox_mut(account, to)?;
     if u64::from(state.uid_next) + records.len() as u64 >= u64::from(u32::MAX) {
-        return Err(crate::Error::Limit("the mailbox has used up its UIDs"));
+        return Err(Error::Limit("the mailbox has used up its UIDs"));
     }
     for record in records {
         let uid: Uid = state.uid_next;
@@ -237,6 +237,20 @@ pub async fn expunge(
         tx.journal_emails(account, [], left.collect::<Vec<_>>(), gone.iter().map(|id| EmailId(*id)));
     }
     Ok(removed)
+}
+
+/// Puts a message into a mailbox in the place of another, which goes, as one commit (RFC 8508). Only
+/// the net size counts towards the quota. `NotFound` if the other is gone already.
+pub async fn replace(
+    tx: &mut Tx,
+    account: AccountId,
+    (from, uid): (MailboxId, Uid),
+    email: NewEmail,
+) -> Result<Appended> {
+    if expunge(tx, account, from, &IdSet::range(uid.into(), uid.into()), Flags::NONE).await?.is_empty() {
+        return Err(Error::NotFound("message"));
+    }
+    append_within(tx, &[email]).await?.pop().ok_or(Error::NotFound("message"))
 }
 
 pub(crate) async fn mark_gone(

@@ -9,6 +9,7 @@ pub(crate) mod plans;
 mod postgres;
 mod queue;
 mod read;
+mod replace;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -84,6 +85,7 @@ cases! {
     copies_moves_and_expunges_keep_the_counters,
     mailboxes_form_a_tree,
     save_dates_are_told_by_uid,
+    a_replacement_is_one_commit,
     equal_content_is_kept_once_and_reclaimed,
     a_deleted_mailbox_is_emptied_later,
     concurrent_appends_get_gapless_uids,

@@ -1,20 +1,25 @@
-//! APPEND and MULTIAPPEND (RFC 9051 §6.3.12, RFC 3502, APPENDUID of RFC 4315 §3).
+//! APPEND, MULTIAPPEND and REPLACE (RFC 9051 §6.3.12, RFC 3502, RFC 4469, RFC 8508; APPENDUID of
+//! RFC 4315 §3).
 //!
-//! A message goes to the spool chunk by chunk. Whether it may come at all (mailbox, size, quota) is
-//! said before the `+`; of a client that does not wait, the bytes are skipped and counted.
+//! A message goes to the spool piece by piece. Whether a literal may come at all (mailbox, size, quota)
+//! is said before the `+`; of a client that does not wait, the bytes are skipped and counted.
+//!
+//! RFC 6855 §4 wants 8-bit header fields refused unless they come as UTF8. They are taken all the
+//! same, as they are from SMTP: mbsync or an import could never finish with a mailbox that has one.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hub::{Appended, IdSet, MailboxId, NewMessage, Spool};
+use hub::{Appended, Flags, IdSet, MailboxId, NewMessage, Spool, Uid};
 use tracing::info;
 
 use super::flags::bits;
 use super::listing::say_normalised;
-use super::{Failure, Outcome, target};
+use super::{Failure, Outcome, catenate, target};
 use crate::conversation::Conversation;
 use crate::encode;
 use crate::framing::Announcement;
-use crate::grammar::command::AppendHead;
+use crate::grammar::Piece;
+use crate::grammar::command::{AppendHead, Replaces, Target};
 use crate::input::Step;
 use crate::link::Stop;
 use crate::status::Reply;
@@ -25,155 +30,252 @@ const MOST_MESSAGES: usize = 1000;
 /// What has arrived of the command.
 #[derive(Default)]
 struct Arrived {
-    mailbox: Option<MailboxId>,
+    place: Option<Place>,
     messages: Vec<NewMessage>,
+    /// The message that is being put together.
+    draft: Option<Draft>,
+    /// Of all messages.
     bytes: u64,
 }
 
-/// State: Authenticated, Selected. `head` and `announced` are those of the first message.
-pub(crate) async fn append(c: &mut Conversation, head: AppendHead, announced: Announcement) -> Outcome {
+/// Where the messages go.
+struct Place {
+    mailbox: MailboxId,
+    /// REPLACE: what goes away, and its size.
+    replaces: Option<(MailboxId, Uid)>,
+    freed: u64,
+}
+
+struct Draft {
+    spool: Spool,
+    size: u64,
+    flags: Flags,
+    received_at: i64,
+    catenate: bool,
+}
+
+/// State: Authenticated, Selected; REPLACE: Selected (RFC 8508 §3.5). `pieces` and `literal` are
+/// the first segment of the command.
+pub(crate) async fn append(
+    c: &mut Conversation,
+    mut pieces: Vec<Piece>,
+    mut literal: Option<Announcement>,
+) -> Outcome {
     let mut arrived = Arrived::default();
-    let mut next = Some((head, announced));
     loop {
-        if let Some((head, announced)) = next.take()
-            && let Err(failure) = message(c, &mut arrived, head, announced).await
-        {
-            return Err(failure);
+        let prepared = prepare(c, &mut arrived, pieces, literal).await;
+        let Some(announced) = literal else {
+            prepared?;
+            return keep(c, arrived).await;
+        };
+        match prepared {
+            Ok(()) => content(c, &mut arrived, announced).await?,
+            Err(Failure::Refuse(reply)) => return Err(refuse(c, announced, reply).await),
+            Err(failure) => return Err(failure),
         }
-        match c.link.step().await? {
-            Step::Message { head, announced, .. } => next = Some((head, announced)),
-            Step::AppendEnd => return keep(c, arrived).await,
-            Step::Refuse { refusal, .. } => return Err(Reply::from(refusal).into()),
-            Step::Close(why) => return Err(Stop::Bye(why).into()),
-            // Nothing else comes between two messages.
-            _ => return Err(Reply::bad("APPEND takes a literal").into()),
-        }
+        (pieces, literal) = loop {
+            match c.link.step().await? {
+                Step::Append { pieces, literal, .. } => break (pieces, literal),
+                // A URL as a literal.
+                Step::Continue => c.link.say("+ OK"),
+                Step::Refuse { refusal, .. } => return Err(Reply::from(refusal).into()),
+                Step::Close(why) => return Err(Stop::Bye(why).into()),
+                // Nothing else comes between two literals.
+                _ => return Err(Reply::bad("APPEND takes a literal").into()),
+            }
+        };
     }
 }
 
-/// Takes one message, or refuses it and with it the command.
-async fn message(
+/// Takes what stands before a literal, and says whether that may come.
+async fn prepare(
     c: &mut Conversation,
     arrived: &mut Arrived,
-    head: AppendHead,
+    pieces: Vec<Piece>,
+    literal: Option<Announcement>,
+) -> Result<(), Failure> {
+    for piece in pieces {
+        match piece {
+            Piece::Message(head) => {
+                finish(c, arrived).await?;
+                begin(c, arrived, head).await?;
+            }
+            Piece::Url(url) => {
+                let section = catenate::find(c, &url).await?;
+                allow(c, arrived, section.size()).await?;
+                let account = c.session.user()?.account.clone();
+                if let Some(draft) = &mut arrived.draft {
+                    section.copy(&account, &mut draft.spool).await?;
+                }
+            }
+        }
+    }
+    let Some(announced) = literal else { return Ok(()) };
+    if announced.size == 0 && arrived.draft.as_ref().is_some_and(|draft| !draft.catenate) {
+        // RFC 3502 §3: so a client gives up.
+        return Err(Reply::no("CANNOT", "The message is empty").into());
+    }
+    allow(c, arrived, announced.size).await
+}
+
+/// A message begins.
+async fn begin(c: &mut Conversation, arrived: &mut Arrived, head: AppendHead) -> Result<(), Failure> {
+    if let Some(Target { mailbox, replaces }) = &head.target {
+        let (replaces, freed) = match replaces {
+            Some(replaces) => replaced(c, replaces)?,
+            None => (None, 0),
+        };
+        let info = target(&c.session.user()?.account, mailbox).await?;
+        arrived.place = Some(Place { mailbox: info.id, replaces, freed });
+        say_normalised(c, mailbox, &info.path).await?;
+    } else if arrived.place.as_ref().is_some_and(|place| place.replaces.is_some()) {
+        return Err(Reply::bad("REPLACE takes one message").into());
+    }
+    if arrived.messages.len() == MOST_MESSAGES {
+        return Err(Reply::no("LIMIT", "There are too many messages in one command").into());
+    }
+    let flags = bits(c.session.user()?, &head.flags, true).await?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
+    arrived.draft = Some(Draft {
+        spool: c.service.hub.spool(),
+        size: 0,
+        flags,
+        received_at: head.date.unwrap_or(now),
+        catenate: head.catenate,
+    });
+    Ok(())
+}
+
+/// The message that REPLACE takes away, and its size.
+fn replaced(c: &mut Conversation, replaces: &Replaces) -> Result<(Option<(MailboxId, Uid)>, u64), Failure> {
+    let (_, selected) = c.session.selected()?;
+    if selected.read_only {
+        return Err(Reply::no("READ-ONLY", "The mailbox was opened with EXAMINE").into());
+    }
+    let ranges = selected.view.resolve(&replaces.message, replaces.uid, &selected.saved)?;
+    let record = ranges.first().and_then(|&(index, _)| selected.view.get(index));
+    let record = record.ok_or_else(|| Reply::no("NONEXISTENT", "There is no message to replace"))?;
+    Ok((Some((selected.mailbox, record.uid)), record.size.into()))
+}
+
+/// Counts bytes that are to come, if there is room for them.
+async fn allow(c: &mut Conversation, arrived: &mut Arrived, size: u64) -> Result<(), Failure> {
+    let limit = c.service.settings.message_size;
+    let Some(draft) = &mut arrived.draft else { return Err(Reply::bad("A message is missing").into()) };
+    draft.size = draft.size.saturating_add(size);
+    if draft.size > limit {
+        return Err(hub::Error::TooLarge { limit }.into());
+    }
+    arrived.bytes = arrived.bytes.saturating_add(size);
+    let freed = arrived.place.as_ref().map_or(0, |place| place.freed);
+    let account = c.session.user()?.account.id();
+    // Asked of the hub, not of the account: without a quota no row need be read.
+    c.service.hub.room_for(&[account], arrived.bytes.saturating_sub(freed)).await?;
+    Ok(())
+}
+
+/// Takes a literal.
+async fn content(
+    c: &mut Conversation,
+    arrived: &mut Arrived,
     announced: Announcement,
 ) -> Result<(), Failure> {
-    let allowed = allow(c, arrived, &head, announced.size).await;
-    let flags = match allowed {
-        Ok(()) => bits(c.session.user()?, &head.flags, true).await,
-        Err(reply) => Err(reply),
-    };
-    let flags = match flags {
-        Ok(flags) => flags,
-        Err(reply) => return refuse(c, announced, reply).await,
-    };
-    c.link.input.accept_message();
+    let Some(draft) = &mut arrived.draft else { return Err(Reply::bad("A message is missing").into()) };
+    c.link.input.accept_literal();
     if announced.waits {
         c.link.say("+ OK");
     }
-    let mut spool = c.service.hub.spool();
     let mut broken = None;
     loop {
         match c.link.step().await? {
             Step::Chunk(bytes) if broken.is_none() => {
                 // A full disk is no reason to lose step: the rest is read and dropped.
-                broken = Spool::write(&mut spool, &bytes).await.err();
+                broken = Spool::write(&mut draft.spool, &bytes).await.err();
             }
             Step::Chunk(_) => {}
-            Step::MessageEnd => break,
+            Step::LiteralEnd => break,
             Step::Close(why) => return Err(Stop::Bye(why).into()),
             _ => return Err(Reply::bad("A message was expected").into()),
         }
     }
-    if let Some(error) = broken {
-        return finish(c, hub::Error::from(error).into()).await;
+    match broken {
+        Some(error) => Err(skip(c, hub::Error::from(error).into()).await),
+        None => Ok(()),
     }
-    let incoming = match c.service.hub.examine(spool).await {
-        Ok(incoming) => incoming,
-        Err(error) => return finish(c, error.into()).await,
-    };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
-    arrived.bytes += announced.size;
-    arrived.messages.push(NewMessage { incoming, flags, received_at: head.date.unwrap_or(now) });
+}
+
+/// The message is complete.
+async fn finish(c: &mut Conversation, arrived: &mut Arrived) -> Result<(), Failure> {
+    let Some(draft) = arrived.draft.take() else { return Ok(()) };
+    if draft.size == 0 {
+        return Err(Reply::no("CANNOT", "The message is empty").into());
+    }
+    let incoming = c.service.hub.examine(draft.spool).await?;
+    let (flags, received_at) = (draft.flags, draft.received_at);
+    arrived.messages.push(NewMessage { incoming, flags, received_at });
     Ok(())
 }
 
-/// Everything that can be known before the bytes come.
-async fn allow(
-    c: &mut Conversation,
-    arrived: &mut Arrived,
-    head: &AppendHead,
-    size: u64,
-) -> Result<(), Reply> {
-    let limit = c.service.settings.message_size;
-    let user = c.session.user()?;
-    let account = user.account.id();
-    if let Some(name) = &head.mailbox {
-        let info = target(&user.account, name).await?;
-        arrived.mailbox = Some(info.id);
-        say_normalised(c, name, &info.path).await?;
+/// Refuses the announced literal; of a client that does not wait, the rest is skipped first.
+async fn refuse(c: &mut Conversation, announced: Announcement, reply: Reply) -> Failure {
+    if c.link.input.refuse_literal(announced) {
+        return reply.into();
     }
-    if size == 0 {
-        // RFC 3502 §3: so a client gives up.
-        return Err(Reply::no("CANNOT", "The message is empty"));
-    }
-    if size > limit {
-        return Err(hub::Error::TooLarge { limit }.into());
-    }
-    if arrived.messages.len() == MOST_MESSAGES {
-        return Err(Reply::no("LIMIT", "There are too many messages in one command"));
-    }
-    // Asked of the hub, not of the account: without a quota no row need be read.
-    let bytes = arrived.bytes.saturating_add(size);
-    c.service.hub.room_for(&[account], bytes).await?;
-    Ok(())
+    skip(c, reply).await
 }
 
-/// Refuses the announced message; of a client that does not wait, the rest is skipped first.
-async fn refuse(c: &mut Conversation, announced: Announcement, reply: Reply) -> Result<(), Failure> {
-    if c.link.input.refuse_message(announced) {
-        return Err(reply.into());
-    }
-    finish(c, reply).await
-}
-
-/// Reads the command to its end and fails with `reply`.
-async fn finish(c: &mut Conversation, reply: Reply) -> Result<(), Failure> {
+/// Reads the command to its end, to fail with `reply`.
+async fn skip(c: &mut Conversation, reply: Reply) -> Failure {
     loop {
-        match c.link.step().await? {
-            Step::AppendEnd | Step::Refuse { .. } => return Err(reply.into()),
-            Step::Message { announced, .. } if c.link.input.refuse_message(announced) => {
-                return Err(reply.into());
+        match c.link.step().await {
+            Ok(Step::Append { literal: None, .. } | Step::Refuse { .. } | Step::Skipped) => {
+                return reply.into();
             }
-            Step::Close(why) => return Err(Stop::Bye(why).into()),
-            _ => {}
+            Ok(Step::Append { literal: Some(announced), .. }) if c.link.input.refuse_literal(announced) => {
+                return reply.into();
+            }
+            // A URL that nobody will look at; the client waits all the same.
+            Ok(Step::Continue) => c.link.say("+ OK"),
+            Ok(Step::Close(why)) => return Stop::Bye(why).into(),
+            Ok(_) => {}
+            Err(stop) => return stop.into(),
         }
     }
 }
 
 /// All messages have arrived: one commit.
-async fn keep(c: &mut Conversation, arrived: Arrived) -> Outcome {
-    let Some(mailbox) = arrived.mailbox.filter(|_| !arrived.messages.is_empty()) else {
+async fn keep(c: &mut Conversation, mut arrived: Arrived) -> Outcome {
+    finish(c, &mut arrived).await?;
+    let Arrived { place, mut messages, bytes, .. } = arrived;
+    let Some(Place { mailbox, replaces, .. }) = place.filter(|_| !messages.is_empty()) else {
         return Err(Reply::bad("APPEND takes a message").into());
     };
-    let conn = c.connection();
-    let (count, bytes) = (arrived.messages.len(), arrived.bytes);
+    let (conn, count) = (c.connection(), messages.len());
     let user = c.session.user()?;
-    let Appended { uid_validity, uids } =
-        match user.account.messages().append(mailbox, arrived.messages).await {
-            Ok(appended) => appended,
-            Err(hub::Error::NotFound(_)) => {
-                return Err(Reply::no("TRYCREATE", "There is no such mailbox").into());
-            }
-            Err(error) => return Err(error.into()),
-        };
-    info!(conn, twin = %user.account.handle(), mailbox = %mailbox, count, bytes, "messages appended");
+    let kept = match (replaces, messages.pop()) {
+        (Some(old), Some(message)) => user.account.messages().replace(old, mailbox, message).await,
+        (_, last) => {
+            messages.extend(last);
+            user.account.messages().append(mailbox, messages).await
+        }
+    };
+    let Appended { uid_validity, uids } = match kept {
+        Ok(appended) => appended,
+        Err(hub::Error::NotFound("mailbox")) => {
+            return Err(Reply::no("TRYCREATE", "There is no such mailbox").into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let replaced = replaces.is_some();
+    info!(conn, twin = %user.account.handle(), mailbox = %mailbox, count, bytes, replaced, "messages appended");
     let mut code = format!("APPENDUID {uid_validity} ").into_bytes();
     let uids: IdSet = uids.into_iter().map(u64::from).collect();
     encode::set(&mut code, &uids);
-    let reply = Reply::ok("Appended");
-    Ok(match String::from_utf8(code) {
-        Ok(code) => reply.with_code(code),
-        Err(_) => reply,
-    })
+    let code = String::from_utf8_lossy(&code).into_owned();
+    if replaced {
+        // RFC 8508 §3.2: before the EXPUNGE, which comes with the news before the reply.
+        c.link.say(&format!("* OK [{code}] The replacement is there"));
+        return Ok(Reply::ok("Replaced"));
+    }
+    Ok(Reply::ok("Appended").with_code(code))
 }

@@ -3,6 +3,7 @@
 mod acl;
 pub(crate) mod append;
 mod auth;
+mod catenate;
 mod compress;
 mod expunge;
 mod fetch;

@@ -289,12 +289,29 @@ pub(crate) enum Key {
     Younger(u64),
 }
 
-/// What comes before a message literal of APPEND (RFC 9051 §6.3.12, RFC 3502).
+/// What comes before a message of APPEND or REPLACE (RFC 9051 §6.3.12, RFC 3502, RFC 8508).
 #[derive(Clone, Debug)]
 pub(crate) struct AppendHead {
     /// `None` behind the first message of a MULTIAPPEND.
-    pub(crate) mailbox: Option<MailboxName>,
+    pub(crate) target: Option<Target>,
     pub(crate) flags: FlagList,
     /// Unix seconds.
     pub(crate) date: Option<i64>,
+    /// The message is put together from parts (RFC 4469).
+    pub(crate) catenate: bool,
+}
+
+/// Where messages go.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) mailbox: MailboxName,
+    /// REPLACE: the message of the selected mailbox that goes away.
+    pub(crate) replaces: Option<Replaces>,
+}
+
+/// One message, by its number or UID.
+#[derive(Clone, Debug)]
+pub(crate) struct Replaces {
+    pub(crate) message: SequenceSet,
+    pub(crate) uid: bool,
 }

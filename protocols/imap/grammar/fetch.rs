@@ -137,7 +137,7 @@ fn section_part(cursor: &mut Cursor<'_>) -> Result<Vec<u32>> {
 
 /// `section = "[" [section-spec] "]"` and `["<" number "." nz-number ">"]`;
 /// `section-binary = "[" [section-part] "]"`
-fn section(cursor: &mut Cursor<'_>, name: SectionName, peek: bool) -> Result<Item> {
+pub(super) fn section(cursor: &mut Cursor<'_>, name: SectionName, peek: bool) -> Result<Item> {
     cursor.expect(b'[', "A section is missing")?;
     let path = section_part(cursor)?;
     let mut portion = Portion::All;

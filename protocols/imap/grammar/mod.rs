@@ -16,9 +16,11 @@ mod list;
 mod mailbox;
 mod metadata;
 mod search;
+mod url;
 
-pub(crate) use append::{AppendPart, append_head, append_more};
+pub(crate) use append::{Next, Piece, Segment, Within, append, append_more};
 pub(crate) use cursor::is_atom_char;
+pub(crate) use url::{MessageUrl, message_url};
 
 use command::{Change, Command, FlagList, SequenceSet, Store};
 use cursor::Cursor;
@@ -109,7 +111,6 @@ pub(crate) fn parse(text: &[u8], names: Names) -> Result<Command> {
             Command::Status { mailbox, items: list::status_items(&mut cursor)? }
         }
         ("STARTTLS", _) => Command::StartTls,
-        ("APPEND", _) => return Err(Error::Bad("APPEND takes a mailbox and a literal")),
         _ => return codec::decode(text),
     };
     cursor.end()?;

@@ -442,22 +442,47 @@ fn malformed_commands_are_refused_without_echo() {
 #[test]
 fn heads_of_append() {
     let check = |text: &str, expected: &str| {
-        let found = format!("{:?}", append_head(text.as_bytes(), Names::Utf7));
+        let found = format!("{:?}", append(text.as_bytes(), Names::Utf7));
         assert!(found.contains(expected), "{text:?}: {found}");
     };
-    check("a APPEND INBOX {310}\r\n", "mailbox: Some(MailboxName(\"INBOX\"))");
+    check("a APPEND INBOX {310}\r\n", "mailbox: MailboxName(\"INBOX\"), replaces: None");
     check("a APPEND saved (\\Seen $x) {310+}\r\n", "keywords: [\"$x\"]");
     check("a APPEND saved () \" 7-Feb-1994 22:25:00 -0800\" ~{310}\r\n", "date: Some(760688700)");
-    check("a append {5}\r\n", "Ok(Argument)");
+    check("a append {5}\r\n", "next: Argument");
     check("a append {5}\r\nInbox {7}\r\n", "MailboxName(\"INBOX\")");
-    check("a LOGIN {5}\r\n", "Ok(Argument)");
+    check("a LOGIN {5}\r\n", "Ok(None)");
+    check("a UID FETCH 1 {5}\r\n", "Ok(None)");
+    check("a APPEND x UTF8 (~{5}\r\n", "next: Content(MessagesUtf8)");
+    check("a APPEND x CATENATE (URL /a TEXT {5}\r\n", "Url([47, 97])], next: Content(Catenate)");
+    check("a APPEND x CATENATE (URL \"/a\" URL b) CATENATE (URL c)\r\n", "next: End");
+    check("a APPEND x CATENATE (URL {5}\r\n", "next: Argument");
+    check("a APPEND x CATENATE (UTF8 (~{5}\r\n", "next: Content(CatenateUtf8)");
+    check("a REPLACE 4 Drafts (\\Seen) {5}\r\n", "message: Ranges([(4, 4)]), uid: false");
+    check("a UID REPLACE * Drafts {5}\r\n", "message: Ranges([(0, 0)]), uid: true");
+    check("a UID APPEND x {5}\r\n", "Ok(None)");
+    check("a REPLACE 1:2 Drafts {5}\r\n", "Err(");
+    check("a APPEND x CATENATE ()\r\n", "Err(");
+    check("a APPEND x CATENATE (URL a) y\r\n", "Err(");
+    check("a APPEND x\r\n", "Err(");
+    let many = "CATENATE (URL a) ".repeat(4000);
+    check(&format!("a APPEND x {}\r\n", many.trim_end()), "next: End");
     check("a APPEND x y {5}\r\n", "Err(");
     check("a APPEND x (\\Seen {5}\r\n", "Err(");
-    let more = |text: &str| format!("{:?}", append_more(text.as_bytes()));
-    assert_eq!(more("\r\n"), "Ok(None)");
-    assert!(more(" (\\Flagged) {12}\r\n").contains("Ok(Some(AppendHead { mailbox: None"));
-    assert!(more(" garbage\r\n").contains("Err"));
-    assert!(more("{12}\r\n").contains("Err"));
+    let check = |within, text: &str, expected: &str| {
+        let found = format!("{:?}", append_more(text.as_bytes(), within));
+        assert!(found.contains(expected), "{text:?}: {found}");
+    };
+    check(Within::Messages, "\r\n", "pieces: [], next: End");
+    check(Within::Messages, " (\\Flagged) {12}\r\n", "Message(AppendHead { target: None");
+    check(Within::Messages, " garbage\r\n", "Err");
+    check(Within::Messages, "{12}\r\n", "Err");
+    check(Within::MessagesUtf8, ")\r\n", "next: End");
+    check(Within::MessagesUtf8, "\r\n", "Err");
+    check(Within::Catenate, ")\r\n", "next: End");
+    check(Within::Catenate, " URL a TEXT {3}\r\n", "next: Content(Catenate)");
+    check(Within::Catenate, ") {3}\r\n", "next: Content(Messages)");
+    check(Within::Catenate, "\r\n", "Err");
+    check(Within::CatenateUtf8, ") TEXT {3}\r\n", "next: Content(Catenate)");
 }
 
 proptest! {
@@ -465,7 +490,7 @@ proptest! {
     #[test]
     fn arbitrary_commands_do_not_panic(
         verb in prop_oneof![
-            Just("FETCH 1 "), Just("SEARCH "), Just("STORE 1 "), Just("LIST "), Just("UID "), Just("APPEND "),
+            Just("FETCH 1 "), Just("SEARCH "), Just("STORE 1 "), Just("LIST "), Just("UID "), Just("APPEND "), Just("APPEND x CATENATE (URL "),
             Just("CREATE "), Just("STATUS "), Just("LOGIN "), Just("SELECT "), Just("ID "), Just("")
         ],
         rest in "[ ()\\[\\]{}\"\\\\.:,*$<>+a-zA-Z0-9%~\\-\r\n\u{e9}]{0,40}",
@@ -474,7 +499,9 @@ proptest! {
         for names in [Names::Utf7, Names::Utf8] {
             let _ = parse(text.as_bytes(), names);
         }
-        let _ = append_head(text.as_bytes(), Names::Utf7);
-        let _ = append_more(rest.as_bytes());
+        let _ = append(text.as_bytes(), Names::Utf7);
+        for within in [Within::Catenate, Within::CatenateUtf8, Within::Messages, Within::MessagesUtf8] {
+            let _ = append_more(rest.as_bytes(), within);
+        }
     }
 }

@@ -1,0 +1,117 @@
+//! URLs of CATENATE (RFC 4469): bytes of the account's own messages, found and copied.
+
+use std::ops::Range;
+
+use hub::{Account, Message, Spool};
+use hub_mime::{Part, SummaryView, header_fields};
+
+use super::Failure;
+use crate::body::{Layout, Source, cut, locate};
+use crate::content::{LONGEST_HEADER, PIECE};
+use crate::conversation::Conversation;
+use crate::grammar::command::Portion;
+use crate::grammar::{MessageUrl, message_url};
+use crate::status::Reply;
+
+/// Bytes that a URL names.
+pub(super) enum Found {
+    /// Chosen header fields.
+    Fields(Vec<u8>),
+    Range(Box<Message>, Range<u64>),
+}
+
+/// Finds what a URL names, in the selected mailbox if it names none. Sets no `\Seen` (RFC 4469 §3).
+pub(super) async fn find(c: &mut Conversation, url: &[u8]) -> Result<Found, Failure> {
+    let bad = || Failure::from(bad_url(url));
+    let named = message_url(url).ok_or_else(bad)?;
+    match message(c, &named).await? {
+        Some((account, message)) => section(&account, message, &named).await?.ok_or_else(bad),
+        None => Err(bad()),
+    }
+}
+
+/// The message, if it is there.
+async fn message(c: &mut Conversation, url: &MessageUrl) -> Result<Option<(Account, Message)>, Failure> {
+    let account = c.session.user()?.account.clone();
+    let mailbox = match &url.mailbox {
+        Some(name) => match account.messages().mailbox(name.as_str()).await {
+            Ok(info) if info.selectable => info.id,
+            Ok(_) | Err(hub::Error::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        },
+        None => match c.session.selected() {
+            Ok((_, selected)) => selected.mailbox,
+            Err(_) => return Ok(None),
+        },
+    };
+    let snapshot = account.messages().open(mailbox).await?.snapshot();
+    if url.uid_validity.is_some_and(|validity| validity != snapshot.uid_validity) {
+        return Ok(None);
+    }
+    let record = snapshot.get(snapshot.lower_bound(url.uid)).filter(|record| record.uid == url.uid);
+    let Some(record) = record else { return Ok(None) };
+    let message = account.messages().fetch(&[record.email]).await?.pop().flatten();
+    Ok(message.map(|message| (account, message)))
+}
+
+/// The bytes of it; `None` if there is no such section.
+async fn section(account: &Account, message: Message, url: &MessageUrl) -> Result<Option<Found>, Failure> {
+    let Some(summary) = SummaryView::new(&message.summary) else { return Ok(None) };
+    let parts: Vec<Part> = summary.parts().collect();
+    let layout = Layout {
+        prefix: message.prefix.len() as u64,
+        header: summary.header_length(),
+        size: message.size(),
+        parts: &parts,
+    };
+    match (locate(&url.section, &layout), &url.section.portion) {
+        (Source::Bytes(range), _) => {
+            let range = cut(range, url.section.partial);
+            Ok(Some(Found::Range(Box::new(message), range)))
+        }
+        (Source::Fields(range), Portion::Fields { names, not }) => {
+            let end = range.end.min(range.start.saturating_add(LONGEST_HEADER));
+            let block = account.messages().read(&message, range.start..end).await?;
+            let fields = header_fields(&block, names, *not);
+            let kept = cut(0..fields.len() as u64, url.section.partial);
+            Ok(Some(Found::Fields(fields[kept.start as usize..kept.end as usize].to_vec())))
+        }
+        _ => Ok(None),
+    }
+}
+
+impl Found {
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            Self::Fields(bytes) => bytes.len() as u64,
+            Self::Range(_, range) => range.end - range.start,
+        }
+    }
+
+    /// Copies exactly [`Found::size`] bytes to the end of `spool`.
+    pub(super) async fn copy(self, account: &Account, spool: &mut Spool) -> Result<(), Failure> {
+        match self {
+            Self::Fields(bytes) => spool.write(&bytes).await.map_err(hub::Error::from)?,
+            Self::Range(message, range) => {
+                let mut at = range.start;
+                while at < range.end {
+                    let bytes = account.messages().read(&message, at..range.end.min(at + PIECE)).await?;
+                    if bytes.is_empty() {
+                        return Err(Reply::no("UNAVAILABLE", "A message could not be read").into());
+                    }
+                    spool.write(&bytes).await.map_err(hub::Error::from)?;
+                    at += bytes.len() as u64;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `"BADURL" SP url-resp-text`; the URL only if it fits there.
+fn bad_url(url: &[u8]) -> Reply {
+    let fits = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b']' | b'\\');
+    let shown =
+        if !url.is_empty() && url.iter().all(fits) { String::from_utf8_lossy(url) } else { "?".into() };
+    Reply::no("BADURL", "The URL names nothing that is here").with_code(format!("BADURL {shown}"))
+}
