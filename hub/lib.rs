@@ -21,13 +21,14 @@ mod password;
 mod search;
 mod snapshot;
 mod submit;
+mod textsearch;
 mod thread;
 mod watch;
 
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use hub_storage::Change;
+use hub_storage::{Change, Edit};
 
 pub use accounts::{Account, Door};
 pub use address::{Address, normal_domain};
@@ -75,6 +76,7 @@ struct Inner {
     unlimited: cache::Cache<AccountId, ()>,
     watches: watch::Watches,
     queue_filled: tokio::sync::Notify,
+    text_index: Arc<textsearch::TextIndex>,
     maintenance: Mutex<tokio::task::JoinSet<()>>,
 }
 
@@ -104,6 +106,7 @@ impl Hub {
             unlimited: cache::Cache::new(),
             watches: watch::Watches::default(),
             queue_filled: tokio::sync::Notify::new(),
+            text_index: Arc::default(),
             maintenance: Mutex::default(),
         }));
         let inner = Arc::downgrade(&hub.0);
@@ -115,6 +118,8 @@ impl Hub {
         let mut maintenance = locked(&hub.0.maintenance);
         maintenance.spawn(maintain(Arc::downgrade(&hub.0)));
         maintenance.spawn(copy_when_urgent(Arc::downgrade(&hub.0), hub.0.mailboxes.urgent()));
+        let arrivals = Arc::clone(&hub.0.text_index);
+        maintenance.spawn(textsearch::keep_indexed(Arc::downgrade(&hub.0), arrivals));
         drop(maintenance);
         Ok(hub)
     }
@@ -140,6 +145,9 @@ impl Inner {
                 }
                 Change::Domains => self.routes.clear(),
                 Change::Keywords(account) => self.keywords.remove(account),
+                Change::Messages { account, edit: Edit::Added(records), .. } => {
+                    self.text_index.arrived(*account, records);
+                }
                 Change::Queue => self.queue_filled.notify_one(),
                 Change::MailboxDeleted { .. }
                 | Change::Mailboxes(_)

@@ -86,6 +86,18 @@ pub struct Message {
     pub(crate) blob_size: u64,
 }
 
+impl From<hub_storage::StoredEmail> for Message {
+    fn from(row: hub_storage::StoredEmail) -> Self {
+        Self {
+            prefix: row.prefix,
+            summary: row.summary,
+            thread: row.thread,
+            blob: row.blob,
+            blob_size: row.blob_size,
+        }
+    }
+}
+
 impl Message {
     /// RFC822.SIZE: exactly what reading all of it gives.
     pub fn size(&self) -> u64 {
@@ -295,16 +307,7 @@ impl Messages<'_> {
             .emails(self.account.id, emails)
             .await?
             .into_iter()
-            .map(|row| {
-                let message = Message {
-                    prefix: row.prefix,
-                    summary: row.summary,
-                    thread: row.thread,
-                    blob: row.blob,
-                    blob_size: row.blob_size,
-                };
-                (row.id, message)
-            })
+            .map(|row| (row.id, Message::from(row)))
             .collect();
         let mut distinct = emails.to_vec();
         distinct.sort_unstable();

@@ -1,17 +1,17 @@
-//! Search within a mailbox with the substring semantics of RFC 9051 §6.4.4: the text decides, no
-//! index is trusted. What the index record can tell costs nothing; what the summary can tell costs
-//! one page of rows per 256 messages; only what is left reads header blocks or bodies.
+//! Search within a mailbox with the substring semantics of RFC 9051 §6.4.4: the text decides. What
+//! the index record can tell costs nothing; the index of texts (`textsearch`) tells which messages
+//! cannot match; what the summary can tell costs one page of rows per 256 messages; only what is left
+//! reads header blocks or bodies.
 
-use hub_mime::{Part, SummaryView, contains_folded, fold};
+use hub_mime::{SummaryView, contains_folded, fold};
 
+use crate::textsearch::{Found, TextQuery};
 use crate::{Error, Flags, IdSet, Message, Messages, Modseq, OpenMailbox, Record, Result, Snapshot};
 
 /// Messages whose summaries are fetched at once.
 const SUMMARIES: usize = 256;
-/// Bodies read at once.
-const BODIES: usize = 16;
-/// A body is searched up to this many bytes; a larger one is mostly attachment.
-const BODY_LIMIT: u64 = 32 * 1024 * 1024;
+/// Messages whose texts are read before the search lets others go on.
+const BODIES: usize = 64;
 const DAY: i64 = 86_400;
 
 /// A search key. Dates are days since 1970-01-01 (as the client wrote them, zone ignored).
@@ -51,6 +51,7 @@ impl Messages<'_> {
         criterion: &Criterion,
     ) -> Result<Vec<u32>> {
         let criterion = folded(criterion);
+        let mut query = TextQuery::new(&criterion);
         let mut found = Vec::new();
         let mut undecided = Vec::new();
         for (index, record) in snapshot.iter().enumerate() {
@@ -60,8 +61,18 @@ impl Messages<'_> {
                 None => undecided.push((index as u32, *record)),
             }
         }
+        if !undecided.is_empty() && self.consult_index(&mut query).await? {
+            undecided.retain(|(index, record)| match by_index(&criterion, record, &query) {
+                Some(true) => {
+                    found.push(*index);
+                    false
+                }
+                Some(false) => false,
+                None => true,
+            });
+        }
         for page in undecided.chunks(SUMMARIES) {
-            self.search_page(mailbox, &criterion, page, &mut found).await?;
+            self.search_page(mailbox, &criterion, &query, page, &mut found).await?;
         }
         found.sort_unstable();
         Ok(found)
@@ -71,6 +82,7 @@ impl Messages<'_> {
         &self,
         mailbox: &OpenMailbox,
         criterion: &Criterion,
+        query: &TextQuery,
         page: &[(u32, Record)],
         found: &mut Vec<u32>,
     ) -> Result<()> {
@@ -80,22 +92,25 @@ impl Messages<'_> {
         for ((index, record), message) in page.iter().zip(messages) {
             // Reclaimed since, and expunged an hour ago at the least: it does not match.
             let Some(message) = message else { continue };
-            match by_summary(criterion, record, &message)? {
+            match by_summary(criterion, record, &message, query)? {
                 Some(true) => found.push(*index),
                 Some(false) => {}
                 None => unread.push((*index, *record, message)),
             }
         }
         for bodies in unread.chunks(BODIES) {
-            for (index, record, message) in bodies {
-                let until = match needs_body(criterion) {
-                    true => BODY_LIMIT,
-                    false => header_length(message)?,
-                };
-                let bytes = self.read(message, 0..until).await?;
-                let parts: Vec<Part> = view(message)?.parts().collect();
-                let text = Text { bytes: &bytes, prefix: message.prefix.len(), parts: &parts };
-                if by_text(criterion, record, message, &text)? {
+            let messages: Vec<&Message> = bodies.iter().map(|(_, _, message)| message).collect();
+            let texts = match needs(criterion, is_text) {
+                true => self.find_texts(&messages, query).await?,
+                false => vec![Found::default(); bodies.len()],
+            };
+            let headers = match needs(criterion, is_header) {
+                true => self.read_headers(&messages).await?,
+                false => vec![bytes::Bytes::new(); bodies.len()],
+            };
+            for (((index, record, message), texts), header) in bodies.iter().zip(&texts).zip(&headers) {
+                let read = Read { query, texts, header };
+                if by_text(criterion, record, message, &read)? {
                     found.push(*index);
                 }
             }
@@ -104,9 +119,15 @@ impl Messages<'_> {
         }
         Ok(())
     }
+
+    async fn read_headers(&self, messages: &[&Message]) -> Result<Vec<bytes::Bytes>> {
+        let wanted = messages.iter().map(|message| Ok((*message, header_length(message)?)));
+        let wanted: Vec<_> = wanted.collect::<Result<_>>()?;
+        self.read_starts(&wanted).await
+    }
 }
 
-fn view(message: &Message) -> Result<SummaryView<'_>> {
+pub(crate) fn view(message: &Message) -> Result<SummaryView<'_>> {
     SummaryView::new(&message.summary).ok_or_else(|| {
         Error::Unavailable(hub_storage::Error::Damaged("a message's summary is damaged".into()))
     })
@@ -130,14 +151,22 @@ fn folded(criterion: &Criterion) -> Criterion {
     }
 }
 
-fn needs_body(criterion: &Criterion) -> bool {
+/// True if the criterion has a key of this kind.
+fn needs(criterion: &Criterion, kind: fn(&Criterion) -> bool) -> bool {
     match criterion {
-        Criterion::Body(_) | Criterion::Text(_) => true,
-        Criterion::And(all) => all.iter().any(needs_body),
-        Criterion::Not(inner) => needs_body(inner),
-        Criterion::Or(a, b) => needs_body(a) || needs_body(b),
-        _ => false,
+        Criterion::And(all) => all.iter().any(|part| needs(part, kind)),
+        Criterion::Not(inner) => needs(inner, kind),
+        Criterion::Or(a, b) => needs(a, kind) || needs(b, kind),
+        leaf => kind(leaf),
     }
+}
+
+fn is_text(leaf: &Criterion) -> bool {
+    matches!(leaf, Criterion::Body(_) | Criterion::Text(_))
+}
+
+fn is_header(leaf: &Criterion) -> bool {
+    matches!(leaf, Criterion::Header(..))
 }
 
 /// Three-valued logic: `leaf` says what it knows, this combines it.
@@ -170,6 +199,10 @@ fn by_record(criterion: &Criterion, record: &Record) -> Option<bool> {
     decide(criterion, &mut |leaf| record_leaf(leaf, record))
 }
 
+fn by_index(criterion: &Criterion, record: &Record, query: &TextQuery) -> Option<bool> {
+    decide(criterion, &mut |leaf| record_leaf(leaf, record).or_else(|| query.by_index(leaf, record.email)))
+}
+
 fn record_leaf(leaf: &Criterion, record: &Record) -> Option<bool> {
     let received = record.received_at.div_euclid(DAY);
     Some(match leaf {
@@ -185,9 +218,18 @@ fn record_leaf(leaf: &Criterion, record: &Record) -> Option<bool> {
     })
 }
 
-fn by_summary(criterion: &Criterion, record: &Record, message: &Message) -> Result<Option<bool>> {
+fn by_summary(
+    criterion: &Criterion,
+    record: &Record,
+    message: &Message,
+    query: &TextQuery,
+) -> Result<Option<bool>> {
     let view = view(message)?;
-    Ok(decide(criterion, &mut |leaf| record_leaf(leaf, record).or_else(|| summary_leaf(leaf, record, &view))))
+    Ok(decide(criterion, &mut |leaf| {
+        record_leaf(leaf, record)
+            .or_else(|| query.by_index(leaf, record.email))
+            .or_else(|| summary_leaf(leaf, record, &view))
+    }))
 }
 
 fn summary_leaf(leaf: &Criterion, record: &Record, view: &SummaryView<'_>) -> Option<bool> {
@@ -227,35 +269,26 @@ fn sent_leaf(leaf: &Criterion, sent: i64) -> bool {
     }
 }
 
-/// The bytes of a message, or of its header block.
-struct Text<'a> {
-    bytes: &'a [u8],
-    prefix: usize,
-    parts: &'a [Part],
+/// What was read of a message, as far as the criterion asks for it.
+struct Read<'a> {
+    query: &'a TextQuery,
+    texts: &'a Found,
+    /// The header block.
+    header: &'a [u8],
 }
 
-fn by_text(criterion: &Criterion, record: &Record, message: &Message, text: &Text<'_>) -> Result<bool> {
+fn by_text(criterion: &Criterion, record: &Record, message: &Message, read: &Read<'_>) -> Result<bool> {
     let view = view(message)?;
-    let header_end = (text.prefix + view.header_length() as usize).min(text.bytes.len());
-    let header = &text.bytes[..header_end];
     let decided = decide(criterion, &mut |leaf| {
         if let Some(known) = record_leaf(leaf, record).or_else(|| summary_leaf(leaf, record, &view)) {
             return Some(known);
         }
-        let in_body = |needle: &str| {
-            let received = &text.bytes[text.prefix.min(text.bytes.len())..];
-            hub_mime::searchable_texts(received, text.parts).any(|text| contains_folded(&text, needle))
-        };
-        Some(match leaf {
-            Criterion::Body(needle) => in_body(needle),
+        match leaf {
             Criterion::Header(name, needle) => {
-                hub_mime::header_values(header, name).any(|value| contains_folded(&value, needle))
+                Some(hub_mime::header_values(read.header, name).any(|value| contains_folded(&value, needle)))
             }
-            Criterion::Text(needle) => {
-                contains_folded(&hub_mime::header_text(header), needle) || in_body(needle)
-            }
-            _ => return None,
-        })
+            leaf => read.query.by_text(leaf, read.texts),
+        }
     });
     Ok(decided.unwrap_or(false))
 }

@@ -241,6 +241,8 @@ pub async fn remove_account(tx: &mut Tx, account: AccountId) -> Result<()> {
         "DELETE FROM mailbox WHERE account = $1",
         "DELETE FROM mailbox_index WHERE account = $1",
         "DELETE FROM metadata WHERE account = $1",
+        "DELETE FROM term_segment WHERE account = $1",
+        "DELETE FROM term_block WHERE account = $1",
         "DELETE FROM subscription WHERE account = $1",
         "DELETE FROM keyword WHERE account = $1",
         "DELETE FROM thread_reference WHERE account = $1",

@@ -22,6 +22,7 @@ mod mail;
 mod open;
 pub mod queue;
 mod spool;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod tx;
@@ -41,6 +42,7 @@ pub use mail::read::{MailboxIndex, StoredEmail};
 pub use mail::{Edit, Record, Role, change as messages, mailboxes, metadata, packed};
 pub use open::{Database, Options, Storage};
 pub use spool::Spool;
+pub use terms::{Candidates, TERMS, TermBatch};
 pub use tx::Tx;
 pub use writer::{BoxFuture, Listener};
 

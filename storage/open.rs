@@ -46,6 +46,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/sqlite/0002_metadata.sql"),
         include_str!("migrations/postgres/0002_metadata.sql"),
     ),
+    (include_str!("migrations/sqlite/0003_terms.sql"), include_str!("migrations/postgres/0003_terms.sql")),
 ];
 
 #[derive(Clone)]

@@ -33,11 +33,23 @@ pub fn header_values(block: &[u8], name: &str) -> impl Iterator<Item = String> {
         })
 }
 
-/// The whole header block as a person reads it, a line per field. What `SEARCH TEXT` looks at.
+/// The whole header block as a person reads it, a line per field. What `SEARCH TEXT` looks at. It
+/// contains whatever [`header_values`] gives, and the names of the fields.
 pub fn header_text(block: &[u8]) -> String {
     let mut out = String::with_capacity(block.len());
     for field in Fields::new(block) {
-        out.push_str(&decode_words(&charset::header_text(field.raw, None)));
+        let value = match split_field(field.raw) {
+            Some((_, value)) => {
+                let name = &field.raw[..field.raw.len() - value.len()];
+                out.push_str(&charset::header_text(name, None));
+                if value.first().copied().is_some_and(is_space) {
+                    out.push(' ');
+                }
+                value
+            }
+            None => field.raw,
+        };
+        out.push_str(&decode_words(&charset::header_text(value, None)));
         out.push('\n');
     }
     out
@@ -119,6 +131,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_text_contains_the_values(block in "(([A-C] ?:|x)[a-zü=? _-]{0,6}(=\\?utf-8\\?q\\?[a-c=ü]{0,4}\\?=[a ]?){0,2}(\r\n y)?\r\n){0,6}") {
+            let text = header_text(block.as_bytes());
+            for name in ["A", "B", "C"] {
+                for value in header_values(block.as_bytes(), name) {
+                    prop_assert!(text.contains(&value) && text.contains(name), "{:?} in {:?}", value, text);
+                }
+            }
+        }
+
         /// Each line is in exactly one of the two subsets.
         #[test]
         fn fields_and_others_make_the_block(block in "([A-C]: [a-z]{0,3}\r\n|  x\r\n|[a-z]{1,4}\r\n){0,8}") {

@@ -5,11 +5,15 @@ use std::borrow::Cow;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// The form in which texts are compared: lower case and NFC. For a SEARCH key, made once.
+///
+/// A text that is cut behind a space or a line break is the same folded in one piece or in two:
+/// nothing composes with these.
 pub fn fold(text: &str) -> String {
     fold_cow(text).into_owned()
 }
 
-fn fold_cow(text: &str) -> Cow<'_, str> {
+/// The same for text that may be in that form already.
+pub fn fold_cow(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return Cow::Owned(text.to_ascii_lowercase());
@@ -32,8 +36,15 @@ pub fn contains_folded(haystack: &str, folded_needle: &str) -> bool {
     memchr::memmem::find(fold_cow(haystack).as_bytes(), folded_needle.as_bytes()).is_some()
 }
 
+/// Text from this length on is worth a copy in lower case, which can be searched by the rarest
+/// letter of the needle.
+const LONG: usize = 1024;
+
 /// Looks for the needle's first letter in both cases, and compares there.
 fn contains_ascii(haystack: &[u8], needle: &[u8]) -> bool {
+    if haystack.len() >= LONG {
+        return memchr::memmem::find(&haystack.to_ascii_lowercase(), needle).is_some();
+    }
     let Some(&first) = needle.first() else { return true };
     let Some(last_start) = haystack.len().checked_sub(needle.len()) else { return false };
     let starts = &haystack[..=last_start];
@@ -70,7 +81,20 @@ mod tests {
         check("\u{212a}elvin", "kelvin", true);
     }
 
+    #[test]
+    fn long_texts() {
+        let long = "Word ".repeat(LONG) + "NEEDLE" + &" more".repeat(LONG);
+        assert!(contains_folded(&long, "d needle m"));
+        assert!(!contains_folded(&long, "needles"));
+    }
+
     proptest! {
+        #[test]
+        fn pieces_fold_like_the_whole(text in "[a-cA-C \n\u{1100}-\u{1175}Ä-Üſİß\u{300}-\u{308}]{0,40}") {
+            let pieces: String = text.split_inclusive([' ', '\n']).map(fold).collect();
+            prop_assert_eq!(pieces, fold(&text));
+        }
+
         #[test]
         fn folding_first_makes_no_difference(haystack in "[a-cA-Cä-üÄ-Üßi\u{300}-\u{308}]{0,12}", needle in "[a-cA-Cä-üß\u{308}]{0,3}") {
             let needle = fold(&needle);

@@ -40,9 +40,9 @@ mod words;
 
 pub use brief::body_without_extensions;
 pub use fields::{header_fields, header_text, header_values};
-pub use fold::{contains_folded, fold};
+pub use fold::{contains_folded, fold, fold_cow};
 pub use scanner::Scanner;
-pub use searchable::searchable_texts;
+pub use searchable::{PartText, is_text_header, searchable_texts};
 pub use section::{Section, find_part, section_range};
 pub use stored::SummaryView;
 pub use summary::{Part, PartKind, Summary};

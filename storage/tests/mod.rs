@@ -10,6 +10,7 @@ mod postgres;
 mod queue;
 mod read;
 mod replace;
+mod terms;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -96,6 +97,8 @@ cases! {
     annotations_follow_their_mailbox,
     the_journal_folds_changes,
     a_packed_copy_and_the_journal_give_the_rows,
+    terms_lead_to_emails,
+    an_interrupted_index_is_smaller_not_wrong,
 }
 
 /// An account with INBOX and one more mailbox.
