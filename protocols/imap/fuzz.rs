@@ -9,14 +9,15 @@ use hub_mime::Scanner;
 use crate::body::{self, Layout, Source};
 use crate::encode;
 use crate::grammar::command::{Command, Item};
-use crate::grammar::{Within, append, append_more, parse};
+use crate::grammar::{Within, append, append_more, message_url, parse};
 use crate::input::{Input, Step};
 use crate::names::{MailboxName, Names};
 use crate::render;
 use crate::view::{Expunges, Style, View, write_flags};
 
-/// One command, the heads of APPEND, a mailbox name.
+/// One command, the segments of APPEND, a URL, a mailbox name.
 pub fn grammar(bytes: &[u8]) {
+    let _ = message_url(bytes);
     for within in [Within::Catenate, Within::CatenateUtf8, Within::Messages, Within::MessagesUtf8] {
         let _ = append_more(bytes, within);
     }
@@ -167,6 +168,9 @@ mod tests {
                 Just("a UID STORE *:3 FLAGS (x)\r\n".to_owned()),
                 Just("a APPEND x {3+}\r\nabc\r\n".to_owned()),
                 Just("a APPEND x {300+}\r\n".to_owned()),
+                Just("a APPEND x CATENATE (URL /a/;UID=1 TEXT {3+}\r\nabc".to_owned()),
+                Just(" URL {3}\r\nabc UTF8 (~{3+}\r\nabc))".to_owned()),
+                Just("a UID REPLACE 1 x (\\Seen) {3+}\r\nabc\r\n".to_owned()),
                 Just("a IDLE\r\nDONE\r\n".to_owned()),
                 Just("\r\n".to_owned()),
             ], 0..10,

@@ -6,8 +6,8 @@ use std::path::Path;
 use hub::{Address, IdSet};
 use hub_config::Config;
 use hub_mime::{
-    PartKind, Scanner, Section, Summary, SummaryView, body_without_extensions, decode_transfer,
-    header_fields, header_text, searchable_texts, section_range,
+    PartKind, Scanner, Section, Summary, SummaryView, TransferDecoder, body_without_extensions,
+    decode_transfer, header_fields, header_text, searchable_texts, section_range,
 };
 use hub_wire::sasl::{Exchange, MECHANISMS, Step};
 
@@ -68,6 +68,10 @@ const IMAP_WORDS: &[&[u8]] = &[
     b"STORE 1 +FLAGS (\\Seen)",
     b"(UNCHANGEDSINCE 1)",
     b"APPEND INBOX ",
+    b"UID REPLACE 1 INBOX ",
+    b"CATENATE (URL /INBOX;UIDVALIDITY=1/;UID=1/;SECTION=1.MIME TEXT ",
+    b"UTF8 (~{3+}\r\nabc)",
+    b"BINARY.PEEK[1]<0.1> BINARY.SIZE[1] PREVIEW (LAZY) SAVEDATE",
     b"{3}\r\nabc",
     b"{3+}\r\nabc",
     b"~{3+}\r\n",
@@ -231,9 +235,13 @@ fn mime(bytes: &[u8]) {
     let leaves = whole.parts.iter().filter(|part| part.kind == PartKind::Leaf).count();
     assert!(searchable_texts(bytes, &whole.parts).count() <= 2 * whole.parts.len() + leaves);
     for encoding in ["base64", "quoted-printable", "7bit", "x-uuencode"] {
-        if let Some(decoded) = decode_transfer(bytes, encoding) {
-            assert!(decoded.len() <= bytes.len());
-        }
+        let Some(decoded) = decode_transfer(bytes, encoding) else { continue };
+        assert!(decoded.len() <= bytes.len());
+        let mut in_pieces = Vec::new();
+        let mut decoder = TransferDecoder::new(encoding).expect("it has just been known");
+        bytes.chunks(7).for_each(|piece| decoder.feed(piece, &mut in_pieces));
+        decoder.finish(&mut in_pieces);
+        assert_eq!(in_pieces, *decoded, "{encoding}");
     }
 }
 

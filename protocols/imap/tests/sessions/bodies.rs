@@ -116,3 +116,34 @@ async fn a_large_attachment_is_decoded_on_the_way() {
         assert_eq!(lines[1..lines.len() - 1].join("\r\n"), format!("{expected})"));
     }
 }
+
+/// A bomb of nested parts (CVE-2026-26312, CVE-2020-12100) costs little and has a structure that ends.
+#[tokio::test]
+async fn cve_2026_26312_nesting_has_an_end() {
+    let world = World::new(hub_imap::Settings::default()).await;
+    let twin = world.twin("nesting").await;
+    let mut client = Client::connect(&world, true);
+    client.line().await.expect("a greeting");
+    client.command(&format!("LOGIN {twin} secret")).await.expect("logged in");
+    let multiparts: String =
+        (0..5_000).map(|n| format!("Content-Type: multipart/mixed; boundary={n}\r\n\r\n--{n}\r\n")).collect();
+    let messages = "Content-Type: message/rfc822\r\n\r\n".repeat(5_000);
+    for bomb in [multiparts, messages] {
+        client.command(&format!("APPEND INBOX {{{}+}}\r\n{bomb}", bomb.len())).await.expect("appended");
+    }
+    client.command("SELECT INBOX").await.expect("selected");
+    for n in [1, 2] {
+        let lines = client.command(&format!("FETCH {n} (BODYSTRUCTURE)")).await.expect("fetched");
+        let structure = lines[..lines.len() - 1].concat();
+        assert!(structure.len() < 100_000, "{} bytes", structure.len());
+        let deepest = structure.bytes().scan(0i32, |depth, byte| {
+            *depth += i32::from(byte == b'(') - i32::from(byte == b')');
+            Some(*depth)
+        });
+        assert!(deepest.clone().max() < Some(250) && deepest.last() == Some(0), "{structure}");
+        client
+            .command(&format!("FETCH {n} (BODY.PEEK[1.1.1.1.MIME] BINARY.SIZE[1.1.1])"))
+            .await
+            .expect("fetched");
+    }
+}
