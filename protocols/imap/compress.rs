@@ -26,7 +26,7 @@ const PIECE: usize = 64 << 10;
 const PLAIN: usize = 16 << 10;
 /// Read at a time.
 const PACKED: usize = 4 << 10;
-/// After so much silence the compressor, a third of a megabyte, is given back.
+/// After so much silence the compressor, some 200 KiB, is given back.
 const REST: Duration = Duration::from_secs(5);
 
 pub(crate) struct Deflated {

@@ -74,7 +74,9 @@ pub(crate) fn state(hub: &Hub, mailboxes: &[&str]) -> BTreeMap<String, BTreeMap<
             continue;
         }
         let reply = imap.ok("UID FETCH 1:* (FLAGS ENVELOPE)");
-        let messages = reply.fetched().into_iter().map(|fetched| {
+        // What others change meanwhile is told without an envelope.
+        let answers = reply.fetched().into_iter().filter(|fetched| fetched.find("ENVELOPE").is_some());
+        let messages = answers.map(|fetched| {
             let subject = match &fetched.item("ENVELOPE").list()[1] {
                 Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
                 _ => String::new(),

@@ -111,6 +111,14 @@ fn client_neomutt_reads_flags_and_sees_new_mail() {
     terminal.shows("Open mailbox");
     terminal.keys(&["C-u", "=Work", "Enter"]);
     terminal.shows("Work 2");
+    // neomutt enables UTF8=ACCEPT wherever it can, and then knows names in UTF-8 only.
+    let mut imap = hub.imap(ALICE);
+    imap.ok("CREATE Gr&APwA3w-e");
+    imap.append("Gr&APwA3w-e", "", &message("a@x.test", ALICE, "In UTF-8", "x\r\n"));
+    terminal.keys(&["c"]);
+    terminal.shows("Open mailbox");
+    terminal.keys(&["C-u", "=Grüße", "Enter"]);
+    terminal.shows("In UTF-8");
 }
 
 #[test]

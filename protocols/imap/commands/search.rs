@@ -16,8 +16,9 @@ pub(super) async fn search(c: &mut Conversation, tag: &str, search: Search) -> O
     // What has been delivered by now is found: the client hears of it first.
     c.tell_of_arrivals().await?;
     let (user, selected) = c.session.selected()?;
-    if search.charset && user.utf8_accept {
-        // RFC 6855 §3
+    if search.other_charset && user.utf8_accept {
+        // RFC 6855 §3 would have every charset refused, because it could contradict what was enabled.
+        // UTF-8 does not, and Thunderbird goes on to name it.
         return Err(Reply::bad("UTF8=ACCEPT is enabled: the charset is UTF-8").into());
     }
     // RFC 9051 §6.4.4: IMAP4rev2 has no SEARCH response.

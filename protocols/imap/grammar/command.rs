@@ -245,8 +245,8 @@ pub(crate) struct Search {
     pub(crate) uid: bool,
     /// `None`: answer with an untagged SEARCH, else with ESEARCH (RFC 4731).
     pub(crate) returns: Option<Returns>,
-    /// A charset was named.
-    pub(crate) charset: bool,
+    /// A charset was named that is not UTF-8.
+    pub(crate) other_charset: bool,
     pub(crate) key: Key,
 }
 

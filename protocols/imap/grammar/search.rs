@@ -20,13 +20,14 @@ pub(super) fn search(cursor: &mut Cursor<'_>, uid: bool) -> Result<Search> {
         returns = Some(return_options(cursor)?);
         cursor.space()?;
     }
-    let has_charset = cursor.eat_keyword("CHARSET");
-    if has_charset {
+    let mut other_charset = false;
+    if cursor.eat_keyword("CHARSET") {
         cursor.space()?;
         let charset = cursor.astring()?.to_ascii_uppercase();
         if !matches!(charset.as_slice(), b"UTF-8" | b"US-ASCII" | b"ASCII") {
             return Err(Error::BadCharset);
         }
+        other_charset = charset != b"UTF-8";
         cursor.space()?;
     }
     let mut budget = KEY_LIMIT;
@@ -38,7 +39,7 @@ pub(super) fn search(cursor: &mut Cursor<'_>, uid: bool) -> Result<Search> {
         }
         keys.push(key(cursor, 0, &mut budget)?);
     }
-    Ok(Search { uid, returns, charset: has_charset, key: and(keys) })
+    Ok(Search { uid, returns, other_charset, key: and(keys) })
 }
 
 fn return_options(cursor: &mut Cursor<'_>) -> Result<Returns> {

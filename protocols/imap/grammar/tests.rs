@@ -88,10 +88,10 @@ fn by_codec(text: &str) -> Option<Command> {
             mailbox: codec_name(&mailbox)?,
             items: item_names.iter().map(status_item).collect::<Option<_>>()?,
         },
-        CommandBody::Search { charset, criteria, uid } => {
+        CommandBody::Search { charset: _, criteria, uid } => {
             let mut keys: Vec<Key> = criteria.as_ref().iter().map(key).collect::<Option<_>>()?;
             let key = if keys.len() == 1 { keys.remove(0) } else { Key::And(keys) };
-            Command::Search(Search { uid, returns: None, charset: charset.is_some(), key })
+            Command::Search(Search { uid, returns: None, other_charset: false, key })
         }
         _ => return None,
     })
