@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Mutex;
 
-/// Entries at most; a full cache starts over, which costs a read each.
+/// Sum of the weights at most; a full cache starts over, which costs a read each.
 const MOST: usize = 10_000;
 
 /// Values by key. What was read before a change can never be put in after it: whoever reads takes
@@ -16,6 +16,8 @@ pub(crate) struct Cache<K, V> {
 struct Inner<K, V> {
     changes: u64,
     entries: HashMap<K, V>,
+    /// Of everything put in since the cache was last empty.
+    weight: usize,
 }
 
 /// The state of the cache when a read began.
@@ -24,7 +26,7 @@ pub(crate) struct Ticket(u64);
 
 impl<K: Eq + Hash, V: Clone> Cache<K, V> {
     pub(crate) fn new() -> Self {
-        Self { inner: Mutex::new(Inner { changes: 0, entries: HashMap::new() }) }
+        Self { inner: Mutex::new(Inner { changes: 0, entries: HashMap::new(), weight: 0 }) }
     }
 
     /// The value, or a ticket for putting it in.
@@ -34,13 +36,20 @@ impl<K: Eq + Hash, V: Clone> Cache<K, V> {
     }
 
     pub(crate) fn put(&self, ticket: Ticket, key: K, value: V) {
+        self.put_weighted(ticket, key, value, 1);
+    }
+
+    /// Puts in a value that takes the place of `weight` usual ones.
+    pub(crate) fn put_weighted(&self, ticket: Ticket, key: K, value: V, weight: usize) {
         let mut inner = crate::locked(&self.inner);
         if inner.changes != ticket.0 {
             return;
         }
-        if inner.entries.len() >= MOST {
+        if inner.weight >= MOST {
             inner.entries.clear();
+            inner.weight = 0;
         }
+        inner.weight += weight;
         inner.entries.insert(key, value);
     }
 
@@ -54,6 +63,7 @@ impl<K: Eq + Hash, V: Clone> Cache<K, V> {
         let mut inner = crate::locked(&self.inner);
         inner.changes += 1;
         inner.entries.clear();
+        inner.weight = 0;
     }
 }
 

@@ -11,6 +11,7 @@ mod address;
 mod admin;
 mod cache;
 mod deliver;
+mod directory;
 mod error;
 mod login;
 mod mailbox;
@@ -69,6 +70,7 @@ struct Inner {
     secret: [u8; 32],
     logins: login::Logins,
     mailboxes: mailbox::Mailboxes,
+    directories: directory::Directories,
     keywords: cache::Cache<AccountId, Arc<Keywords>>,
     /// Where addresses (lower case) lead, for the hot path of every RCPT TO.
     routes: cache::Cache<String, Route>,
@@ -97,6 +99,7 @@ impl Hub {
         password::random(&mut secret)?;
         let hub = Self(Arc::new(Inner {
             mailboxes: mailbox::Mailboxes::new(settings.index_cache),
+            directories: directory::Directories::new(),
             logins: login::Logins::new()?,
             storage,
             settings,
@@ -142,17 +145,17 @@ impl Inner {
                     self.keywords.remove(account);
                     self.routes.clear();
                     self.unlimited.remove(account);
+                    self.directories.forget(*account);
                 }
+                Change::Counters { account, counters } => self.directories.count(*account, counters),
                 Change::Domains => self.routes.clear(),
                 Change::Keywords(account) => self.keywords.remove(account),
                 Change::Messages { account, edit: Edit::Added(records), .. } => {
                     self.text_index.arrived(*account, records);
                 }
                 Change::Queue => self.queue_filled.notify_one(),
-                Change::MailboxDeleted { .. }
-                | Change::Mailboxes(_)
-                | Change::Messages { .. }
-                | Change::Metadata { .. } => {}
+                Change::Mailboxes(account) => self.directories.forget(*account),
+                Change::MailboxDeleted { .. } | Change::Messages { .. } | Change::Metadata { .. } => {}
             }
         }
         self.watches.note(&changes);

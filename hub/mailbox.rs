@@ -115,19 +115,27 @@ fn rows_to_read(edit: &Edit) -> usize {
     }
 }
 
+/// A mailbox in the cache, with its weight when it was put in: the cache takes off what the weigher
+/// says later, so that must not change while the mailbox grows.
+#[derive(Clone)]
+struct Recent {
+    _mailbox: Arc<OpenMailbox>,
+    weight: u64,
+}
+
 #[derive(Clone)]
 struct Weigh;
 
-impl quick_cache::Weighter<Key, Arc<OpenMailbox>> for Weigh {
-    fn weight(&self, _: &Key, mailbox: &Arc<OpenMailbox>) -> u64 {
-        mailbox.state.borrow().weight()
+impl quick_cache::Weighter<Key, Recent> for Weigh {
+    fn weight(&self, _: &Key, recent: &Recent) -> u64 {
+        recent.weight
     }
 }
 
 /// Every mailbox that is open, and recently used ones within a budget of bytes.
 pub(crate) struct Mailboxes {
     open: Mutex<HashMap<Key, Weak<OpenMailbox>>>,
-    recent: quick_cache::sync::Cache<Key, Arc<OpenMailbox>, Weigh>,
+    recent: quick_cache::sync::Cache<Key, Recent, Weigh>,
     /// Rows that came or changed since the mailbox's packed copy, as far as this run knows.
     drift: Mutex<HashMap<Key, usize>>,
     /// Woken when the drift of a mailbox is [`URGENT`].
@@ -168,9 +176,10 @@ impl Mailboxes {
         if mailbox.snapshot().deleted {
             return Err(Error::NotFound("mailbox"));
         }
-        // Touches what is there; a mailbox that grew is weighed anew when it comes back.
-        if self.recent.get(&key).is_none() {
-            self.recent.insert(key, Arc::clone(&mailbox));
+        // Touches what is there; a mailbox that has grown much is weighed anew.
+        let weight = mailbox.snapshot().weight();
+        if self.recent.get(&key).is_none_or(|recent| weight > 2 * recent.weight) {
+            self.recent.insert(key, Recent { _mailbox: Arc::clone(&mailbox), weight });
         }
         Ok(mailbox)
     }
@@ -229,6 +238,7 @@ impl Mailboxes {
                 }
                 Change::MailboxDeleted { account, mailbox } => self.forget((account, mailbox)),
                 Change::Account(_)
+                | Change::Counters { .. }
                 | Change::Domains
                 | Change::Keywords(_)
                 | Change::Mailboxes(_)

@@ -1,16 +1,17 @@
 //! The tree of an account's mailboxes under the names that IMAP clients use.
 
-use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use hub_storage::{MailboxRow, Tx, mailboxes, metadata};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::directory::{Directory, paths};
 use crate::{Error, IdSet, MailboxId, Messages, Modseq, Result, Role, Uid, UidValidity};
 
 /// Mailboxes of one account at most.
 const MOST: u64 = 10_000;
 /// Levels of one path at most, and octets of one name: longer ones only come from broken clients.
-const LEVELS: usize = 32;
+pub(crate) const LEVELS: usize = 32;
 const NAME: usize = 255;
 
 /// A mailbox with its counters as of the last commit.
@@ -58,66 +59,39 @@ fn levels(path: &str) -> Result<Vec<String>> {
     Ok(levels)
 }
 
-fn info(row: MailboxRow, path: String, has_children: bool, subscribed: bool) -> MailboxInfo {
-    MailboxInfo {
-        id: row.id,
-        path,
-        role: row.role,
-        selectable: row.selectable,
-        subscribed,
-        has_children,
-        uid_validity: row.uid_validity,
-        uid_next: row.uid_next,
-        modseq: row.modseq,
-        total: row.total,
-        unseen: row.unseen,
-        bytes: row.bytes,
-    }
-}
-
-/// Full paths of all rows.
-fn paths(rows: &[MailboxRow]) -> HashMap<MailboxId, String> {
-    let by_id: HashMap<MailboxId, &MailboxRow> = rows.iter().map(|row| (row.id, row)).collect();
-    let mut paths = HashMap::with_capacity(rows.len());
-    for row in rows {
-        let mut names = vec![row.name.as_str()];
-        let mut above = row.parent;
-        while let Some(parent) = by_id.get(&above).filter(|_| names.len() <= LEVELS) {
-            names.push(&parent.name);
-            above = parent.parent;
+impl MailboxInfo {
+    pub(crate) fn new(row: MailboxRow, path: String, has_children: bool, subscribed: bool) -> Self {
+        Self {
+            id: row.id,
+            path,
+            role: row.role,
+            selectable: row.selectable,
+            subscribed,
+            has_children,
+            uid_validity: row.uid_validity,
+            uid_next: row.uid_next,
+            modseq: row.modseq,
+            total: row.total,
+            unseen: row.unseen,
+            bytes: row.bytes,
         }
-        names.reverse();
-        paths.insert(row.id, names.join("/"));
     }
-    paths
 }
 
 impl Messages<'_> {
+    async fn directory(&self) -> Result<Arc<Directory>> {
+        self.account.hub.0.directories.get(self.storage(), self.account.id).await
+    }
+
     /// All mailboxes, sorted by path with INBOX first.
     pub async fn mailboxes(&self) -> Result<Vec<MailboxInfo>> {
-        let (rows, subscribed) = self.storage().mailboxes(self.account.id).await?;
-        let subscribed: HashSet<String> = subscribed.into_iter().collect();
-        let parents: HashSet<MailboxId> = rows.iter().map(|row| row.parent).collect();
-        let mut paths = paths(&rows);
-        let mut infos: Vec<MailboxInfo> = rows
-            .into_iter()
-            .map(|row| {
-                let path = paths.remove(&row.id).unwrap_or_else(|| row.name.clone());
-                let (has_children, subscribed) = (parents.contains(&row.id), subscribed.contains(&path));
-                info(row, path, has_children, subscribed)
-            })
-            .collect();
-        infos.sort_by(|a, b| (a.id != MailboxId::INBOX, &a.path).cmp(&(b.id != MailboxId::INBOX, &b.path)));
-        Ok(infos)
+        Ok(self.directory().await?.all())
     }
 
     /// The mailbox of that name (`INBOX` in any case), `NotFound` if there is none.
     pub async fn mailbox(&self, path: &str) -> Result<MailboxInfo> {
-        let names = levels(path).map_err(|_| Error::NotFound("mailbox"))?;
-        let path = names.join("/");
-        let found = self.storage().mailbox_at(self.account.id, &names, &path).await?;
-        let (row, has_children, subscribed) = found.ok_or(Error::NotFound("mailbox"))?;
-        Ok(info(row, path, has_children, subscribed))
+        let path = levels(path).map_err(|_| Error::NotFound("mailbox"))?.join("/");
+        self.directory().await?.at(&path).ok_or(Error::NotFound("mailbox"))
     }
 
     /// Creates a mailbox, its missing parents too, and subscribes to it. One with the name of a usual
@@ -229,7 +203,7 @@ impl Messages<'_> {
 
     /// All subscribed names, also those of mailboxes that do not exist any more.
     pub async fn subscriptions(&self) -> Result<Vec<String>> {
-        Ok(self.storage().mailboxes(self.account.id).await?.1)
+        Ok(self.directory().await?.subscriptions().to_vec())
     }
 }
 

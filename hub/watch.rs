@@ -92,6 +92,7 @@ impl Watches {
                 | Change::Messages { account, .. }
                 | Change::Metadata { account, .. } => account,
                 Change::Account(_)
+                | Change::Counters { .. }
                 | Change::Domains
                 | Change::Keywords(_)
                 | Change::MailboxDeleted { .. }
@@ -134,6 +135,7 @@ impl Happenings {
                 self.metadata.extend(entries.iter().map(|entry| (of, entry.clone())));
             }
             Change::Account(_)
+            | Change::Counters { .. }
             | Change::Domains
             | Change::Keywords(_)
             | Change::MailboxDeleted { .. }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::db::values;
-use crate::{AccountId, Edit, IdSet, MailboxId, Modseq, Result, Storage};
+use crate::{AccountId, Edit, IdSet, MailboxId, Modseq, Result, Storage, Uid};
 
 /// What a journal row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +34,8 @@ pub(crate) const INSERT: &str = "INSERT INTO journal
 pub enum Change {
     /// Credentials, addresses or existence of an account.
     Account(AccountId),
+    /// What is counted of a mailbox whose messages have changed.
+    Counters { account: AccountId, counters: Counters },
     /// A domain was added.
     Domains,
     /// Keywords were added.
@@ -48,6 +50,17 @@ pub enum Change {
     Metadata { account: AccountId, mailbox: MailboxId, entries: Vec<String> },
     /// Something was put into the queue.
     Queue,
+}
+
+/// A mailbox's counters as of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counters {
+    pub mailbox: MailboxId,
+    pub uid_next: Uid,
+    pub modseq: Modseq,
+    pub total: u64,
+    pub unseen: u64,
+    pub bytes: u64,
 }
 
 /// Everything that happened after a modseq, folded: an object created and destroyed since is in

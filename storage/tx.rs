@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::blobs::KeptFile;
-use crate::changes::{self, Change, JournalEntry, Kind};
+use crate::changes::{self, Change, Counters, JournalEntry, Kind};
 use crate::db::{Connection, Row, Value, chunks, values};
 use crate::mail::append::NewEmail;
 use crate::{AccountId, Edit, EmailId, Error, IdSet, MailboxId, Modseq, Result, Uid, UidValidity};
@@ -304,7 +304,11 @@ impl Tx {
 
     fn flush(&mut self) {
         let mailboxes = self.mailboxes.iter().filter(|(_, state)| state.dirty);
-        let rows = mailboxes.map(|(key, state)| mailbox_row(*key, state)).collect();
+        let mut rows = Vec::new();
+        for (&key, state) in mailboxes {
+            rows.push(mailbox_row(key, state));
+            self.changes.push(Change::Counters { account: key.0, counters: counters(key.1, state) });
+        }
         self.connection.defer_many(UPDATE_MAILBOXES, rows);
         let accounts = self.accounts.iter().filter(|(_, state)| state.dirty);
         let rows = accounts.map(|(id, state)| values![*id, state.next_id, state.bytes]).collect();
@@ -415,6 +419,11 @@ const UPDATE_MAILBOXES: &str =
     "UPDATE mailbox SET uid_next = v.column3, modseq = v.column4, total = v.column5,
         unseen = v.column6, bytes = v.column7
     FROM (VALUES {values}) AS v WHERE account = v.column1 AND id = v.column2";
+
+fn counters(mailbox: MailboxId, state: &MailboxState) -> Counters {
+    let MailboxState { uid_next, modseq, total, unseen, bytes, .. } = *state;
+    Counters { mailbox, uid_next, modseq, total, unseen, bytes }
+}
 
 fn mailbox_row(key: (AccountId, MailboxId), state: &MailboxState) -> Vec<Value> {
     values![key.0, key.1, state.uid_next, state.modseq, state.total, state.unseen, state.bytes]

@@ -419,3 +419,56 @@ async fn large_mailboxes_open_the_same_after_a_restart() {
     assert_eq!(snapshot.get(0).expect("there").received_at, 7);
     assert_eq!((snapshot.uid_next, snapshot.last().expect("there").size), (6_002, 3));
 }
+
+/// What the hub says of its mailboxes from memory is what the rows of the database say.
+#[tokio::test]
+async fn counters_in_memory_follow_every_commit() {
+    let Fixture { hub, alice, _directory, .. } = fixture().await;
+    let messages = alice.messages();
+    messages.create("A/B", None).await.expect("created");
+    let target = messages.mailbox("A/B").await.expect("found").id;
+    let check = async |step: &str| {
+        let told = messages.mailboxes().await.expect("listed");
+        for info in &told {
+            let snapshot = match messages.open(info.id).await {
+                Ok(open) => open.snapshot(),
+                Err(_) if !info.selectable => continue,
+                Err(error) => panic!("{step}: {}: {error}", info.path),
+            };
+            let unseen = snapshot.iter().filter(|record| !record.flags.contains(Flags::SEEN)).count();
+            let bytes: u64 = snapshot.iter().map(|record| u64::from(record.size)).sum();
+            assert_eq!(
+                (info.total, info.unseen as usize, info.bytes, info.uid_next, info.modseq),
+                (snapshot.len(), unseen, bytes, snapshot.uid_next, snapshot.modseq.max(info.modseq)),
+                "{step}: {}",
+                info.path
+            );
+            let found = messages.mailbox(&info.path).await.expect("found");
+            assert_eq!((found.id, found.total), (info.id, info.total), "{step}");
+        }
+        told.len()
+    };
+    let before = check("new").await;
+    for n in 0..5 {
+        append(&alice, &hub, MailboxId::INBOX, &format!("Subject: {n}\r\n\r\ntext\r\n")).await;
+        check("appended").await;
+    }
+    let some = IdSet::range(1, 3);
+    let seen = FlagChange::Add(Flags::SEEN);
+    messages.change_flags(MailboxId::INBOX, &some, seen, None).await.expect("changed");
+    check("seen").await;
+    messages.copy(MailboxId::INBOX, &some, target).await.expect("copied");
+    check("copied").await;
+    messages.move_to(MailboxId::INBOX, &IdSet::range(4, 5), target).await.expect("moved");
+    check("moved").await;
+    messages.change_flags(target, &some, FlagChange::Add(Flags::DELETED), None).await.expect("changed");
+    messages.expunge(target, None).await.expect("expunged");
+    check("expunged").await;
+    messages.rename("A/B", "C").await.expect("renamed");
+    check("renamed").await;
+    assert!(messages.mailbox("A/B").await.is_err());
+    messages.subscribe("C", false).await.expect("unsubscribed");
+    assert!(!messages.mailbox("C").await.expect("found").subscribed);
+    messages.delete("C").await.expect("deleted");
+    assert_eq!(check("deleted").await, before - 1);
+}

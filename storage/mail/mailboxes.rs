@@ -61,39 +61,6 @@ impl Storage {
         Ok((rows?, paths?))
     }
 
-    /// The mailbox whose names from the root are these, whether it has children, and whether `path`
-    /// is subscribed to: a query per level, however many mailboxes there are.
-    pub async fn mailbox_at(
-        &self,
-        account: AccountId,
-        names: &[String],
-        path: &str,
-    ) -> Result<Option<(MailboxRow, bool, bool)>> {
-        let mut reader = self.reader().await?;
-        let mut parent = MailboxRow::ROOT;
-        let Some((last, above)) = names.split_last() else { return Ok(None) };
-        for name in above {
-            let sql = "SELECT id FROM mailbox WHERE account = $1 AND parent = $2 AND name = $3";
-            match reader.first(sql, values![account, parent, name.as_str()], |row| row.int(0)).await? {
-                Some(id) => parent = MailboxId(id),
-                None => return Ok(None),
-            }
-        }
-        reader
-            .first(
-                "SELECT m.id, m.parent, m.name, m.role, m.selectable, m.uid_validity, m.uid_next, m.modseq,
-                   m.total, m.unseen, m.bytes,
-                   CAST(CASE WHEN EXISTS (SELECT 1 FROM mailbox c
-                     WHERE c.account = m.account AND c.parent = m.id) THEN 1 ELSE 0 END AS BIGINT),
-                   CAST(CASE WHEN EXISTS (SELECT 1 FROM subscription s
-                     WHERE s.account = m.account AND s.path = $4) THEN 1 ELSE 0 END AS BIGINT)
-                 FROM mailbox m WHERE m.account = $1 AND m.parent = $2 AND m.name = $3",
-                values![account, parent, last.as_str(), path],
-                |row| Ok((mailbox_row(row)?, row.int(11)? != 0, row.int(12)? != 0)),
-            )
-            .await
-    }
-
     /// The account's keywords; the n-th has flag bit 8 + n.
     pub async fn keywords(&self, account: AccountId) -> Result<Vec<String>> {
         keywords(&mut self.reader().await?, account).await

@@ -259,19 +259,11 @@ pub(super) async fn mailboxes_form_a_tree(place: Place) {
         .await
         .expect("renamed");
     assert_eq!(find("New").await.id, bare.id);
-    let at = |names: &[&str]| {
-        let (storage, names) = (storage.clone(), names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>());
-        async move { storage.mailbox_at(id, &names, &names.join("/")).await.expect("looked up") }
-    };
     storage
         .transact([id], move |tx| Box::pin(mailboxes::subscribe(tx, id, "New/Child", true)))
         .await
         .expect("subscribed");
-    let (row, has_children, subscribed) = at(&["New"]).await.expect("there");
-    assert_eq!((row.id, has_children, subscribed), (bare.id, true, false));
-    let (row, has_children, subscribed) = at(&["New", "Child"]).await.expect("there");
-    assert_eq!((row.name.as_str(), has_children, subscribed), ("Child", false, true));
-    assert!(at(&["Child"]).await.is_none() && at(&["New", "Child", "x"]).await.is_none());
+    assert!(storage.mailboxes(id).await.expect("read").1.contains(&"New/Child".to_owned()));
     let taken = storage
         .transact([id], move |tx| {
             Box::pin(async move { mailboxes::rename(tx, id, bare.id, MailboxRow::ROOT, "INBOX").await })
