@@ -126,6 +126,12 @@ impl Conversation {
         self.say_news(news).await
     }
 
+    /// A UID names its message also before this session has told of it: the client may know it from
+    /// another connection. Called at the start of UID commands that change something.
+    pub(crate) async fn catch_up_for(&mut self, uid: bool) -> Result<(), Stop> {
+        if uid { self.tell_of_arrivals().await } else { Ok(()) }
+    }
+
     /// Tells the client only that messages have come, so that a command can name them. What else is
     /// new waits for the end of the command: scripts take the first FETCH response for their answer.
     pub(crate) async fn tell_of_arrivals(&mut self) -> Result<(), Stop> {

@@ -216,6 +216,11 @@ impl View {
         news
     }
 
+    /// UIDs of messages whose new flags the client has not heard of, though [`View::base`] has them.
+    pub(crate) fn untold(&self) -> &IdSet {
+        &self.untold
+    }
+
     /// The client has just been told the flags of the messages at these indexes.
     pub(crate) fn flags_were_told(&mut self, indexes: &[(u32, u32)]) {
         if !self.untold.is_empty() {

@@ -7,6 +7,7 @@ use crate::status::Reply;
 
 /// RFC 9051 §6.4.3, RFC 4315 §2.1. The EXPUNGE responses come with the news before the reply.
 pub(super) async fn expunge(c: &mut Conversation, uids: Option<&SequenceSet>) -> Outcome {
+    c.catch_up_for(uids.is_some()).await?;
     let (user, selected) = c.session.selected()?;
     if selected.read_only {
         return Err(Reply::no("READ-ONLY", "The mailbox was opened with EXAMINE").into());

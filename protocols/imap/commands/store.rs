@@ -13,6 +13,7 @@ use crate::status::{Kind, Reply};
 use crate::view::{self, Expunges};
 
 pub(super) async fn store(c: &mut Conversation, store: Store) -> Outcome {
+    c.catch_up_for(store.uid).await?;
     let (user, selected) = c.session.selected()?;
     if selected.read_only {
         return Err(Reply::no("READ-ONLY", "The mailbox was opened with EXAMINE").into());
@@ -70,6 +71,7 @@ async fn report(
     let (_, selected) = c.session.selected()?;
     let before = Arc::clone(selected.view.base());
     let truth = selected.truth();
+    let untold = selected.view.untold().clone();
     let mut news = selected.view.catch_up(truth, Expunges::Keep);
     let view = &selected.view;
     news.changed.retain(|&index| {
@@ -79,7 +81,8 @@ async fn report(
             return !ours;
         }
         // The client knows what it did; not that somebody else has changed the message as well.
-        old(&before, record).is_none_or(|old| changed(old.flags, change) != record.flags)
+        untold.contains(record.uid.into())
+            || old(&before, record).is_none_or(|old| changed(old.flags, change) != record.flags)
     });
     c.say_news(news).await?;
     let wants_modseq = c.session.user()?.condstore;

@@ -10,6 +10,7 @@ use crate::names::MailboxName;
 use crate::status::Reply;
 
 pub(super) async fn copy(c: &mut Conversation, set: &SequenceSet, uid: bool, name: &MailboxName) -> Outcome {
+    c.catch_up_for(uid).await?;
     let (user, selected) = c.session.selected()?;
     let uids = selected.view.uids(&selected.view.resolve(set, uid, &selected.saved)?);
     let info = target(&user.account, name).await?;
@@ -29,6 +30,7 @@ pub(super) async fn move_to(
     uid: bool,
     name: &MailboxName,
 ) -> Outcome {
+    c.catch_up_for(uid).await?;
     let (user, selected) = c.session.selected()?;
     if selected.read_only {
         return Err(Reply::no("READ-ONLY", "The mailbox was opened with EXAMINE").into());
