@@ -13,6 +13,7 @@ mod cache;
 mod deliver;
 mod directory;
 mod error;
+mod import;
 mod login;
 mod mailbox;
 mod mailboxes;
@@ -40,6 +41,7 @@ pub use hub_mime::{Part, PartKind, Summary};
 pub use hub_storage::{
     AccountId, EmailId, Flags, IdSet, MailboxId, Modseq, Record, Role, Spool, Storage, Uid, UidValidity,
 };
+pub use import::Imported;
 pub use mailbox::OpenMailbox;
 pub use mailboxes::MailboxInfo;
 pub use messages::{Appended, Copied, FlagChange, Keywords, Message, Messages, NewMessage};

@@ -8,22 +8,54 @@ use serde::{Deserialize, Serialize};
 #[derive(Deserialize, Serialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum Request {
-    AliasAdd { alias: String, address: String },
-    AliasList { address: Option<String> },
-    AliasRemove { alias: String, address: String },
-    AppPasswordAdd { address: String, name: String, doors: Vec<String> },
-    AppPasswordList { address: String },
-    AppPasswordRevoke { address: String, id: i64 },
+    AliasAdd {
+        alias: String,
+        address: String,
+    },
+    AliasList {
+        address: Option<String>,
+    },
+    AliasRemove {
+        alias: String,
+        address: String,
+    },
+    AppPasswordAdd {
+        address: String,
+        name: String,
+        doors: Vec<String>,
+    },
+    AppPasswordList {
+        address: String,
+    },
+    AppPasswordRevoke {
+        address: String,
+        id: i64,
+    },
     Damage,
-    DomainAdd { name: String },
+    DomainAdd {
+        name: String,
+    },
     DomainList,
     QueueList,
     Status,
-    TwinAdd { address: String, password: String },
+    /// What follows is no request any more, but a transfer.
+    Transfer,
+    TwinAdd {
+        address: String,
+        password: String,
+    },
     TwinList,
-    TwinPassword { address: String, password: String },
-    TwinQuota { address: String, limit: Option<u64> },
-    TwinRemove { address: String },
+    TwinPassword {
+        address: String,
+        password: String,
+    },
+    TwinQuota {
+        address: String,
+        limit: Option<u64>,
+    },
+    TwinRemove {
+        address: String,
+    },
 }
 
 #[derive(Deserialize, Serialize)]
@@ -143,6 +175,8 @@ async fn execute(hub: &Hub, request: Request) -> Result<Answer, String> {
             let queue = hub.queue().await.map_err(explain)?;
             return Ok(Answer::Queue(queue.into_iter().map(Queued::from).collect()));
         }
+        // It is no request to be answered once: see control.rs.
+        Request::Transfer => return Err("a transfer needs a connection of its own".to_owned()),
         Request::Status => {
             let version = env!("CARGO_PKG_VERSION").to_owned();
             return Ok(Answer::Status { version, process: std::process::id() });

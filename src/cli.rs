@@ -57,6 +57,17 @@ pub(crate) enum Command {
     /// Passwords for single devices, to be revoked one by one
     #[command(subcommand)]
     AppPassword(AppPassword),
+    /// Bring mail here from another server, an mbox file or a Maildir
+    ///
+    /// Every message comes once: an import that was cut off goes on where it stopped, and a second one
+    /// brings only what is new. It works while the hub runs.
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(Import),
+    /// Write a twin's mail to mbox files or a Maildir
+    #[command(after_help = "\
+Example:
+  twinhub export --twin alice@example.org --format maildir alice-mail")]
+    Export(Export),
     /// Mail that waits to leave this hub
     #[command(subcommand)]
     Queue(Queue),
@@ -72,6 +83,52 @@ pub(crate) enum Command {
     /// Print the commented reference of hub.toml: every setting with its default
     #[command(after_help = "Example:\n  twinhub config > hub.toml")]
     Config,
+}
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  twinhub import imaps://alice@old.example.net/ --to alice@example.org
+  twinhub import imap://alice@old.example.net:143/ --to alice@example.org
+  twinhub import mbox old.mbox --to alice@example.org --mailbox Archive/old
+  twinhub import maildir ~/Maildir --to alice@example.org
+
+The password of the other server is asked for. Its mailboxes come with their flags and dates; those for
+sent mail, drafts, junk and trash go into their counterparts here.";
+
+#[derive(Args)]
+pub(crate) struct Import {
+    /// imaps://USER@HOST[:PORT]/, imap://USER@HOST:PORT/ (STARTTLS), \"mbox\" or \"maildir\"
+    pub(crate) source: String,
+    /// The file or folder, for mbox and maildir
+    pub(crate) path: Option<PathBuf>,
+    /// The twin that gets the mail
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) to: String,
+    /// Where an mbox file, or the top of a Maildir, goes
+    #[arg(long, value_name = "MAILBOX", default_value = "INBOX")]
+    pub(crate) mailbox: String,
+    /// Read the other server's password from the first line of standard input
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Export {
+    /// Whose mail
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) twin: String,
+    #[arg(long)]
+    pub(crate) format: Format,
+    /// Folder to write to; made, and must be empty
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// A Maildir with subfolders, every message byte for byte
+    Maildir,
+    /// One file per mailbox, lines as Unix has them (mboxrd)
+    Mbox,
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -292,6 +349,9 @@ mod tests {
             "check",
             "config",
             "dns b.test",
+            "import imaps://a@old.test/ --to a@b.test --password-stdin",
+            "import mbox x.mbox --to a@b.test --mailbox Old",
+            "export --twin a@b.test --format mbox out",
         ] {
             assert!(parse(arguments).is_ok(), "{arguments}");
         }

@@ -166,6 +166,29 @@ pub(crate) async fn look(setup: &Setup, request: Request) -> Result<Answer> {
 
 /// Asks the running server, or opens the storage and does it here.
 async fn ask(setup: &Setup, request: Request) -> Result<Answer> {
+    match reach(setup, async || control::ask(&setup.data_dir, &request).await).await? {
+        Reached::Server(answer) => Ok(answer),
+        Reached::Storage(hub) => {
+            let answer = admin::run(&hub, request).await;
+            hub.close().await;
+            Ok(answer)
+        }
+    }
+}
+
+/// Who does what a command wants.
+pub(crate) enum Reached<T> {
+    /// The server that runs gave this.
+    Server(T),
+    /// None runs, so the command has the storage to itself. To be closed in the end.
+    Storage(Hub),
+}
+
+/// Reaches the running server by `ask`, or opens the storage.
+pub(crate) async fn reach<T>(
+    setup: &Setup,
+    ask: impl AsyncFn() -> std::io::Result<Option<T>>,
+) -> Result<Reached<T>> {
     // A server that is just starting holds the lock before it listens, one that stops still after.
     const ATTEMPTS: u32 = if cfg!(test) { 2 } else { 30 };
     const PAUSE: Duration = Duration::from_millis(100);
@@ -173,11 +196,11 @@ async fn ask(setup: &Setup, request: Request) -> Result<Answer> {
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let asked = control::ask(&setup.data_dir, &request).await;
-        let asked = asked
+        let asked = ask()
+            .await
             .with_context(|| format!("the hub that runs on {} cannot be asked", setup.data_dir.display()));
         if let Some(answer) = asked? {
-            return Ok(answer);
+            return Ok(Reached::Server(answer));
         }
         match hub_storage::Storage::open(setup.storage_options()).await {
             Ok(storage) => {
@@ -185,9 +208,7 @@ async fn ask(setup: &Setup, request: Request) -> Result<Answer> {
                     .await
                     .map_err(admin::explain)
                     .map_err(anyhow::Error::msg)?;
-                let answer = admin::run(&hub, request).await;
-                hub.close().await;
-                return Ok(answer);
+                return Ok(Reached::Storage(hub));
             }
             Err(hub_storage::Error::Locked(_)) if attempt < ATTEMPTS => tokio::time::sleep(PAUSE).await,
             Err(hub_storage::Error::Locked(_)) => bail!(
@@ -252,7 +273,7 @@ impl Password {
     }
 }
 
-fn first_line() -> Result<String> {
+pub(crate) fn first_line() -> Result<String> {
     let mut line = String::new();
     std::io::stdin()
         .lock()

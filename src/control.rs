@@ -24,8 +24,10 @@ const MAX_REQUEST: u64 = 64 << 10;
 const MAX_ANSWER: u64 = 256 << 20;
 /// Removing a twin with a large mailbox takes some seconds.
 const TIME: Duration = Duration::from_secs(60);
-/// Requests worked on at a time; further ones wait.
+/// Requests worked on at a time, and transfers; further ones wait.
 const PARALLEL: usize = 8;
+/// The answer to a request for a transfer, before its frames.
+const TRANSFER_BEGINS: &[u8; 9] = b"transfer\n";
 
 /// Listens in `data_dir`. The caller holds the lock on the directory, so a socket that is there was
 /// left behind by a server that is gone.
@@ -46,14 +48,18 @@ pub(crate) fn remove(data_dir: &Path) {
     let _ = fs::remove_file(data_dir.join(SOCKET));
 }
 
-/// Answers requests until the task is dropped.
-pub(crate) async fn serve<F, Fut>(listener: UnixListener, handler: F)
+/// Answers requests until the task is dropped. A connection that asks for a transfer is handed to
+/// `transfer`, and may take as long as it likes.
+pub(crate) async fn serve<F, Fut, G, Gut>(listener: UnixListener, handler: F, transfer: G)
 where
     F: Fn(Request) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Answer> + Send + 'static,
+    G: Fn(UnixStream) -> Gut + Send + Sync + 'static,
+    Gut: Future<Output = ()> + Send + 'static,
 {
-    let handler = Arc::new(handler);
+    let (handler, transfer) = (Arc::new(handler), Arc::new(transfer));
     let places = Arc::new(Semaphore::new(PARALLEL));
+    let transfers = Arc::new(Semaphore::new(PARALLEL));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let stream = match listener.accept().await {
@@ -64,11 +70,16 @@ where
                 continue;
             }
         };
-        let handler = Arc::clone(&handler);
+        let (handler, transfer, transfers) =
+            (Arc::clone(&handler), Arc::clone(&transfer), Arc::clone(&transfers));
         tokio::spawn(async move {
-            let _place = place;
             match tokio::time::timeout(TIME, converse(stream, &*handler)).await {
-                Ok(Ok(())) => {}
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some(stream))) => {
+                    drop(place);
+                    let Ok(_place) = transfers.acquire().await else { return };
+                    transfer(stream).await;
+                }
                 Ok(Err(error)) => warn!(%error, "a control connection broke"),
                 Err(_) => warn!("a control connection took too long"),
             }
@@ -76,7 +87,8 @@ where
     }
 }
 
-async fn converse<F, Fut>(mut stream: UnixStream, handler: &F) -> io::Result<()>
+/// Returns the connection if it is for a transfer.
+async fn converse<F, Fut>(mut stream: UnixStream, handler: &F) -> io::Result<Option<UnixStream>>
 where
     F: Fn(Request) -> Fut,
     Fut: Future<Output = Answer>,
@@ -85,6 +97,11 @@ where
     let mut line = Vec::new();
     BufReader::new(reader.take(MAX_REQUEST)).read_until(b'\n', &mut line).await?;
     let answer = match serde_json::from_slice(&line) {
+        // The client says nothing more before it has this answer, so nothing of it was read here.
+        Ok(Request::Transfer) => {
+            writer.write_all(TRANSFER_BEGINS).await?;
+            return Ok(Some(stream));
+        }
         Ok(request) => handler(request).await,
         Err(error) => Answer::Failed(format!(
             "the server does not understand the request ({error}); is it of the same version as this command?"
@@ -93,22 +110,45 @@ where
     let mut text = serde_json::to_vec(&answer)?;
     text.push(b'\n');
     writer.write_all(&text).await?;
-    writer.shutdown().await
+    writer.shutdown().await?;
+    Ok(None)
 }
 
-/// Asks the server that runs on `data_dir`; `None` if there is none.
-pub(crate) async fn ask(data_dir: &Path, request: &Request) -> io::Result<Option<Answer>> {
+/// A connection to the server that runs on `data_dir`; `None` if there is none.
+async fn connect(data_dir: &Path) -> io::Result<Option<UnixStream>> {
     use io::ErrorKind::{ConnectionRefused, NotFound};
     let (_folder, path) = match socket_path(data_dir) {
         Ok(found) => found,
         Err(error) if error.kind() == NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let mut stream = match UnixStream::connect(&path).await {
-        Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), NotFound | ConnectionRefused) => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    match UnixStream::connect(&path).await {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error) if matches!(error.kind(), NotFound | ConnectionRefused) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A connection on which the server speaks `hub_transfer`'s frames; `None` if there is no server.
+pub(crate) async fn transfer(data_dir: &Path) -> io::Result<Option<UnixStream>> {
+    let Some(mut stream) = connect(data_dir).await? else { return Ok(None) };
+    let mut text = serde_json::to_vec(&Request::Transfer)?;
+    text.push(b'\n');
+    stream.write_all(&text).await?;
+    let mut answer = [0; TRANSFER_BEGINS.len()];
+    let answered = tokio::time::timeout(TIME, stream.read_exact(&mut answer)).await;
+    answered.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the server did not answer in time"))??;
+    if answer != *TRANSFER_BEGINS {
+        return Err(io::Error::other(
+            "the server knows no transfers; is it of the same version as this command?",
+        ));
+    }
+    Ok(Some(stream))
+}
+
+/// Asks the server that runs on `data_dir`; `None` if there is none.
+pub(crate) async fn ask(data_dir: &Path, request: &Request) -> io::Result<Option<Answer>> {
+    let Some(mut stream) = connect(data_dir).await? else { return Ok(None) };
     let exchange = async {
         let mut text = serde_json::to_vec(request)?;
         text.push(b'\n');
@@ -150,13 +190,17 @@ mod tests {
 
     fn start(data_dir: &Path) -> tokio::task::JoinHandle<()> {
         let listener = listen(data_dir).expect("listens");
-        tokio::spawn(serve(listener, |request| async move {
+        let answer = |request| async move {
             match request {
                 Request::DomainList => Answer::Domains(vec!["a.test".into()]),
                 Request::DomainAdd { name } => Answer::Failed(format!("{name}?")),
                 _ => Answer::Done,
             }
-        }))
+        };
+        let transfer = |mut stream: UnixStream| async move {
+            let _ = stream.write_all(b"frames").await;
+        };
+        tokio::spawn(serve(listener, answer, transfer))
     }
 
     #[tokio::test]
@@ -179,6 +223,17 @@ mod tests {
         assert!(ask(folder.path(), &Request::DomainList).await.expect("the socket is stale").is_none());
         drop(start(folder.path()));
         assert!(ask(folder.path(), &Request::DomainList).await.expect("asked").is_some());
+    }
+
+    #[tokio::test]
+    async fn a_connection_becomes_a_transfer() {
+        let folder = tempfile::tempdir().expect("temporary directory");
+        assert!(transfer(folder.path()).await.expect("no server is no error").is_none());
+        let _server = start(folder.path());
+        let mut stream = transfer(folder.path()).await.expect("asked").expect("a server");
+        let mut said = String::new();
+        stream.read_to_string(&mut said).await.expect("read");
+        assert_eq!(said, "frames");
     }
 
     #[tokio::test]

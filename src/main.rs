@@ -15,6 +15,7 @@ mod services;
 mod settings;
 mod setup;
 mod text;
+mod transfer;
 
 use std::process::ExitCode;
 
@@ -67,6 +68,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
             Command::AppPassword(command) => commands::app_password(&setup, command).await?,
             Command::Check => return check::run(&setup).await,
             Command::Config => {}
+            Command::Export(options) => transfer::export(&setup, &options).await?,
+            Command::Import(options) => transfer::import(&setup, &options).await?,
             Command::Dns { domain } => dns::run(&setup, &domain).await?,
             Command::Domain(command) => commands::domain(&setup, command).await?,
             Command::Queue(command) => commands::queue(&setup, command).await?,

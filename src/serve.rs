@@ -201,7 +201,16 @@ fn start(
 
 /// Answers the control socket. A new domain is in the certificate before its adding is answered.
 async fn administer(listener: tokio::net::UnixListener, hub: Hub, certs: Certs) {
-    control::serve(listener, move |request| {
+    let keeper = hub.clone();
+    let transfer = move |stream| {
+        let hub = keeper.clone();
+        async move {
+            if let Err(error) = hub_transfer::keep(&hub, stream).await {
+                warn!(%error, "a transfer broke off; what it committed stays");
+            }
+        }
+    };
+    let answer = move |request| {
         let (hub, certs) = (hub.clone(), certs.clone());
         async move {
             let is_domain = matches!(request, Request::DomainAdd { .. });
@@ -214,8 +223,8 @@ async fn administer(listener: tokio::net::UnixListener, hub: Hub, certs: Certs) 
             }
             answer
         }
-    })
-    .await;
+    };
+    control::serve(listener, answer, transfer).await;
 }
 
 async fn name_domains(hub: &Hub, certs: &Certs) -> Result<()> {

@@ -18,6 +18,7 @@ mod error;
 mod flags;
 mod id;
 mod idset;
+pub mod imports;
 mod mail;
 mod open;
 pub mod queue;

@@ -47,6 +47,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/postgres/0002_metadata.sql"),
     ),
     (include_str!("migrations/sqlite/0003_terms.sql"), include_str!("migrations/postgres/0003_terms.sql")),
+    (
+        include_str!("migrations/sqlite/0004_imports.sql"),
+        include_str!("migrations/postgres/0004_imports.sql"),
+    ),
 ];
 
 #[derive(Clone)]

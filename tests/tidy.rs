@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hub-wire", &["hub-certs", "hub-config"]),
     ("hub-imap", &["hub", "hub-mime", "hub-wire"]),
     ("hub-smtp", &["hub", "hub-mime", "hub-wire"]),
+    ("hub-transfer", &["hub"]),
     ("hub-web", &["hub", "hub-wire"]),
 ];
 

@@ -2,6 +2,7 @@
 
 mod cases;
 mod damage;
+mod imports;
 mod metadata;
 pub(crate) mod plans;
 #[path = "../../tests/e2e/postgres.rs"]
@@ -99,6 +100,7 @@ cases! {
     a_packed_copy_and_the_journal_give_the_rows,
     terms_lead_to_emails,
     an_interrupted_index_is_smaller_not_wrong,
+    an_import_is_noted_once,
 }
 
 /// An account with INBOX and one more mailbox.

@@ -1,6 +1,7 @@
 //! Debian's Dovecot on a free loopback port, out of a temporary directory.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::time::Instant;
 
 use tempfile::TempDir;
 
-use crate::harness::{PASSWORD, PATIENCE};
+use crate::harness::{PASSWORD, PATIENCE, has_program};
 use crate::postgres::{free_port, is_root, signal};
 
 /// A running server. Dropping it stops the server and removes its directory.
@@ -20,8 +21,23 @@ pub(crate) struct Dovecot {
 }
 
 impl Dovecot {
-    /// Starts a server with these users, all with the tests' password.
-    pub(crate) fn start(users: &[String]) -> Self {
+    /// False, said loudly, without Dovecot 2.3: other versions have another configuration and other
+    /// differences.
+    pub(crate) fn is_installed() -> bool {
+        if !has_program("dovecot", "dovecot-imapd") {
+            return false;
+        }
+        let output = Command::new("/usr/sbin/dovecot").arg("--version").output().expect("start of dovecot");
+        let version = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !version.starts_with("2.3.") {
+            let _ = writeln!(std::io::stderr(), "SKIPPED: Dovecot is {version}, not 2.3");
+        }
+        version.starts_with("2.3.")
+    }
+
+    /// Starts a server with these users, all with the tests' password. `settings` come after the
+    /// usual ones and win.
+    pub(crate) fn start(users: &[String], settings: &str) -> Self {
         let directory = TempDir::with_prefix("dovecot-").expect("a temporary directory");
         let path = directory.path();
         // Dovecot's processes run as other users than the one that starts it.
@@ -35,7 +51,8 @@ impl Dovecot {
         let lines: String = users.iter().map(|user| format!("{user}:{{PLAIN}}{PASSWORD}::::::\n")).collect();
         fs::write(path.join("users"), lines).expect("the users");
         let port = free_port();
-        fs::write(path.join("dovecot.conf"), configuration(path, port)).expect("the configuration");
+        fs::write(path.join("dovecot.conf"), configuration(path, port) + settings)
+            .expect("the configuration");
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "TERM", "--", "/usr/sbin/dovecot", "-F", "-c"])
             .arg(path.join("dovecot.conf"))

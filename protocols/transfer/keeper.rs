@@ -1,0 +1,270 @@
+//! The hub's end of a transfer. Who reaches it owns the hub: it listens on no network.
+
+use std::io;
+
+use hub::{
+    Account, Address, Error, Flags, Hub, IdSet, Imported, MailboxId, Message, NewMessage, Record, Role, Spool,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tracing::info;
+
+use crate::frames::{Ask, Link, MAX_PIECE, Mailbox, Told};
+
+/// Messages that wait for a commit, the small ones in memory.
+const MOST_WAITING: usize = 1000;
+/// Messages looked up at a time for an export.
+const SLICE: usize = 200;
+
+const SYSTEM_FLAGS: [(&str, Flags); 5] = [
+    ("\\Answered", Flags::ANSWERED),
+    ("\\Deleted", Flags::DELETED),
+    ("\\Draft", Flags::DRAFT),
+    ("\\Flagged", Flags::FLAGGED),
+    ("\\Seen", Flags::SEEN),
+];
+
+/// Serves one transfer until the courier is gone. What was not committed then, is forgotten.
+pub async fn keep<S: AsyncRead + AsyncWrite + Unpin>(hub: &Hub, stream: S) -> io::Result<()> {
+    let mut link = Link::new(stream);
+    let Some((Ask::Open { twin }, _)) = link.receive().await? else { return Ok(()) };
+    let mut keeper = match open(hub, &twin).await {
+        Ok(account) => {
+            Keeper { hub, account, target: None, spool: hub.spool(), batch: Vec::new(), lost: Vec::new() }
+        }
+        Err(error) => return fail(&mut link, error).await,
+    };
+    match keeper.mailboxes().await {
+        Ok(mailboxes) => link.send(&Told::Mailboxes(mailboxes), &[]).await?,
+        Err(error) => return fail(&mut link, error).await,
+    }
+    link.flush().await?;
+    while let Some((ask, piece)) = link.receive().await? {
+        let answered = match ask {
+            Ask::Export { path } => keeper.export(&path, &mut link).await,
+            ask => keeper.answer(ask, &piece).await.map_err(Trouble::from),
+        };
+        match answered {
+            Ok(None) => {}
+            Ok(Some(told)) => {
+                link.send(&told, &[]).await?;
+                link.flush().await?;
+            }
+            Err(Trouble::Hub(error)) => return fail(&mut link, error).await,
+            Err(Trouble::Link(error)) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn open(hub: &Hub, twin: &str) -> hub::Result<Account> {
+    hub.account_for_owner(&Address::parse(twin)?).await
+}
+
+async fn fail<S: AsyncRead + AsyncWrite + Unpin>(link: &mut Link<S>, error: Error) -> io::Result<()> {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    link.send(&Told::Failed(text), &[]).await?;
+    link.flush().await
+}
+
+enum Trouble {
+    Hub(Error),
+    Link(io::Error),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Hub(error)
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Link(error)
+    }
+}
+
+/// Where messages go, and from what source.
+struct Target {
+    /// Not there yet, or not any more; made with the first message.
+    mailbox: Option<MailboxId>,
+    path: String,
+    role: Option<Role>,
+    source: String,
+}
+
+struct Keeper<'a> {
+    hub: &'a Hub,
+    account: Account,
+    target: Option<Target>,
+    spool: Spool,
+    batch: Vec<Imported>,
+    lost: Vec<String>,
+}
+
+impl Keeper<'_> {
+    async fn mailboxes(&self) -> hub::Result<Vec<Mailbox>> {
+        let infos = self.account.messages().mailboxes().await?;
+        let shown = infos.into_iter().filter(|info| info.selectable).map(|info| Mailbox {
+            path: info.path,
+            role: info.role.map(|role| role.name().to_owned()),
+            messages: u64::from(info.total),
+        });
+        Ok(shown.collect())
+    }
+
+    async fn answer(&mut self, ask: Ask, piece: &[u8]) -> hub::Result<Option<Told>> {
+        match ask {
+            Ask::Folder { source, path, role } => {
+                let known = self.folder(source, &path, role.as_deref()).await?;
+                return Ok(Some(Told::Known(known.ranges().to_vec())));
+            }
+            Ask::Bytes => self.spool.write(piece).await?,
+            Ask::Message { number, flags, received_at } => {
+                let spool = std::mem::replace(&mut self.spool, self.hub.spool());
+                if self.batch.len() == MOST_WAITING {
+                    return Err(Error::Invalid("too many messages before a commit".to_owned()));
+                }
+                let incoming = self.hub.examine(spool).await?;
+                let flags = self.flags(&flags).await?;
+                let message = NewMessage { incoming, flags, received_at };
+                self.batch.push(Imported { number, message });
+            }
+            Ask::Abandon => self.spool = self.hub.spool(),
+            Ask::Commit => return self.commit().await.map(Some),
+            Ask::Open { .. } | Ask::Export { .. } => {
+                return Err(Error::Invalid("that was asked before".to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The mailbox with the role, if there is one; else that of the path. An empty one is made for a
+    /// new source only: what its owner removed since stays away, unless there is more to come.
+    async fn folder(&mut self, source: String, path: &str, role: Option<&str>) -> hub::Result<IdSet> {
+        let messages = self.account.messages();
+        let role = role.and_then(|name| Role::ALL.into_iter().find(|role| role.name() == name));
+        let known = messages.imported(&source).await?;
+        let infos = messages.mailboxes().await?;
+        let of_role = infos.iter().find(|info| role.is_some() && info.role == role);
+        let mailbox = match of_role {
+            Some(info) => Some(info.id),
+            None => match messages.mailbox(path).await {
+                Ok(info) => Some(info).filter(|info| info.selectable).map(|info| info.id),
+                Err(Error::NotFound(_)) => None,
+                Err(error) => return Err(error),
+            },
+        };
+        let is_new = known.is_none();
+        let mut target = Target { mailbox, path: path.to_owned(), role, source };
+        if is_new {
+            let mailbox = self.mailbox(&mut target).await?;
+            self.account.messages().import(mailbox, &target.source, Vec::new()).await?;
+        }
+        self.target = Some(target);
+        Ok(known.unwrap_or_default())
+    }
+
+    async fn mailbox(&self, target: &mut Target) -> hub::Result<MailboxId> {
+        if let Some(mailbox) = target.mailbox {
+            return Ok(mailbox);
+        }
+        let made = self.account.messages().create(&target.path, target.role).await?;
+        target.mailbox = Some(made.id);
+        Ok(made.id)
+    }
+
+    async fn commit(&mut self) -> hub::Result<Told> {
+        let batch = std::mem::take(&mut self.batch);
+        let Some(mut target) = self.target.take() else {
+            return Err(Error::Invalid("no mailbox was named".to_owned()));
+        };
+        let mailbox = self.mailbox(&mut target).await?;
+        let kept = self.account.messages().import(mailbox, &target.source, batch).await?;
+        info!(twin = %self.account.handle(), %mailbox, count = kept, "messages imported");
+        self.target = Some(target);
+        Ok(Told::Kept { messages: kept as u64, lost_keywords: std::mem::take(&mut self.lost) })
+    }
+
+    /// Keywords beyond what an account can have are lost, and said to be; the message is not.
+    async fn flags(&mut self, names: &[String]) -> hub::Result<Flags> {
+        let mut flags = Flags::NONE;
+        let mut keywords = Vec::new();
+        for name in names {
+            match SYSTEM_FLAGS.iter().find(|(system, _)| system.eq_ignore_ascii_case(name)) {
+                Some((_, flag)) => flags = flags | *flag,
+                None if is_keyword(name) => keywords.push(name.as_str()),
+                None => {}
+            }
+        }
+        if keywords.is_empty() {
+            return Ok(flags);
+        }
+        let messages = self.account.messages();
+        match messages.keyword_flags(&keywords, true).await {
+            Ok(found) => Ok(flags | found),
+            Err(Error::Limit(_)) => {
+                let known = messages.keywords().await?;
+                let unknown = keywords.iter().filter(|name| known.flag(name).is_none());
+                self.lost.extend(unknown.map(|name| (*name).to_owned()));
+                Ok(flags | messages.keyword_flags(&keywords, false).await?)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Streams a mailbox as it is at this moment.
+    async fn export<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        path: &str,
+        link: &mut Link<S>,
+    ) -> Result<Option<Told>, Trouble> {
+        let messages = self.account.messages();
+        let mailbox = messages.mailbox(path).await?;
+        let snapshot = messages.open(mailbox.id).await?.snapshot();
+        let keywords = messages.keywords().await?;
+        let records: Vec<Record> = snapshot.iter().copied().collect();
+        for slice in records.chunks(SLICE) {
+            let ids: Vec<_> = slice.iter().map(|record| record.email).collect();
+            for (record, message) in slice.iter().zip(messages.fetch(&ids).await?) {
+                // Gone since: expunged by another session.
+                let Some(message) = message else { continue };
+                let system = SYSTEM_FLAGS.iter().filter(|(_, flag)| record.flags.contains(*flag));
+                let names = system.map(|(name, _)| (*name).to_owned());
+                let own = record.flags.keyword_positions().filter_map(|n| keywords.0.get(n).cloned());
+                let told = Told::Message {
+                    flags: names.chain(own).collect(),
+                    received_at: record.received_at,
+                    size: message.size(),
+                };
+                link.send(&told, &[]).await?;
+                self.send_bytes(&message, link).await?;
+            }
+        }
+        Ok(Some(Told::End))
+    }
+
+    async fn send_bytes<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        message: &Message,
+        link: &mut Link<S>,
+    ) -> Result<(), Trouble> {
+        let mut at = 0;
+        while at < message.size() {
+            let piece = self.account.messages().read(message, at..at + MAX_PIECE as u64).await?;
+            at += piece.len() as u64;
+            link.send(&Told::Bytes, &piece).await?;
+        }
+        Ok(())
+    }
+}
+
+/// `flag-keyword = "$MDNSent" / … / atom` (RFC 9051 §9), of a reasonable length.
+fn is_keyword(name: &str) -> bool {
+    (1..=100).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_graphic() && !b"(){%*\"\\]".contains(&byte))
+}
