@@ -197,7 +197,7 @@ impl Messages<'_> {
         let (set, clear) = change.bits();
         Ok(self
             .storage()
-            .transact([account], move |tx| {
+            .transact_in(account, [mailbox], move |tx| {
                 Box::pin(async move {
                     rows::change_flags(tx, account, mailbox, &uids, set, clear, unchanged_since).await
                 })
@@ -211,7 +211,7 @@ impl Messages<'_> {
         let (account, uids) = (self.account.id, uids.clone());
         let copied = self
             .storage()
-            .transact([account], move |tx| {
+            .transact_in(account, [from, to], move |tx| {
                 Box::pin(async move { rows::copy(tx, account, from, &uids, to).await })
             })
             .await?;
@@ -225,7 +225,7 @@ impl Messages<'_> {
         for slice in self.existing_slices(from, Some(uids), Flags::NONE).await? {
             let step = self
                 .storage()
-                .transact([account], move |tx| {
+                .transact_in(account, [from, to], move |tx| {
                     Box::pin(async move { rows::move_to(tx, account, from, &slice, to).await })
                 })
                 .await?;
@@ -247,7 +247,7 @@ impl Messages<'_> {
             removed.extend(
                 &self
                     .storage()
-                    .transact([account], move |tx| {
+                    .transact_in(account, [mailbox], move |tx| {
                         Box::pin(
                             async move { rows::expunge(tx, account, mailbox, &slice, Flags::DELETED).await },
                         )

@@ -106,7 +106,7 @@ pub(crate) type Statement = (&'static str, Vec<Value>);
 const SAVEPOINT: &str = "SAVEPOINT job";
 
 /// What a statement answers: its rows, then how many it changed.
-enum Answer<'a> {
+pub(crate) enum Answer<'a> {
     Row(Row<'a>),
     Done(u64),
 }
@@ -162,25 +162,23 @@ impl Connection {
         mut map: impl FnMut(Row<'_>) -> Result<T> + Send,
     ) -> Result<Vec<T>> {
         let mut out = Vec::new();
-        self.query_each(vec![(sql, values)], |_, row| {
-            out.push(map(row)?);
+        let take = &mut |_, answer: Answer<'_>| {
+            if let Answer::Row(row) = answer {
+                out.push(map(row)?);
+            }
             Ok(())
-        })
-        .await?;
+        };
+        self.run(vec![(sql, values)], take).await?;
         Ok(out)
     }
 
-    /// Runs several queries as one; `take` gets each row with the number of its query.
-    pub(crate) async fn query_each(
+    /// Runs several statements as one; `take` gets each answer with the number of its statement.
+    pub(crate) async fn run_each(
         &mut self,
-        queries: Vec<Statement>,
-        mut take: impl FnMut(usize, Row<'_>) -> Result<()> + Send,
+        statements: Vec<Statement>,
+        mut take: impl FnMut(usize, Answer<'_>) -> Result<()> + Send,
     ) -> Result<()> {
-        let take = &mut |query, answer: Answer<'_>| match answer {
-            Answer::Row(row) => take(query, row),
-            Answer::Done(_) => Ok(()),
-        };
-        self.run(queries, take).await
+        self.run(statements, &mut take).await
     }
 
     /// The first row of a query, if there is one.

@@ -18,7 +18,7 @@ use crate::db::{Connection, values};
 use crate::mail::append::{Appended, NewEmail};
 use crate::tx::Tx;
 use crate::writer::{BoxFuture, Closure, Job, Listener, Writer};
-use crate::{AccountId, Error, Result, Spool};
+use crate::{AccountId, Error, MailboxId, Result, Spool};
 
 /// Where the rows live.
 #[derive(Clone, Debug)]
@@ -160,9 +160,38 @@ impl Storage {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
         T: Send + 'static,
     {
+        self.work(accounts.into_iter().collect(), Vec::new(), function).await
+    }
+
+    /// [`Storage::transact`] for one account, when it is known which mailboxes are concerned: their
+    /// counters are read together with the locking of the account.
+    pub async fn transact_in<T, F>(
+        &self,
+        account: AccountId,
+        mailboxes: impl IntoIterator<Item = MailboxId>,
+        function: F,
+    ) -> Result<T>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let mailboxes = mailboxes.into_iter().map(|mailbox| (account, mailbox)).collect();
+        self.work(vec![account], mailboxes, function).await
+    }
+
+    async fn work<T, F>(
+        &self,
+        accounts: Vec<AccountId>,
+        mailboxes: Vec<(AccountId, MailboxId)>,
+        function: F,
+    ) -> Result<T>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         let work = Box::new(Closure { function: Some(function), result: None, reply });
-        self.send(Job::Other { accounts: accounts.into_iter().collect(), work }).await?;
+        self.send(Job::Other { accounts, mailboxes, work }).await?;
         answer.await.map_err(|_| Error::Busy)?
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::blobs::KeptFile;
 use crate::changes::{self, Change, Counters, JournalEntry, Kind};
-use crate::db::{Connection, Row, Value, chunks, values};
+use crate::db::{Answer, Connection, Row, Value, chunks, values};
 use crate::mail::append::NewEmail;
 use crate::{AccountId, Edit, EmailId, Error, IdSet, MailboxId, Modseq, Result, Uid, UidValidity};
 
@@ -97,17 +97,17 @@ impl Tx {
     /// Locks accounts and takes their next modseq. The lock is held until the commit, so nobody can
     /// see modseq n + 1 before n. Accounts that do not exist are passed over.
     pub(crate) async fn lock_accounts(&mut self, ids: Vec<AccountId>) -> Result<()> {
-        self.look_ahead(ids, &[]).await
+        self.look_ahead(ids, Vec::new(), &[]).await
     }
 
-    /// Locks accounts and reads in the same round trip what the appends at the head of the group are
-    /// going to need: counters of mailboxes, threads of message ids.
+    /// Locks accounts and reads in the same round trip what the group is going to need: counters of
+    /// mailboxes, and the threads of `appends`, which must be what the group begins with.
     pub(crate) async fn look_ahead(
         &mut self,
         mut accounts: Vec<AccountId>,
+        mut mailboxes: Vec<(AccountId, MailboxId)>,
         appends: &[&NewEmail],
     ) -> Result<()> {
-        let mut mailboxes: Vec<_> = appends.iter().map(|email| (email.account, email.mailbox)).collect();
         let mut threads: Vec<_> = appends.iter().flat_map(|email| email.keys()).collect();
         accounts.retain(|id| !self.accounts.contains_key(id));
         sort_out(&mut accounts);
@@ -121,7 +121,8 @@ impl Tx {
         queries.extend(chunks(SELECT_THREADS, threads.iter().map(|key| values![key.0, key.1]).collect()));
         let mut found = Threads::new();
         let Self { connection, accounts, mailboxes, .. } = self;
-        let take = |query, row: Row<'_>| {
+        let take = |query, answer: Answer<'_>| {
+            let Answer::Row(row) = answer else { return Ok(()) };
             if query < first_mailbox {
                 accounts.extend([account_state(row)?]);
             } else if query < first_thread {
@@ -131,7 +132,7 @@ impl Tx {
             }
             Ok(())
         };
-        connection.query_each(queries, take).await?;
+        connection.run_each(queries, take).await?;
         self.threads = (!threads.is_empty()).then_some(found);
         Ok(())
     }

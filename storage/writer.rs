@@ -13,7 +13,7 @@ use crate::db::Connection;
 use crate::mail::append::{Appended, NewEmail, append_groups};
 use crate::open::Pools;
 use crate::tx::Tx;
-use crate::{AccountId, Error, Result};
+use crate::{AccountId, Error, MailboxId, Result};
 
 /// Jobs of one group at most.
 const GROUP: usize = 512;
@@ -29,12 +29,11 @@ pub type Listener = Box<dyn Fn(Vec<Change>) + Send + Sync>;
 
 pub(crate) enum Job {
     /// Messages to put into mailboxes, all or none; neighbours in the group share statements.
-    Append {
-        emails: Vec<NewEmail>,
-        reply: oneshot::Sender<Result<Vec<Appended>>>,
-    },
+    Append { emails: Vec<NewEmail>, reply: oneshot::Sender<Result<Vec<Appended>>> },
     Other {
         accounts: Vec<AccountId>,
+        /// Mailboxes whose counters it is going to need.
+        mailboxes: Vec<(AccountId, MailboxId)>,
         work: Box<dyn Work>,
     },
 }
@@ -165,7 +164,8 @@ impl Writer {
 
 async fn run_jobs(tx: &mut Tx, jobs: &mut [Job]) -> Result<Vec<Result<Vec<Appended>>>> {
     let accounts: Vec<AccountId> = jobs.iter().flat_map(Job::accounts).collect();
-    tx.look_ahead(accounts, &first_appends(jobs)).await?;
+    let mailboxes = jobs.iter().flat_map(Job::mailboxes).collect();
+    tx.look_ahead(accounts, mailboxes, &first_appends(jobs)).await?;
     let mut appended = Vec::new();
     let mut index = 0;
     while index < jobs.len() {
@@ -269,6 +269,15 @@ impl Job {
         match self {
             Self::Append { emails, .. } => emails.iter().map(|email| email.account).collect(),
             Self::Other { accounts, .. } => accounts.clone(),
+        }
+    }
+
+    fn mailboxes(&self) -> Vec<(AccountId, MailboxId)> {
+        match self {
+            Self::Append { emails, .. } => {
+                emails.iter().map(|email| (email.account, email.mailbox)).collect()
+            }
+            Self::Other { mailboxes, .. } => mailboxes.clone(),
         }
     }
 

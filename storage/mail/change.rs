@@ -1,11 +1,15 @@
 //! Changing what is in mailboxes: flags, copies, moves, expunges.
 
 use crate::changes::Kind;
-use crate::db::{Value, values};
+use crate::db::{Answer, Statement, Value, chunks, values};
 use crate::mail::append::{Appended, INSERT_MESSAGES, NewEmail, append_within};
 use crate::mail::{Edit, Record};
 use crate::tx::Tx;
 use crate::{AccountId, EmailId, Error, Flags, IdSet, MailboxId, Modseq, Result, Uid, UidValidity};
+
+/// Up to so many ranges are deleted one by one; more are named message by message, many in a
+/// statement.
+const FEW_RANGES: usize = 8;
 
 /// What a copy or move did; the n-th of `from` became the n-th of `to`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,44 +34,36 @@ pub async fn change_flags(
     tx.mailbox(account, mailbox)?;
     let modseq = tx.modseq(account)?;
     let since = unchanged_since.unwrap_or(i64::MAX as u64);
-    let mut failed = IdSet::new();
-    let mut changed = 0;
-    let mut unseen = 0i64;
-    for &(first, last) in uids.ranges() {
-        let range = values![account, mailbox, first, last, since];
-        if unchanged_since.is_some() {
-            let newer = "SELECT uid FROM mailbox_message
-                WHERE account = $1 AND mailbox = $2 AND uid BETWEEN $3 AND $4 AND modseq > $5 ORDER BY uid";
-            for uid in tx.connection.query(newer, range.clone(), |row| row.int(0)).await? {
-                failed.insert(uid as u64);
-            }
-        }
-        // \Seen decides the mailbox's count of unseen messages.
-        if !((set | clear) & Flags::SEEN).is_empty() {
-            let seen = if set.contains(Flags::SEEN) { 0i64 } else { 1 };
-            let affected = tx
-                .connection
-                .first(
-                    "SELECT COUNT(*) FROM mailbox_message
-                     WHERE account = $1 AND mailbox = $2 AND uid BETWEEN $3 AND $4 AND modseq <= $5
-                       AND (flags & 1) = $6",
-                    [range.clone(), values![seen]].concat(),
-                    |row| row.int(0),
-                )
-                .await?
-                .unwrap_or(0);
-            unseen += if seen == 0 { -affected } else { affected };
-        }
-        changed += tx
-            .connection
-            .execute(
-                "UPDATE mailbox_message SET flags = (flags & ~$7) | $6, modseq = $8
-                 WHERE account = $1 AND mailbox = $2 AND uid BETWEEN $3 AND $4 AND modseq <= $5
-                   AND ((flags & $7) <> 0 OR (flags & $6) <> $6)",
-                [range, values![set, clear, modseq]].concat(),
-            )
-            .await?;
+    let ranges = |more: Vec<Value>| {
+        let row = |&(first, last): &(u64, u64)| {
+            [values![account, mailbox, first, last, since], more.clone()].concat()
+        };
+        uids.ranges().iter().map(row).collect()
+    };
+    let mut statements: Vec<Statement> = Vec::new();
+    if unchanged_since.is_some() {
+        statements.extend(chunks(SELECT_NEWER, ranges(Vec::new())));
     }
+    let first_count = statements.len();
+    // \Seen decides the mailbox's count of unseen messages.
+    let sees = set.contains(Flags::SEEN);
+    if !((set | clear) & Flags::SEEN).is_empty() {
+        statements.extend(chunks(COUNT_SEEN, ranges(values![i64::from(!sees)])));
+    }
+    let first_update = statements.len();
+    statements.extend(chunks(UPDATE_FLAGS, ranges(values![set, clear, modseq])));
+
+    let (mut failed, mut changed, mut unseen) = (IdSet::new(), 0, 0);
+    let take = |statement, answer: Answer<'_>| {
+        match answer {
+            Answer::Row(row) if statement < first_count => failed.insert(row.int(0)? as u64),
+            Answer::Row(row) => unseen += if sees { -row.int(0)? } else { row.int(0)? },
+            Answer::Done(rows) if statement >= first_update => changed += rows,
+            Answer::Done(_) => {}
+        }
+        Ok(())
+    };
+    tx.connection.run_each(statements, take).await?;
     if changed > 0 {
         let state = tx.mailbox_mut(account, mailbox)?;
         state.unseen = state.unseen.saturating_add_signed(unseen);
@@ -77,6 +73,22 @@ pub async fn change_flags(
     Ok(failed)
 }
 
+/// Those of these ranges that are newer than they may be.
+const SELECT_NEWER: &str = "SELECT m.uid FROM (VALUES {values}) AS v CROSS JOIN mailbox_message m
+    WHERE m.account = v.column1 AND m.mailbox = v.column2 AND m.uid BETWEEN v.column3 AND v.column4
+      AND m.modseq > v.column5";
+
+/// Those that the change is going to make seen or unseen.
+const COUNT_SEEN: &str = "SELECT COUNT(*) FROM (VALUES {values}) AS v CROSS JOIN mailbox_message m
+    WHERE m.account = v.column1 AND m.mailbox = v.column2 AND m.uid BETWEEN v.column3 AND v.column4
+      AND m.modseq <= v.column5 AND (m.flags & 1) = v.column6";
+
+const UPDATE_FLAGS: &str = "UPDATE mailbox_message
+    SET flags = (flags & ~v.column7) | v.column6, modseq = v.column8
+    FROM (VALUES {values}) AS v
+    WHERE account = v.column1 AND mailbox = v.column2 AND uid BETWEEN v.column3 AND v.column4
+      AND modseq <= v.column5 AND ((flags & v.column7) <> 0 OR (flags & v.column6) <> v.column6)";
+
 /// Rows of the messages in `uids` that exist, ascending; only those with `having`, if not empty.
 async fn rows(
     tx: &mut Tx,
@@ -85,22 +97,20 @@ async fn rows(
     uids: &IdSet,
     having: Flags,
 ) -> Result<Vec<Record>> {
-    let mut records = Vec::new();
-    for &(first, last) in uids.ranges() {
-        let range = values![account, mailbox, first, last, having];
-        records.append(
-            &mut tx
-                .connection
-                .query(
-                    "SELECT uid, size, flags, modseq, email, received_at FROM mailbox_message
-                     WHERE account = $1 AND mailbox = $2 AND uid BETWEEN $3 AND $4 AND (flags & $5) = $5
-                     ORDER BY uid",
-                    range,
-                    super::read::record,
-                )
-                .await?,
-        );
-    }
+    let range = |&(first, last): &(u64, u64)| values![account, mailbox, first, last, having];
+    let ranges = uids.ranges().iter().map(range).collect();
+    let mut records = tx
+        .connection
+        .query_many(
+            "SELECT m.uid, m.size, m.flags, m.modseq, m.email, m.received_at
+             FROM (VALUES {values}) AS v CROSS JOIN mailbox_message m
+             WHERE m.account = v.column1 AND m.mailbox = v.column2
+               AND m.uid BETWEEN v.column3 AND v.column4 AND (m.flags & v.column5) = v.column5",
+            ranges,
+            super::read::record,
+        )
+        .await?;
+    records.sort_unstable_by_key(|record| record.uid);
     Ok(records)
 }
 
@@ -117,7 +127,7 @@ pub async fn copy(
     let records = rows(tx, account, from, uids, Flags::NONE).await?;
     let bytes = records.iter().map(|r| u64::from(r.size)).sum();
     tx.take_bytes(account, bytes)?;
-    let copied = insert_copies(tx, account, &records, to).await?;
+    let copied = insert_copies(tx, account, &records, to)?;
     if !records.is_empty() {
         tx.journal_emails(account, [], records.iter().map(|r| r.email), []);
     }
@@ -135,15 +145,15 @@ pub async fn move_to(
     tx.load_mailboxes(vec![(account, from), (account, to)]).await?;
     tx.mailbox(account, from)?;
     let records = rows(tx, account, from, uids, Flags::NONE).await?;
-    let copied = insert_copies(tx, account, &records, to).await?;
-    delete_rows(tx, account, from, &records).await?;
+    let copied = insert_copies(tx, account, &records, to)?;
+    delete_rows(tx, account, from, &records)?;
     if !records.is_empty() {
         tx.journal_emails(account, [], records.iter().map(|r| r.email), []);
     }
     Ok(copied)
 }
 
-async fn insert_copies(tx: &mut Tx, account: AccountId, records: &[Record], to: MailboxId) -> Result<Copied> {
+fn insert_copies(tx: &mut Tx, account: AccountId, records: &[Record], to: MailboxId) -> Result<Copied> {
     let modseq = tx.modseq(account)?;
     let mut copied = Copied { uid_validity: tx.mailbox(account, to)?.uid_validity, ..Copied::default() };
     if records.is_empty() {
@@ -178,31 +188,28 @@ async fn insert_copies(tx: &mut Tx, account: AccountId, records: &[Record], to: 
         ]);
         added.push(Record { uid, modseq, ..*record });
     }
-    tx.connection.execute_many(INSERT_MESSAGES, inserts).await?;
+    tx.connection.defer_many(INSERT_MESSAGES, inserts);
     tx.journal(account, Kind::Uid, to.0, copied.to.clone(), IdSet::new(), IdSet::new());
     tx.edited(account, to, Edit::Added(added))?;
     Ok(copied)
 }
 
 /// Takes messages out of a mailbox, leaving the e-mails themselves.
-async fn delete_rows(
-    tx: &mut Tx,
-    account: AccountId,
-    mailbox: MailboxId,
-    records: &[Record],
-) -> Result<IdSet> {
+fn delete_rows(tx: &mut Tx, account: AccountId, mailbox: MailboxId, records: &[Record]) -> Result<IdSet> {
     let uids: IdSet = records.iter().map(|r| u64::from(r.uid)).collect();
     if uids.is_empty() {
         return Ok(uids);
     }
-    for &(first, last) in uids.ranges() {
-        tx.connection
-            .execute(
-                "DELETE FROM mailbox_message
-                 WHERE account = $1 AND mailbox = $2 AND uid BETWEEN $3 AND $4",
-                values![account, mailbox, first, last],
-            )
-            .await?;
+    if uids.ranges().len() > FEW_RANGES {
+        let rows = uids.iter().map(|uid| values![account, mailbox, uid]).collect();
+        let sql = "DELETE FROM mailbox_message WHERE (account, mailbox, uid) IN (VALUES {values})";
+        tx.connection.defer_many(sql, rows);
+    } else {
+        for &(first, last) in uids.ranges() {
+            let sql = "DELETE FROM mailbox_message
+                WHERE account = $1 AND mailbox = $2 AND uid BETWEEN $3 AND $4";
+            tx.connection.defer(sql, values![account, mailbox, first, last]);
+        }
     }
     let state = tx.mailbox_mut(account, mailbox)?;
     for record in records {
@@ -227,7 +234,7 @@ pub async fn expunge(
     tx.load_mailboxes(vec![(account, mailbox)]).await?;
     tx.mailbox(account, mailbox)?;
     let records = rows(tx, account, mailbox, uids, having).await?;
-    let removed = delete_rows(tx, account, mailbox, &records).await?;
+    let removed = delete_rows(tx, account, mailbox, &records)?;
     let bytes = records.iter().map(|r| u64::from(r.size)).sum();
     tx.give_back_bytes(account, bytes)?;
     let emails: Vec<EmailId> = records.iter().map(|r| r.email).collect();

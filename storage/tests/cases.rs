@@ -8,6 +8,7 @@ pub(super) use super::metadata::annotations_follow_their_mailbox;
 pub(super) use super::queue::the_queue_leases_and_settles;
 pub(super) use super::read::save_dates_are_told_by_uid;
 pub(super) use super::replace::a_replacement_is_one_commit;
+pub(super) use super::scattered::scattered_sets_are_exact;
 pub(super) use super::terms::{an_interrupted_index_is_smaller_not_wrong, terms_lead_to_emails};
 use super::{Place, account, email};
 use crate::messages::{change_flags, copy, expunge, move_to};
@@ -18,16 +19,16 @@ use crate::{
 
 const INBOX: MailboxId = MailboxId::INBOX;
 
-async fn records(storage: &Storage, account: AccountId, mailbox: MailboxId) -> Vec<Record> {
+pub(super) async fn records(storage: &Storage, account: AccountId, mailbox: MailboxId) -> Vec<Record> {
     storage.mailbox_index(account, mailbox).await.expect("index").records
 }
 
-async fn uids(storage: &Storage, account: AccountId, mailbox: MailboxId) -> Vec<u32> {
+pub(super) async fn uids(storage: &Storage, account: AccountId, mailbox: MailboxId) -> Vec<u32> {
     records(storage, account, mailbox).await.iter().map(|r| r.uid).collect()
 }
 
 /// The mailbox's counters must be what counting its rows gives.
-async fn assert_counters(storage: &Storage, account: AccountId) {
+pub(super) async fn assert_counters(storage: &Storage, account: AccountId) {
     let (rows, _) = storage.mailboxes(account).await.expect("mailboxes");
     let mut bytes = 0;
     for row in rows.iter().filter(|row| row.selectable) {

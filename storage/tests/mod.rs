@@ -11,6 +11,7 @@ mod postgres;
 mod queue;
 mod read;
 mod replace;
+mod scattered;
 mod terms;
 
 use std::path::Path;
@@ -85,6 +86,7 @@ cases! {
     one_refused_job_does_not_touch_its_neighbours,
     flags_change_by_one_rule,
     copies_moves_and_expunges_keep_the_counters,
+    scattered_sets_are_exact,
     mailboxes_form_a_tree,
     save_dates_are_told_by_uid,
     a_replacement_is_one_commit,
