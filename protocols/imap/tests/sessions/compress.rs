@@ -71,6 +71,20 @@ async fn a_bomb_is_a_line_that_is_too_long() {
     assert!(client.line().await.expect("a line").starts_with("c OK"));
 }
 
+/// RFC 4978 §3: once is enough.
+#[tokio::test]
+async fn compression_is_offered_and_begun_once() {
+    let world = World::new(hub_imap::Settings::default()).await;
+    let twin = world.twin("twice").await;
+    let mut client = compressed(&world, &twin, 100).await;
+    let capabilities = client.command("CAPABILITY").await.expect("told");
+    assert!(!capabilities[0].contains("COMPRESS"), "{capabilities:?}");
+    client.send_later("c COMPRESS DEFLATE");
+    let line = client.line().await.expect("a line");
+    assert_eq!(line, "c NO [COMPRESSIONACTIVE] DEFLATE is active already");
+    client.command("NOOP").await.expect("still compressed");
+}
+
 #[tokio::test]
 async fn garbage_ends_the_connection() {
     let world = World::new(hub_imap::Settings::default()).await;
