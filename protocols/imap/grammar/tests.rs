@@ -285,6 +285,11 @@ fn extended_commands() {
     check("FETCH 1 PREVIEW (LAZY)", "items: [Preview], changed_since: None");
     check("FETCH 1 (PREVIEW (LAZY) SAVEDATE)", "items: [Preview, SaveDate]");
     check("FETCH 1 PREVIEW (CHANGEDSINCE 5)", "items: [Preview], changed_since: Some(5)");
+    check(
+        "FETCH 1 (BINARY[1.2]<0.5> BINARY.PEEK[] BINARY.SIZE[3])",
+        "name: Binary, path: [1, 2], portion: All, partial: Some((0, 5)), peek: false",
+    );
+    check("FETCH 1 (binary.peek[] binary.size[3])", "peek: true }), BinarySize([3])]");
     check("FETCH $ (EMAILID THREADID)", "set: Saved, uid: false, items: [EmailId, ThreadId]");
     check("STORE $ +FLAGS \\Seen", "set: Saved");
     check("UID MOVE $ Trash", "set: Saved");
@@ -396,6 +401,10 @@ fn malformed_commands_are_refused_without_echo() {
     check(&format!("SEARCH {deep}"), Error::Limit("The search is nested too deeply"));
     check(&format!("SEARCH {}SEEN", "NOT ".repeat(60)), Error::Limit("The search is nested too deeply"));
     check(&format!("SEARCH{}", " SEEN".repeat(1001)), Error::Limit("The search has too many keys"));
+    check("FETCH 1 BINARY[1.MIME]", Error::Bad("A section is malformed"));
+    check("FETCH 1 BINARY[HEADER]", Error::Bad("A section is malformed"));
+    check("FETCH 1 BINARY", Error::Bad("A section is missing"));
+    check("FETCH 1 BINARY.SIZE[1]<0.5>", Error::Bad("There is more than the command takes"));
     check("SEARCH CHARSET ISO-8859-1 TEXT x", Error::BadCharset);
     check("SEARCH TEXT {1}\r\n\u{e9}", Error::BadCharset);
     check("SEARCH", Error::Bad("A space or an argument is missing"));
