@@ -36,6 +36,7 @@ struct Arrived {
     draft: Option<Draft>,
     /// Of all messages.
     bytes: u64,
+    sources: catenate::Sources,
 }
 
 /// Where the messages go.
@@ -101,7 +102,7 @@ async fn prepare(
                 begin(c, arrived, head).await?;
             }
             Piece::Url(url) => {
-                let section = catenate::find(c, &url).await?;
+                let section = catenate::find(c, &mut arrived.sources, &url).await?;
                 allow(c, arrived, section.size()).await?;
                 let account = c.session.user()?.account.clone();
                 if let Some(draft) = &mut arrived.draft {

@@ -1,8 +1,9 @@
 //! URLs of CATENATE (RFC 4469): bytes of the account's own messages, found and copied.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use hub::{Account, Message, Spool};
+use hub::{Account, EmailId, Message, Snapshot, Spool};
 use hub_mime::{Part, SummaryView, header_fields};
 
 use super::Failure;
@@ -11,6 +12,7 @@ use crate::content::{LONGEST_HEADER, PIECE};
 use crate::conversation::Conversation;
 use crate::grammar::command::Portion;
 use crate::grammar::{MessageUrl, message_url};
+use crate::names::MailboxName;
 use crate::status::Reply;
 
 /// Bytes that a URL names.
@@ -20,38 +22,61 @@ pub(super) enum Found {
     Range(Box<Message>, Range<u64>),
 }
 
-/// Finds what a URL names, in the selected mailbox if it names none. Sets no `\Seen` (RFC 4469 §3).
-pub(super) async fn find(c: &mut Conversation, url: &[u8]) -> Result<Found, Failure> {
-    let bad = || Failure::from(bad_url(url));
-    let named = message_url(url).ok_or_else(bad)?;
-    match message(c, &named).await? {
-        Some((account, message)) => section(&account, message, &named).await?.ok_or_else(bad),
-        None => Err(bad()),
-    }
+/// What the last URL led to: those of one command mostly name parts of one message, which is then
+/// looked up once.
+#[derive(Default)]
+pub(super) struct Sources {
+    mailbox: Option<(Option<MailboxName>, Arc<Snapshot>)>,
+    message: Option<(EmailId, Message)>,
 }
 
-/// The message, if it is there.
-async fn message(c: &mut Conversation, url: &MessageUrl) -> Result<Option<(Account, Message)>, Failure> {
+/// Finds what a URL names, in the selected mailbox if it names none. Sets no `\Seen` (RFC 4469 §3).
+pub(super) async fn find(c: &mut Conversation, sources: &mut Sources, url: &[u8]) -> Result<Found, Failure> {
+    let bad = || Failure::from(bad_url(url));
+    let named = message_url(url).ok_or_else(bad)?;
+    let snapshot = mailbox(c, sources, &named).await?.ok_or_else(bad)?;
+    if named.uid_validity.is_some_and(|validity| validity != snapshot.uid_validity) {
+        return Err(bad());
+    }
+    let record = snapshot.get(snapshot.lower_bound(named.uid)).filter(|record| record.uid == named.uid);
+    let email = record.ok_or_else(bad)?.email;
     let account = c.session.user()?.account.clone();
-    let mailbox = match &url.mailbox {
-        Some(name) => match account.messages().mailbox(name.as_str()).await {
-            Ok(info) if info.selectable => info.id,
-            Ok(_) | Err(hub::Error::NotFound(_)) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        },
+    let message = match &sources.message {
+        Some((known, message)) if *known == email => message.clone(),
+        _ => {
+            let message = account.messages().fetch(&[email]).await?.pop().flatten().ok_or_else(bad)?;
+            sources.message = Some((email, message.clone()));
+            message
+        }
+    };
+    section(&account, message, &named).await?.ok_or_else(bad)
+}
+
+/// The mailbox of the URL, if it is there.
+async fn mailbox(
+    c: &mut Conversation,
+    sources: &mut Sources,
+    url: &MessageUrl,
+) -> Result<Option<Arc<Snapshot>>, Failure> {
+    if let Some((name, snapshot)) = &sources.mailbox
+        && *name == url.mailbox
+    {
+        return Ok(Some(Arc::clone(snapshot)));
+    }
+    let id = match &url.mailbox {
         None => match c.session.selected() {
             Ok((_, selected)) => selected.mailbox,
             Err(_) => return Ok(None),
         },
+        Some(name) => match c.session.user()?.account.messages().mailbox(name.as_str()).await {
+            Ok(info) if info.selectable => info.id,
+            Ok(_) | Err(hub::Error::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        },
     };
-    let snapshot = account.messages().open(mailbox).await?.snapshot();
-    if url.uid_validity.is_some_and(|validity| validity != snapshot.uid_validity) {
-        return Ok(None);
-    }
-    let record = snapshot.get(snapshot.lower_bound(url.uid)).filter(|record| record.uid == url.uid);
-    let Some(record) = record else { return Ok(None) };
-    let message = account.messages().fetch(&[record.email]).await?.pop().flatten();
-    Ok(message.map(|message| (account, message)))
+    let snapshot = c.session.user()?.account.messages().open(id).await?.snapshot();
+    sources.mailbox = Some((url.mailbox.clone(), Arc::clone(&snapshot)));
+    Ok(Some(snapshot))
 }
 
 /// The bytes of it; `None` if there is no such section.
