@@ -51,14 +51,17 @@ Settings for mail programs
   user name   the whole mail address
   reading     IMAP        {imap}
   sending     SMTP        {submission}
-Mail from other servers arrives on port {smtp}.
+{incoming}
 ",
             version = env!("CARGO_PKG_VERSION"),
             data = self.setup.data_dir.display(),
             host_name = self.host_name,
             imap = self.ways(Protocol::Imap),
             submission = self.ways(Protocol::Submission),
-            smtp = self.listening(Kind::Smtp),
+            incoming = match self.listening(Kind::Smtp).as_str() {
+                "off" => "Mail from other servers is not taken: listen.smtp is off.".to_owned(),
+                place => format!("Mail from other servers arrives on port {place}."),
+            },
         );
         if let Some(port) = self.services.ports.https {
             out.push_str(&format!(
@@ -83,11 +86,14 @@ Mail from other servers arrives on port {smtp}.
             (Protocol::Submission, Security::StartTls) => (Kind::Submission, "STARTTLS"),
         };
         let here = self.listening(kind);
-        match server.port.to_string() {
-            port if port == here => format!("port {port} with {security}"),
-            // A listener on one address, or a forward in front.
-            port => format!("port {port} with {security} (listening on {here})"),
-        }
+        let port = server.port.to_string();
+        // A listener on one address, or a forward in front; without one, another program listens.
+        let place = match here.as_str() {
+            "off" => String::new(),
+            here if here == port => String::new(),
+            here => format!(" (listening on {here})"),
+        };
+        format!("port {port} with {security}{place}")
     }
 
     fn listening(&self, kind: Kind) -> String {

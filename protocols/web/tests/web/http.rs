@@ -123,3 +123,51 @@ async fn shutdown_lets_a_request_finish() {
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     world.task.await.expect("ended");
 }
+
+/// Whatever is sent, the server answers or closes, and goes on.
+#[tokio::test]
+async fn mutilated_requests_do_no_harm() {
+    const PIECES: [&[u8]; 24] = [
+        b"GET ",
+        b"PUT ",
+        b"POST ",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"/",
+        b"/autodiscover/autodiscover.xml",
+        b"/mail/config-v1.1.xml",
+        b"?emailaddress=",
+        b"%",
+        b"%ff%00",
+        b"a@example.org",
+        b" HTTP/1.1\r\n",
+        b" HTTP/9.9\r\n",
+        b"Host: example.org\r\n",
+        b"Host: [::\r\n",
+        b"Host: \xff\r\n",
+        b"Content-Length: 5\r\n",
+        b"Content-Length: 99999999999999999999\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Expect: 100-continue\r\n",
+        b"\r\n",
+        b"ffffffffffffffff\r\n",
+        b"<Autodiscover><Request><EMailAddress>",
+        b"\0\xfe",
+    ];
+    let world = World::new().await;
+    let mut seed = 1_u64;
+    let mut next = move |limit: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % limit
+    };
+    for _ in 0..300 {
+        let request: Vec<u8> = (0..next(12) + 1).flat_map(|_| PIECES[next(PIECES.len())]).copied().collect();
+        let mut stream = world.connect().await;
+        let _ = stream.write_all(&request).await;
+        let _ = stream.shutdown().await;
+        // A body that was announced and does not come is not waited for: the client has closed.
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."), "{}", request.escape_ascii());
+    }
+    assert_eq!(world.get("example.org", "/").await.status, 200);
+}
