@@ -6,7 +6,7 @@ mod progress;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use hub::{Hub, Secret};
 use hub_transfer::{Courier, Progress as _, imap, maildir, mbox};
 use tokio::io::{AsyncRead, AsyncWrite, BufReader, BufWriter};
@@ -65,7 +65,8 @@ pub(crate) async fn import(setup: &Setup, options: &Import) -> Result<()> {
                     Some(path) => hub_certs::authorities(path).context("tls.trust_roots")?,
                     None => Vec::new(),
                 };
-                let tls = imap::connector(&roots)?;
+                let tls =
+                    hub_wire::tls_connector(&roots).map_err(|error| anyhow!("tls.trust_roots: {error}"))?;
                 let login = imap::Login { address, password, tls, pause: PAUSE };
                 imap::import(&login, &mut courier, &mut line).await?;
             }

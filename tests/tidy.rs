@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hub-wire", &["hub-certs", "hub-config"]),
     ("hub-imap", &["hub", "hub-mime", "hub-wire"]),
     ("hub-smtp", &["hub", "hub-mime", "hub-wire"]),
-    ("hub-transfer", &["hub"]),
+    ("hub-transfer", &["hub", "hub-wire"]),
     ("hub-web", &["hub", "hub-wire"]),
 ];
 

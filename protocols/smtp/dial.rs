@@ -1,13 +1,13 @@
 //! The way to the relay host: look-up, connection, TLS, log-in.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use hub_wire::tls_connector;
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -113,18 +113,4 @@ fn resolver(settings: &Settings) -> Result<TokioResolver, Box<dyn std::error::Er
     };
     builder.options_mut().timeout = settings.resolver_time;
     Ok(builder.build()?)
-}
-
-/// Trusts the public authorities and those of `pem`.
-pub(crate) fn tls_connector(pem: &[u8]) -> Result<TlsConnector, Box<dyn std::error::Error + Send + Sync>> {
-    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        roots.add(certificate?)?;
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
 }

@@ -41,7 +41,7 @@ impl Server {
     }
 
     async fn tls(&self, client: Client<TcpStream>) -> Client<tokio_rustls::client::TlsStream<TcpStream>> {
-        let connector = crate::dial::tls_connector(self.pem.as_bytes()).expect("roots");
+        let connector = hub_wire::tls_connector(self.pem.as_bytes()).expect("roots");
         let name = "127.0.0.1".try_into().expect("a name");
         let stream = connector.connect(name, client.0.into_inner()).await.expect("the handshake");
         Client(BufReader::new(stream))

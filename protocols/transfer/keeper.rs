@@ -3,7 +3,8 @@
 use std::io;
 
 use hub::{
-    Account, Address, Error, Flags, Hub, IdSet, Imported, MailboxId, Message, NewMessage, Record, Role, Spool,
+    Account, Address, Error, Flags, Hub, IdSet, Imported, Keywords, MailboxId, Message, NewMessage, Record,
+    Role, Spool,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::info;
@@ -12,8 +13,9 @@ use crate::frames::{Ask, Link, MAX_PIECE, Mailbox, Told};
 
 /// Messages that wait for a commit, the small ones in memory.
 const MOST_WAITING: usize = 1000;
-/// Messages looked up at a time for an export.
-const SLICE: usize = 200;
+/// Messages looked up at a time for an export, and the size up to which they are read together.
+const SLICE: usize = 100;
+const SMALL: u64 = 64 << 10;
 
 const SYSTEM_FLAGS: [(&str, Flags); 5] = [
     ("\\Answered", Flags::ANSWERED),
@@ -227,28 +229,38 @@ impl Keeper<'_> {
         let mailbox = messages.mailbox(path).await?;
         let snapshot = messages.open(mailbox.id).await?.snapshot();
         let keywords = messages.keywords().await?;
-        let records: Vec<Record> = snapshot.iter().copied().collect();
-        for slice in records.chunks(SLICE) {
+        let mut records = snapshot.iter().copied();
+        loop {
+            let slice: Vec<Record> = records.by_ref().take(SLICE).collect();
+            if slice.is_empty() {
+                return Ok(Some(Told::End));
+            }
             let ids: Vec<_> = slice.iter().map(|record| record.email).collect();
-            for (record, message) in slice.iter().zip(messages.fetch(&ids).await?) {
-                // Gone since: expunged by another session.
-                let Some(message) = message else { continue };
-                let system = SYSTEM_FLAGS.iter().filter(|(_, flag)| record.flags.contains(*flag));
-                let names = system.map(|(name, _)| (*name).to_owned());
-                let own = record.flags.keyword_positions().filter_map(|n| keywords.0.get(n).cloned());
+            // One that is gone since was expunged by another session.
+            let found = slice.iter().zip(messages.fetch(&ids).await?);
+            let found: Vec<(&Record, Message)> =
+                found.filter_map(|(record, message)| Some((record, message?))).collect();
+            let is_small = |message: &Message| message.size() <= SMALL;
+            let small: Vec<(&Message, u64)> =
+                found.iter().filter(|(_, m)| is_small(m)).map(|(_, m)| (m, u64::MAX)).collect();
+            let mut small = messages.read_starts(&small).await?.into_iter();
+            for (record, message) in &found {
                 let told = Told::Message {
-                    flags: names.chain(own).collect(),
+                    flags: flag_names(record.flags, &keywords),
                     received_at: record.received_at,
                     size: message.size(),
                 };
                 link.send(&told, &[]).await?;
-                self.send_bytes(&message, link).await?;
+                match is_small(message).then(|| small.next()).flatten() {
+                    Some(bytes) if bytes.is_empty() => {}
+                    Some(bytes) => link.send(&Told::Bytes, &bytes).await?,
+                    None => self.send_large(message, link).await?,
+                }
             }
         }
-        Ok(Some(Told::End))
     }
 
-    async fn send_bytes<S: AsyncRead + AsyncWrite + Unpin>(
+    async fn send_large<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         message: &Message,
         link: &mut Link<S>,
@@ -261,6 +273,12 @@ impl Keeper<'_> {
         }
         Ok(())
     }
+}
+
+fn flag_names(flags: Flags, keywords: &Keywords) -> Vec<String> {
+    let system = SYSTEM_FLAGS.iter().filter(|(_, flag)| flags.contains(*flag));
+    let own = flags.keyword_positions().filter_map(|n| keywords.0.get(n).cloned());
+    system.map(|(name, _)| (*name).to_owned()).chain(own).collect()
 }
 
 /// `flag-keyword = "$MDNSent" / … / atom` (RFC 9051 §9), of a reasonable length.

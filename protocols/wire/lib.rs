@@ -5,6 +5,7 @@
 //! [`listen()`] with a handler and gets a [`Connection`] for each client that is within the limits.
 
 mod bind;
+mod client;
 pub mod limits;
 mod listen;
 pub mod sasl;
@@ -12,5 +13,6 @@ mod scram;
 mod stream;
 
 pub use bind::bind;
+pub use client::tls_connector;
 pub use listen::{DRAIN_TIME, ListenOptions, listen};
 pub use stream::{Connection, HANDSHAKE_TIME};

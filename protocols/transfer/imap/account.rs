@@ -116,7 +116,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Import<'_, S> {
     async fn count(&mut self, connection: &mut Connection, folders: &[Folder]) -> Result<(), Error> {
         let mut total = 0;
         for folder in folders {
-            let command = format!("STATUS {} (MESSAGES)", quoted(&folder.name)?);
+            // What cannot be named is said when its turn comes.
+            let Ok(name) = quoted(&folder.name) else { continue };
+            let command = format!("STATUS {name} (MESSAGES)");
             let responses = match connection.simple(&command).await {
                 Err(Error::Refused(_)) => continue,
                 other => other?,

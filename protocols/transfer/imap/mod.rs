@@ -4,16 +4,15 @@ mod account;
 mod address;
 mod connection;
 mod response;
-mod tls;
 
 pub use account::import;
 pub use address::{Address, Security};
-pub use tls::connector;
 
 /// What is needed to log in.
 pub struct Login<'a> {
     pub address: &'a Address,
     pub password: &'a hub::Secret,
+    /// See [`hub_wire::tls_connector`].
     pub tls: tokio_rustls::TlsConnector,
     /// Before the second attempt to connect; twice as long before each further one.
     pub pause: std::time::Duration,

@@ -66,7 +66,7 @@ impl World {
         let port = server(script).await;
         let address = imap::Address::parse(&format!("imap://old@127.0.0.1:{port}/")).expect("an address");
         let password = Secret::new("secret");
-        let tls = imap::connector(&[]).expect("TLS");
+        let tls = hub_wire::tls_connector(&[]).expect("TLS");
         let login = imap::Login { address: &address, password: &password, tls, pause: Duration::ZERO };
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         let hub = self.hub.clone();
