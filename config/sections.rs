@@ -120,6 +120,9 @@ section! {
         hops: u32 = 100;
         /// Memory for indexes of mailboxes that nobody has open at the moment.
         index_cache: Size = Size(64 << 20);
+        /// Memory for what searching, sorting and threading need of message headers, about 300 bytes
+        /// a message; what does not fit is read again when it is needed.
+        header_cache: Size = Size(128 << 20);
     }
 }
 

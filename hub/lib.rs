@@ -13,6 +13,7 @@ mod cache;
 mod deliver;
 mod directory;
 mod error;
+mod facts;
 mod import;
 mod login;
 mod mailbox;
@@ -22,9 +23,11 @@ mod metadata;
 mod password;
 mod search;
 mod snapshot;
+mod sort;
 mod submit;
 mod textsearch;
 mod thread;
+mod threads;
 mod watch;
 
 use std::sync::{Arc, Mutex, Weak};
@@ -47,12 +50,14 @@ pub use mailboxes::MailboxInfo;
 pub use messages::{Appended, Copied, FlagChange, Keywords, Message, Messages, NewMessage};
 pub use metadata::{Annotation, METADATA_VALUE};
 pub use password::{ScramCredentials, Secret};
-pub use search::Criterion;
+pub use search::{Criterion, Progress};
 pub use snapshot::{Difference, Snapshot, difference};
+pub use sort::{SortCriterion, SortKey};
 pub use submit::{
     Notify, Outcome, QueueEntry, QueuedMessage, QueuedRecipient, Return, Submission, SubmissionRecipient,
     Submitted,
 };
+pub use threads::{ThreadAlgorithm, Threads};
 pub use watch::{Happenings, MessagesHappened, Watch};
 
 /// How often what nobody refers to any more is looked for.
@@ -73,6 +78,7 @@ struct Inner {
     logins: login::Logins,
     mailboxes: mailbox::Mailboxes,
     directories: directory::Directories,
+    facts: facts::Facts,
     keywords: cache::Cache<AccountId, Arc<Keywords>>,
     /// Where addresses (lower case) lead, for the hot path of every RCPT TO.
     routes: cache::Cache<String, Route>,
@@ -91,6 +97,8 @@ pub struct Settings {
     pub default_quota: Option<u64>,
     /// Memory for mailbox indexes that nobody has open, in bytes.
     pub index_cache: u64,
+    /// Memory for what searching and sorting need of headers, in bytes.
+    pub header_cache: u64,
 }
 
 impl Hub {
@@ -103,6 +111,7 @@ impl Hub {
             mailboxes: mailbox::Mailboxes::new(settings.index_cache),
             directories: directory::Directories::new(),
             logins: login::Logins::new()?,
+            facts: facts::Facts::new(settings.header_cache),
             storage,
             settings,
             secret,
@@ -157,7 +166,8 @@ impl Inner {
                 }
                 Change::Queue => self.queue_filled.notify_one(),
                 Change::Mailboxes(account) => self.directories.forget(*account),
-                Change::MailboxDeleted { .. } | Change::Messages { .. } | Change::Metadata { .. } => {}
+                Change::MailboxDeleted { account, mailbox } => self.facts.forget((*account, *mailbox)),
+                Change::Messages { .. } | Change::Metadata { .. } => {}
             }
         }
         self.watches.note(&changes);
@@ -202,6 +212,12 @@ async fn copy_when_urgent(hub: Weak<Inner>, urgent: Arc<tokio::sync::Notify>) {
         drop(hub);
         tokio::time::sleep(COPY_PAUSE).await;
     }
+}
+
+/// Runs long work where it holds up nobody.
+pub(crate) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let busy = |_| Error::Unavailable(hub_storage::Error::Busy);
+    tokio::task::spawn_blocking(work).await.map_err(busy)
 }
 
 /// Unix seconds.

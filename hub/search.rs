@@ -1,18 +1,23 @@
 //! Search within a mailbox with the substring semantics of RFC 9051 §6.4.4: the text decides. What
 //! the index record can tell costs nothing; the index of texts (`textsearch`) tells which messages
-//! cannot match; what the summary can tell costs one page of rows per 256 messages; only what is left
-//! reads header blocks or bodies.
+//! cannot match; the facts of headers (`facts`) decide what is about addresses, subjects, dates and ids;
+//! only what is left reads header blocks or texts.
+
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use hub_mime::{SummaryView, contains_folded, fold};
 
+use crate::facts::{Table, asks_facts, fact_leaf};
 use crate::textsearch::{Found, TextQuery};
 use crate::{Error, Flags, IdSet, Message, Messages, Modseq, OpenMailbox, Record, Result, Snapshot};
 
-/// Messages whose summaries are fetched at once.
-const SUMMARIES: usize = 256;
+/// Messages whose rows are fetched at once.
+const PAGE: usize = 256;
 /// Messages whose texts are read before the search lets others go on.
 const BODIES: usize = 64;
-const DAY: i64 = 86_400;
+/// Messages that are looked at before others get their turn.
+const TURN: usize = 4096;
+pub(crate) const DAY: i64 = 86_400;
 
 /// A search key. Dates are days since 1970-01-01 (as the client wrote them, zone ignored).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,13 +38,34 @@ pub enum Criterion {
     ReceivedBefore(i64),
     ReceivedOn(i64),
     ReceivedSince(i64),
+    /// Put into this mailbox on a day before, on, or not before (RFC 8514 §4.3).
+    SavedBefore(i64),
+    SavedOn(i64),
+    SavedSince(i64),
     SentBefore(i64),
     SentOn(i64),
     SentSince(i64),
     SmallerThan(u64),
     /// Substring of header or body.
     Text(String),
+    /// In this thread (RFC 8474 §5.2).
+    Thread(i64),
     Uids(IdSet),
+}
+
+/// How far a search is that reads messages.
+#[derive(Debug, Default)]
+pub struct Progress {
+    done: AtomicU32,
+    /// Messages to read; 0 as long as that is not known.
+    goal: AtomicU32,
+}
+
+impl Progress {
+    /// Messages that were read, and how many are to be.
+    pub fn read(&self) -> (u32, u32) {
+        (self.done.load(Ordering::Relaxed), self.goal.load(Ordering::Relaxed))
+    }
 }
 
 impl Messages<'_> {
@@ -49,8 +75,9 @@ impl Messages<'_> {
         mailbox: &OpenMailbox,
         snapshot: &Snapshot,
         criterion: &Criterion,
+        progress: &Progress,
     ) -> Result<Vec<u32>> {
-        let criterion = folded(criterion);
+        let criterion = self.with_saved_uids(mailbox, &folded(criterion)).await?;
         let mut query = TextQuery::new(&criterion);
         let mut found = Vec::new();
         let mut undecided = Vec::new();
@@ -71,18 +98,46 @@ impl Messages<'_> {
                 None => true,
             });
         }
-        for page in undecided.chunks(SUMMARIES) {
-            self.search_page(mailbox, &criterion, &query, page, &mut found).await?;
+        let mut facts = None;
+        if !undecided.is_empty() && asks_facts(&criterion) {
+            let records: Vec<Record> = undecided.iter().map(|(_, record)| *record).collect();
+            let table = self.facts(mailbox.id(), snapshot, &records).await?;
+            undecided = by_facts(&criterion, &undecided, &query, &table, &mut found).await;
+            facts = Some(table);
+        }
+        progress.goal.store(undecided.len() as u32, Ordering::Relaxed);
+        for page in undecided.chunks(PAGE) {
+            self.search_page(mailbox, &criterion, (&query, facts.as_deref()), page, &mut found).await?;
+            progress.done.fetch_add(page.len() as u32, Ordering::Relaxed);
         }
         found.sort_unstable();
         Ok(found)
+    }
+
+    /// The same criterion with UIDs in the place of days on which messages were saved: these are not
+    /// in memory.
+    async fn with_saved_uids(&self, mailbox: &OpenMailbox, criterion: &Criterion) -> Result<Criterion> {
+        let mut days = Vec::new();
+        saved_days(criterion, &mut days);
+        let mut sets = Vec::with_capacity(days.len());
+        for (from, until) in days {
+            let seconds = |day: i64| day.saturating_mul(DAY);
+            let (account, mailbox) = (self.account.id, mailbox.id());
+            let uids = self.storage().saved_between(account, mailbox, seconds(from), seconds(until)).await?;
+            sets.push(((from, until), uids));
+        }
+        Ok(replaced(criterion, &|leaf| {
+            let days = days_of(leaf)?;
+            let (_, uids) = sets.iter().find(|(known, _)| *known == days)?;
+            Some(Criterion::Uids(uids.clone()))
+        }))
     }
 
     async fn search_page(
         &self,
         mailbox: &OpenMailbox,
         criterion: &Criterion,
-        query: &TextQuery,
+        (query, facts): (&TextQuery, Option<&Table>),
         page: &[(u32, Record)],
         found: &mut Vec<u32>,
     ) -> Result<()> {
@@ -92,11 +147,7 @@ impl Messages<'_> {
         for ((index, record), message) in page.iter().zip(messages) {
             // Reclaimed since, and expunged an hour ago at the least: it does not match.
             let Some(message) = message else { continue };
-            match by_summary(criterion, record, &message, query)? {
-                Some(true) => found.push(*index),
-                Some(false) => {}
-                None => unread.push((*index, *record, message)),
-            }
+            unread.push((*index, *record, message));
         }
         for bodies in unread.chunks(BODIES) {
             let messages: Vec<&Message> = bodies.iter().map(|(_, _, message)| message).collect();
@@ -108,9 +159,9 @@ impl Messages<'_> {
                 true => self.read_headers(&messages).await?,
                 false => vec![bytes::Bytes::new(); bodies.len()],
             };
-            for (((index, record, message), texts), header) in bodies.iter().zip(&texts).zip(&headers) {
-                let read = Read { query, texts, header };
-                if by_text(criterion, record, message, &read)? {
+            for (((index, record, _), texts), header) in bodies.iter().zip(&texts).zip(&headers) {
+                let read = Read { query, facts, texts, header };
+                if by_text(criterion, record, &read) {
                     found.push(*index);
                 }
             }
@@ -139,15 +190,46 @@ fn header_length(message: &Message) -> Result<u64> {
 
 /// The same criterion with all text folded once.
 fn folded(criterion: &Criterion) -> Criterion {
-    let boxed = |c: &Criterion| Box::new(folded(c));
+    replaced(criterion, &|leaf| {
+        Some(match leaf {
+            Criterion::Body(text) => Criterion::Body(fold(text)),
+            Criterion::Header(name, text) => Criterion::Header(name.to_ascii_lowercase(), fold(text)),
+            Criterion::Text(text) => Criterion::Text(fold(text)),
+            _ => return None,
+        })
+    })
+}
+
+/// The same criterion with other leaves where `leaf` has one.
+fn replaced(criterion: &Criterion, leaf: &impl Fn(&Criterion) -> Option<Criterion>) -> Criterion {
+    let boxed = |c: &Criterion| Box::new(replaced(c, leaf));
     match criterion {
-        Criterion::And(all) => Criterion::And(all.iter().map(folded).collect()),
-        Criterion::Body(text) => Criterion::Body(fold(text)),
-        Criterion::Header(name, text) => Criterion::Header(name.to_ascii_lowercase(), fold(text)),
+        Criterion::And(all) => Criterion::And(all.iter().map(|part| replaced(part, leaf)).collect()),
         Criterion::Not(inner) => Criterion::Not(boxed(inner)),
         Criterion::Or(a, b) => Criterion::Or(boxed(a), boxed(b)),
-        Criterion::Text(text) => Criterion::Text(fold(text)),
-        other => other.clone(),
+        other => leaf(other).unwrap_or_else(|| other.clone()),
+    }
+}
+
+/// The days from and until which a message must have been saved.
+fn days_of(leaf: &Criterion) -> Option<(i64, i64)> {
+    Some(match leaf {
+        Criterion::SavedBefore(day) => (i64::MIN, *day),
+        Criterion::SavedOn(day) => (*day, day.saturating_add(1)),
+        Criterion::SavedSince(day) => (*day, i64::MAX),
+        _ => return None,
+    })
+}
+
+fn saved_days(criterion: &Criterion, days: &mut Vec<(i64, i64)>) {
+    match criterion {
+        Criterion::And(all) => all.iter().for_each(|part| saved_days(part, days)),
+        Criterion::Not(inner) => saved_days(inner, days),
+        Criterion::Or(a, b) => {
+            saved_days(a, days);
+            saved_days(b, days);
+        }
+        leaf => days.extend(days_of(leaf).filter(|found| !days.contains(found))),
     }
 }
 
@@ -218,70 +300,51 @@ fn record_leaf(leaf: &Criterion, record: &Record) -> Option<bool> {
     })
 }
 
-fn by_summary(
+/// Sorts out what facts decide; the rest comes back.
+async fn by_facts(
     criterion: &Criterion,
-    record: &Record,
-    message: &Message,
+    undecided: &[(u32, Record)],
     query: &TextQuery,
-) -> Result<Option<bool>> {
-    let view = view(message)?;
-    Ok(decide(criterion, &mut |leaf| {
-        record_leaf(leaf, record)
-            .or_else(|| query.by_index(leaf, record.email))
-            .or_else(|| summary_leaf(leaf, record, &view))
-    }))
-}
-
-fn summary_leaf(leaf: &Criterion, record: &Record, view: &SummaryView<'_>) -> Option<bool> {
-    match leaf {
-        Criterion::Header(name, text) if !text.is_empty() => {
-            let value = match name.as_str() {
-                "bcc" => view.bcc(),
-                "cc" => view.cc(),
-                "from" => view.from(),
-                "subject" => view.subject(),
-                "to" => view.to(),
-                _ => return None,
-            };
-            // RFC 9051 §6.4.4: FROM, TO … look at the envelope's fields; comments are not in there.
-            Some(contains_folded(value, text))
+    facts: &Table,
+    found: &mut Vec<u32>,
+) -> Vec<(u32, Record)> {
+    let mut cursor = facts.cursor();
+    let mut rest = Vec::new();
+    for turn in undecided.chunks(TURN) {
+        for (index, record) in turn {
+            // Reclaimed since, and expunged an hour ago at the least: it does not match.
+            let Some(fact) = cursor.find(record.email) else { continue };
+            let decided = decide(criterion, &mut |leaf| {
+                record_leaf(leaf, record)
+                    .or_else(|| query.by_index(leaf, record.email))
+                    .or_else(|| fact_leaf(leaf, record, fact))
+            });
+            match decided {
+                Some(true) => found.push(*index),
+                Some(false) => {}
+                None => rest.push((*index, *record)),
+            }
         }
-        Criterion::SentBefore(_) | Criterion::SentOn(_) | Criterion::SentSince(_) => {
-            // Without a readable Date the day of arrival counts.
-            let day = view.sent_day().unwrap_or(record.received_at.div_euclid(DAY));
-            Some(sent_leaf(leaf, day))
-        }
-        // Found in the decoded header text means found.
-        Criterion::Text(text) => {
-            let places = [view.subject(), view.from(), view.to(), view.cc()];
-            places.iter().any(|place| contains_folded(place, text)).then_some(true)
-        }
-        _ => None,
+        tokio::task::yield_now().await;
     }
-}
-
-fn sent_leaf(leaf: &Criterion, sent: i64) -> bool {
-    match leaf {
-        Criterion::SentBefore(day) => sent < *day,
-        Criterion::SentOn(day) => sent == *day,
-        Criterion::SentSince(day) => sent >= *day,
-        _ => false,
-    }
+    rest
 }
 
 /// What was read of a message, as far as the criterion asks for it.
 struct Read<'a> {
     query: &'a TextQuery,
+    facts: Option<&'a Table>,
     texts: &'a Found,
     /// The header block.
     header: &'a [u8],
 }
 
-fn by_text(criterion: &Criterion, record: &Record, message: &Message, read: &Read<'_>) -> Result<bool> {
-    let view = view(message)?;
+fn by_text(criterion: &Criterion, record: &Record, read: &Read<'_>) -> bool {
+    let fact = read.facts.and_then(|table| table.cursor().find(record.email));
     let decided = decide(criterion, &mut |leaf| {
-        if let Some(known) = record_leaf(leaf, record).or_else(|| summary_leaf(leaf, record, &view)) {
-            return Some(known);
+        let in_memory = record_leaf(leaf, record).or_else(|| fact_leaf(leaf, record, fact?));
+        if in_memory.is_some() {
+            return in_memory;
         }
         match leaf {
             Criterion::Header(name, needle) => {
@@ -290,7 +353,7 @@ fn by_text(criterion: &Criterion, record: &Record, message: &Message, read: &Rea
             leaf => read.query.by_text(leaf, read.texts),
         }
     });
-    Ok(decided.unwrap_or(false))
+    decided.unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub(crate) fn imap(limits: &Limits) -> hub_imap::Settings {
         line_length: usize::try_from(limits.line_length.0).unwrap_or(usize::MAX),
         message_size: limits.message_size.0,
         time_before_login: limits.time_before_login,
+        ..hub_imap::Settings::default()
     }
 }
 

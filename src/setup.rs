@@ -71,7 +71,11 @@ impl Setup {
 
     pub(crate) fn hub_settings(&self) -> hub::Settings {
         let limits = &self.config.limits;
-        hub::Settings { default_quota: limits.quota.0.map(|size| size.0), index_cache: limits.index_cache.0 }
+        hub::Settings {
+            default_quota: limits.quota.0.map(|size| size.0),
+            index_cache: limits.index_cache.0,
+            header_cache: limits.header_cache.0,
+        }
     }
 
     pub(crate) fn certificate_folder(&self) -> PathBuf {

@@ -56,7 +56,15 @@ pub(crate) enum Row<'a> {
     Sqlite(&'a sqlx::sqlite::SqliteRow),
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
+    /// Bytes where they lie.
+    pub(crate) fn slice(self, column: usize) -> Result<&'a [u8]> {
+        Ok(match self {
+            Self::Postgres(row) => row.try_get_unchecked(column)?,
+            Self::Sqlite(row) => row.try_get_unchecked(column)?,
+        })
+    }
+
     pub(crate) fn int(self, column: usize) -> Result<i64> {
         Ok(match self {
             Self::Postgres(row) => row.try_get_unchecked(column)?,

@@ -3,7 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use hub::{Account, Address, Criterion, Door, Flags, Hub, MailboxId, NewMessage, Secret, Settings, Storage};
+use hub::{
+    Account, Address, Criterion, Door, Flags, Hub, MailboxId, NewMessage, Progress, Secret, Settings, Storage,
+};
 use hub_storage::{Database, Options};
 
 #[tokio::main]
@@ -18,8 +20,12 @@ async fn main() {
     let database = arguments.next().map_or(Database::Sqlite, Database::Postgres);
     let directory = tempfile::tempdir().unwrap();
     let storage = Storage::open(Options { data_dir: directory.path().into(), database }).await.unwrap();
-    let hub =
-        Hub::open(storage.clone(), Settings { default_quota: None, index_cache: 1 << 28 }).await.unwrap();
+    let hub = Hub::open(
+        storage.clone(),
+        Settings { default_quota: None, index_cache: 1 << 28, header_cache: 1 << 28 },
+    )
+    .await
+    .unwrap();
     let name = format!("alice{}", std::process::id());
     let alice = Address::parse(&format!("{name}@example.org")).unwrap();
     let _ = hub.add_domain("example.org").await;
@@ -150,7 +156,12 @@ async fn search(account: &Account, round: &str) {
     ];
     for (name, criterion) in cases {
         let (started, cpu) = (Instant::now(), cpu_ms());
-        let found = account.messages().search(&mailbox, &snapshot, &criterion).await.unwrap().len();
+        let found = account
+            .messages()
+            .search(&mailbox, &snapshot, &criterion, &Progress::default())
+            .await
+            .unwrap()
+            .len();
         let elapsed = started.elapsed().as_micros();
         println!(
             "{{\"phase\":\"search\",\"round\":\"{round}\",\"what\":\"{name}\",\"found\":{found},\"us\":{elapsed},\"cpu_ms\":{}}}",

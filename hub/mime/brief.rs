@@ -1,20 +1,18 @@
 //! BODY, the form of BODYSTRUCTURE without extension data (RFC 9051 §7.5.2), from the stored bytes.
 
+use crate::reader::Reader;
+
 /// Nesting that is followed; the scanner makes less.
 const MAX_DEPTH: usize = 200;
 
 /// The `body` without extension data. What the scanner did not write comes back as it is.
 pub fn body_without_extensions(body_structure: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(body_structure.len());
-    let mut reader = Reader { rest: body_structure };
+    let mut reader = Reader::new(body_structure);
     if reader.copy_body(&mut out, 0).is_none() {
         return body_structure.to_vec();
     }
     out
-}
-
-struct Reader<'a> {
-    rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
@@ -76,63 +74,6 @@ impl<'a> Reader<'a> {
         let value = self.value()?;
         out.extend_from_slice(value);
         Some(value)
-    }
-
-    /// A string, NIL, a number, or a list of such.
-    fn value(&mut self) -> Option<&'a [u8]> {
-        let start = self.rest;
-        let mut depth = 0usize;
-        loop {
-            match *self.rest.first()? {
-                b'(' => {
-                    depth += 1;
-                    self.rest = &self.rest[1..];
-                    continue;
-                }
-                b')' => {
-                    depth = depth.checked_sub(1)?;
-                    self.rest = &self.rest[1..];
-                }
-                b'"' => self.pass_quoted()?,
-                b'{' => self.pass_literal()?,
-                b' ' if depth > 0 => {
-                    self.rest = &self.rest[1..];
-                    continue;
-                }
-                _ => {
-                    let end =
-                        self.rest.iter().position(|byte| b" ()\"{".contains(byte)).filter(|&end| end > 0)?;
-                    self.rest = &self.rest[end..];
-                }
-            }
-            if depth == 0 {
-                return Some(&start[..start.len() - self.rest.len()]);
-            }
-        }
-    }
-
-    fn pass_quoted(&mut self) -> Option<()> {
-        let mut at = 1;
-        while *self.rest.get(at)? != b'"' {
-            at += if self.rest[at] == b'\\' { 2 } else { 1 };
-        }
-        self.rest = &self.rest[at + 1..];
-        Some(())
-    }
-
-    fn pass_literal(&mut self) -> Option<()> {
-        let end = self.rest.iter().position(|&byte| byte == b'}')?;
-        let length: usize = std::str::from_utf8(&self.rest[1..end]).ok()?.parse().ok()?;
-        self.rest = self.rest.get(end + 3..)?.get(length..)?;
-        Some(())
-    }
-
-    fn take(&mut self, byte: u8) -> bool {
-        let is_next = self.rest.first() == Some(&byte);
-        if is_next {
-            self.rest = &self.rest[1..];
-        }
-        is_next
     }
 }
 

@@ -1,7 +1,7 @@
 //! The form in which a [`Summary`] is kept: version byte, numbers, section lengths, sections.
 //!
 //! ```text
-//! version u8 | size | header_length | received_count | sent_at (0, or 1, zigzag, zone)
+//! version u8 | size | header_length | received_count | in_references | sent_at (0, or 1, zigzag, zone)
 //! | one length per section | sections in the order of `Section`
 //! ```
 //! Numbers are LEB128. Looking into it ([`SummaryView`]) reads some twenty short numbers and
@@ -10,9 +10,11 @@
 use crate::summary::sent_day;
 use crate::{Part, PartKind, Summary};
 
-/// Raise it when the layout or the meaning of a section changes; older ones are then summarised
-/// again from the message.
-const VERSION: u8 = 1;
+/// Raise it when the layout or the meaning of a section changes, and go on reading the older ones.
+const VERSION: u8 = 2;
+
+/// It has no `in_references`: all ids are taken for those of References.
+const VERSION_1: u8 = 1;
 
 /// Sections in the order in which they are kept; what is read most stands first.
 #[derive(Clone, Copy)]
@@ -62,6 +64,7 @@ impl Summary {
         put_number(&mut out, self.size);
         put_number(&mut out, self.header_length);
         put_number(&mut out, u64::from(self.received_count));
+        put_number(&mut out, u64::from(self.in_references));
         match self.sent_at {
             None => out.push(0),
             Some(seconds) => {
@@ -97,6 +100,7 @@ impl Summary {
             bcc: text(Section::Bcc)?,
             message_id: text(Section::MessageId)?,
             references: list(Section::References)?,
+            in_references: view.in_references,
             sent_at: view.sent_at,
             sent_zone: view.sent_zone,
             preview: text(Section::Preview)?,
@@ -114,6 +118,7 @@ pub struct SummaryView<'a> {
     size: u64,
     header_length: u64,
     received_count: u32,
+    in_references: u32,
     sent_at: Option<i64>,
     sent_zone: i16,
     sections: &'a [u8],
@@ -125,12 +130,16 @@ impl<'a> SummaryView<'a> {
     /// `None` if the bytes are damaged or of another version.
     pub fn new(stored: &'a [u8]) -> Option<Self> {
         let (&version, mut rest) = stored.split_first()?;
-        if version != VERSION {
+        if !matches!(version, VERSION_1 | VERSION) {
             return None;
         }
         let size = take_number(&mut rest)?;
         let header_length = take_number(&mut rest)?;
         let received_count = u32::try_from(take_number(&mut rest)?).ok()?;
+        let in_references = match version {
+            VERSION_1 => u32::MAX,
+            _ => u32::try_from(take_number(&mut rest)?).ok()?,
+        };
         let (sent_at, sent_zone) = match take_number(&mut rest)? {
             0 => (None, 0),
             1 => {
@@ -150,6 +159,7 @@ impl<'a> SummaryView<'a> {
             size,
             header_length,
             received_count,
+            in_references,
             sent_at,
             sent_zone,
             sections: rest,
@@ -218,6 +228,11 @@ impl<'a> SummaryView<'a> {
 
     pub fn references(&self) -> impl Iterator<Item = &'a str> {
         self.list(Section::References)
+    }
+
+    /// See [`Summary::in_references`]; more than there are if it is not known.
+    pub fn in_references(&self) -> usize {
+        self.in_references as usize
     }
 
     pub fn preview(&self) -> &'a str {
@@ -378,6 +393,7 @@ mod tests {
                     cc,
                     bcc,
                     message_id,
+                    in_references: lists.0.len() as u32 / 2,
                     references: lists.0,
                     sent_at: sent.map(|(at, _)| at),
                     sent_zone: sent.map_or(0, |(_, zone)| zone),
@@ -398,6 +414,7 @@ mod tests {
             prop_assert_eq!(view.size(), summary.size);
             prop_assert_eq!(view.header_length(), summary.header_length);
             prop_assert_eq!(view.received_count(), summary.received_count);
+            prop_assert_eq!(view.in_references(), summary.in_references as usize);
             prop_assert_eq!(view.sent_at(), summary.sent_at);
             prop_assert_eq!(view.sent_day(), summary.sent_day());
             prop_assert_eq!(view.envelope(), &summary.envelope[..]);
@@ -437,7 +454,19 @@ mod tests {
     fn another_version_is_not_read() {
         let mut stored = Summary::default().encode();
         assert!(SummaryView::new(&stored).is_some());
-        stored[0] += 1;
+        stored[0] = VERSION + 1;
         assert!(SummaryView::new(&stored).is_none());
+    }
+
+    #[test]
+    fn the_first_version_is_read() {
+        let summary = Summary { size: 7, references: vec!["a@b".into()], ..Summary::default() };
+        let mut stored = summary.encode();
+        stored[0] = VERSION_1;
+        // Behind version, size, header_length and received_count, a byte each.
+        stored.remove(4);
+        let view = SummaryView::new(&stored).expect("understood");
+        assert_eq!((view.size(), view.references().count(), view.message_id()), (7, 1, ""));
+        assert!(view.in_references() > 1);
     }
 }

@@ -24,6 +24,9 @@ pub struct Summary {
     pub message_id: String,
     /// In-Reply-To and References ids without angle brackets, oldest first, at most 100.
     pub references: Vec<String>,
+    /// How many of `references`, from the front, stand in References; the others only in
+    /// In-Reply-To. RFC 5256 §3 threads by those in References if there are any.
+    pub in_references: u32,
     /// Date header as Unix seconds; `None` if missing or unreadable.
     pub sent_at: Option<i64>,
     /// Zone of the Date header, in minutes east of UTC; 0 without a date.

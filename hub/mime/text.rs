@@ -29,7 +29,7 @@ pub(crate) fn read_header(
     summary.cc = display(&addresses.cc);
     summary.bcc = display(&addresses.bcc);
     summary.message_id = first_id(&last(Field::MessageId));
-    summary.references = references(header);
+    (summary.references, summary.in_references) = references(header);
     let date = parse_date(&last(Field::Date));
     summary.sent_at = date.map(|date| date.seconds);
     summary.sent_zone = date.map_or(0, |date| date.zone);
@@ -96,10 +96,12 @@ fn first_id(value: &str) -> String {
     message_ids(value).first().map(|id| id.to_string()).unwrap_or_default()
 }
 
-/// Of very long threads the first message and the last ones are kept.
-fn references(header: &HeaderBlock) -> Vec<String> {
+/// The ids, and how many of them stand in References. Of very long threads the first message and
+/// the last ones are kept.
+fn references(header: &HeaderBlock) -> (Vec<String>, u32) {
     let mut seen = HashSet::new();
     let mut ids: Vec<String> = Vec::new();
+    let mut in_references = 0;
     for field in [Field::References, Field::InReplyTo] {
         for value in header.values(field, None) {
             for id in message_ids(&value) {
@@ -108,9 +110,15 @@ fn references(header: &HeaderBlock) -> Vec<String> {
                 }
             }
         }
+        if matches!(field, Field::References) {
+            in_references = ids.len();
+        }
     }
     if ids.len() > MAX_REFERENCES {
-        ids.drain(1..=ids.len() - MAX_REFERENCES);
+        let too_many = ids.len() - MAX_REFERENCES;
+        ids.drain(1..=too_many);
+        // The first id stays; what went stood behind it.
+        in_references = in_references.saturating_sub(too_many).max(in_references.min(1));
     }
-    ids
+    (ids, in_references as u32)
 }

@@ -23,7 +23,9 @@ async fn fixture() -> Fixture {
     let options = Options { data_dir: directory.path().to_owned(), database: Database::Sqlite };
     let storage = Storage::open(options).await.expect("opens");
     let hub =
-        Hub::open(storage, Settings { default_quota: None, index_cache: 1 << 20 }).await.expect("opens");
+        Hub::open(storage, Settings { default_quota: None, index_cache: 1 << 20, header_cache: 1 << 20 })
+            .await
+            .expect("opens");
     hub.add_domain("Example.ORG").await.expect("added");
     for name in ["alice", "bob"] {
         hub.add_twin(&address(&format!("{name}@example.org")), &secret(name)).await.expect("added");
@@ -376,7 +378,11 @@ async fn search_looks_at_decoded_text() {
             vec![0, 1],
         ),
     ] {
-        let found = alice.messages().search(&mailbox, &snapshot, &criterion).await.expect("searched");
+        let found = alice
+            .messages()
+            .search(&mailbox, &snapshot, &criterion, &Progress::default())
+            .await
+            .expect("searched");
         assert_eq!(found, expected, "{criterion:?}");
     }
 }
@@ -405,7 +411,9 @@ async fn large_mailboxes_open_the_same_after_a_restart() {
 
     let options = Options { data_dir: _directory.path().to_owned(), database: Database::Sqlite };
     let storage = Storage::open(options).await.expect("opens again");
-    let hub = Hub::open(storage, Settings { default_quota: None, index_cache: 0 }).await.expect("opens");
+    let hub = Hub::open(storage, Settings { default_quota: None, index_cache: 0, header_cache: 0 })
+        .await
+        .expect("opens");
     let alice = hub.login("alice", &secret("alice"), Door::Imap).await.expect("right");
     let messages = alice.messages();
     let flagged = FlagChange::Add(Flags::FLAGGED | Flags::DELETED);

@@ -27,7 +27,9 @@ async fn account() -> (tempfile::TempDir, Account) {
         .await
         .expect("made");
     let hub =
-        Hub::open(storage, Settings { default_quota: None, index_cache: 1 << 20 }).await.expect("opens");
+        Hub::open(storage, Settings { default_quota: None, index_cache: 1 << 20, header_cache: 1 << 20 })
+            .await
+            .expect("opens");
     (directory, hub.account(id, Address::parse("alice@example.org").expect("an address")))
 }
 
@@ -42,7 +44,8 @@ async fn append(account: &Account, message: &str) -> Uid {
 async fn search(account: &Account, criterion: &Criterion) -> Vec<Uid> {
     let open = account.messages().open(MailboxId::INBOX).await.expect("opens");
     let snapshot = open.snapshot();
-    let found = account.messages().search(&open, &snapshot, criterion).await.expect("searched");
+    let found =
+        account.messages().search(&open, &snapshot, criterion, &Progress::default()).await.expect("searched");
     found.into_iter().map(|index| snapshot.get(index).expect("there").uid).collect()
 }
 

@@ -40,6 +40,9 @@ pub(crate) fn capabilities(offer: Offer) -> String {
          QUOTA QUOTA=RES-STORAGE OBJECTID METADATA LIST-METADATA LIST-MYRIGHTS",
     );
     line.push_str(" BINARY PREVIEW CATENATE REPLACE UTF8=ACCEPT");
+    line.push_str(
+        " SAVEDATE SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES PARTIAL INPROGRESS",
+    );
     if !offer.compressed {
         line.push_str(" COMPRESS=DEFLATE");
     }

@@ -113,6 +113,27 @@ pub(crate) fn set(out: &mut Buffer, set: &IdSet) {
     }
 }
 
+/// `sequence-set` of numbers in any order: only what ascends one by one becomes a range
+/// (RFC 5267 §3.2).
+pub(crate) fn runs(out: &mut Buffer, numbers: impl Iterator<Item = u64>) {
+    let mut numbers = numbers.peekable();
+    let mut separator = false;
+    while let Some(first) = numbers.next() {
+        if std::mem::replace(&mut separator, true) {
+            out.push(b',');
+        }
+        number(out, first);
+        let mut last = first;
+        while numbers.next_if_eq(&(last + 1)).is_some() {
+            last += 1;
+        }
+        if last > first {
+            out.push(b':');
+            number(out, last);
+        }
+    }
+}
+
 /// `"(" [flag *(SP flag)] ")"`
 pub(crate) fn flags(out: &mut Buffer, flags: Flags, keywords: &[String]) {
     out.push(b'(');
@@ -194,5 +215,7 @@ mod tests {
         let mut uids = IdSet::range(2, 4);
         uids.insert(7);
         assert_eq!(written(|out| set(out, &uids)), "2:4,7");
+        assert_eq!(written(|out| runs(out, uids.iter())), "2:4,7");
+        assert_eq!(written(|out| runs(out, [5, 3, 4, 2, 1].into_iter())), "5,3:4,2,1");
     }
 }

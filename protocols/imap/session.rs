@@ -224,19 +224,25 @@ impl Needs {
             | Command::Expunge { .. }
             | Command::Fetch(_)
             | Command::Search(_)
+            | Command::Sort(_)
             | Command::Store(_)
+            | Command::Thread(_)
             | Command::Unselect => Self::Selected,
         }
     }
 }
 
 /// Whether the answer to a command may say that messages are gone. RFC 9051 §7.5.1: not while
-/// FETCH, STORE or SEARCH is in progress, because the numbers in them would become ambiguous. Their
+/// FETCH, STORE or SEARCH (and SORT and THREAD, RFC 5256 §3) is in progress, because the numbers in them would become ambiguous. Their
 /// UID forms are other commands and may; but Thunderbird 153 overlooks an EXPUNGE there until it
 /// next opens the mailbox, while at the start of IDLE it acts on it at once.
 pub(crate) fn expunges_after(command: &Command) -> Expunges {
     match command {
-        Command::Fetch(_) | Command::Store(_) | Command::Search(_) => Expunges::Keep,
+        Command::Fetch(_)
+        | Command::Search(_)
+        | Command::Sort(_)
+        | Command::Store(_)
+        | Command::Thread(_) => Expunges::Keep,
         _ => Expunges::Tell,
     }
 }

@@ -18,6 +18,8 @@ pub struct Settings {
     pub line_length: usize,
     /// Largest message that APPEND takes, in bytes.
     pub message_size: u64,
+    /// Time between two words of a search that takes long (RFC 9585 §3).
+    pub progress_time: Duration,
     /// Time for TLS and log-in.
     pub time_before_login: Duration,
 }
@@ -31,6 +33,7 @@ impl Default for Settings {
             idle_time: Duration::from_secs(30 * 60),
             line_length: 64 << 10,
             message_size: 50 << 20,
+            progress_time: Duration::from_secs(10),
             time_before_login: Duration::from_secs(60),
         }
     }

@@ -7,6 +7,7 @@ pub mod metadata;
 pub mod packed;
 pub(crate) mod read;
 pub(crate) mod reclaim;
+pub(crate) mod summaries;
 
 use crate::{EmailId, Flags, IdSet, Modseq, Uid};
 

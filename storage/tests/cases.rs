@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+pub(super) use super::facts::summaries_are_read_in_one_scan;
 pub(super) use super::imports::an_import_is_noted_once;
 pub(super) use super::metadata::annotations_follow_their_mailbox;
 pub(super) use super::queue::the_queue_leases_and_settles;

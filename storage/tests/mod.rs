@@ -2,6 +2,7 @@
 
 mod cases;
 mod damage;
+mod facts;
 mod imports;
 mod metadata;
 pub(crate) mod plans;
@@ -103,6 +104,7 @@ cases! {
     terms_lead_to_emails,
     an_interrupted_index_is_smaller_not_wrong,
     an_import_is_noted_once,
+    summaries_are_read_in_one_scan,
 }
 
 /// An account with INBOX and one more mailbox.

@@ -13,7 +13,7 @@ use crate::conversation::Conversation;
 use crate::encode;
 use crate::grammar::command::{Fetch, Item, SequenceSet};
 use crate::render::{self, Page, Skipped};
-use crate::sets::{both, without};
+use crate::sets::{self, both, without};
 use crate::status::Reply;
 
 /// What a FETCH command asks for.
@@ -85,7 +85,11 @@ pub(super) async fn fetch(c: &mut Conversation, fetch: Fetch) -> Outcome {
     }
     let plan = Plan::new(&fetch);
     user.condstore |= plan.items.contains(&Item::Modseq);
-    let ranges = selected.view.resolve(&fetch.set, fetch.uid, &selected.saved)?;
+    let mut ranges = selected.view.resolve(&fetch.set, fetch.uid, &selected.saved)?;
+    if let Some(partial) = fetch.partial {
+        let count = ranges.iter().map(|&(first, last)| (last - first) as usize + 1).sum();
+        ranges = sets::window(&ranges, partial.window(count));
+    }
     let (mailbox, read_only) = (selected.mailbox, selected.read_only);
     if let (true, Some(since)) = (fetch.vanished, fetch.changed_since) {
         let next = u64::from(selected.view.base().uid_next);

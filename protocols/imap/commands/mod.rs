@@ -5,6 +5,7 @@ pub(crate) mod append;
 mod auth;
 mod catenate;
 mod compress;
+mod criteria;
 mod expunge;
 mod fetch;
 pub(crate) mod flags;
@@ -15,8 +16,10 @@ pub(crate) mod listing;
 mod mailboxes;
 mod metadata;
 mod quota;
+mod results;
 mod search;
 mod select;
+mod sort;
 mod store;
 mod transfer;
 
@@ -100,10 +103,12 @@ pub(crate) async fn execute(c: &mut Conversation, tag: &str, command: Command) -
         Command::Select(select) => select::select(c, select).await,
         Command::SetMetadata(set) => metadata::set(c, set).await,
         Command::SetQuota => Ok(Reply::no("NOPERM", "Only the hub's owner sets quotas")),
+        Command::Sort(sort) => sort::sort(c, tag, sort).await,
         Command::StartTls => auth::start_tls(c, tag).await,
         Command::Status { mailbox, items } => mailboxes::status(c, &mailbox, &items).await,
         Command::Store(store) => store::store(c, store).await,
         Command::Subscribe { mailbox, subscribed } => mailboxes::subscribe(c, &mailbox, subscribed).await,
+        Command::Thread(thread) => sort::thread(c, tag, thread).await,
         Command::Unselect => select::unselect(c),
     }
 }

@@ -1,6 +1,9 @@
 //! What a client can ask for.
 
-use hub::{Flags, Secret};
+use std::fmt::{self, Display, Formatter};
+use std::ops::Range;
+
+use hub::{Flags, Secret, SortCriterion, ThreadAlgorithm};
 
 use crate::names::MailboxName;
 
@@ -45,7 +48,9 @@ pub(crate) enum Command {
     Expunge { uids: Option<SequenceSet> },
     Fetch(Fetch),
     Search(Search),
+    Sort(Sort),
     Store(Store),
+    Thread(Thread),
     Unselect,
 }
 
@@ -53,8 +58,8 @@ pub(crate) enum Command {
 #[derive(Clone)]
 pub(crate) struct Hidden(pub(crate) Vec<u8>);
 
-impl std::fmt::Debug for Hidden {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("Hidden(…)")
     }
 }
@@ -157,6 +162,7 @@ pub(crate) struct Fetch {
     pub(crate) uid: bool,
     pub(crate) items: Vec<Item>,
     pub(crate) changed_since: Option<u64>,
+    pub(crate) partial: Option<Partial>,
     pub(crate) vanished: bool,
 }
 
@@ -256,7 +262,45 @@ pub(crate) struct Returns {
     pub(crate) count: bool,
     pub(crate) max: bool,
     pub(crate) min: bool,
+    pub(crate) partial: Option<Partial>,
     pub(crate) save: bool,
+}
+
+/// `partial-range` (RFC 9394 §4), as the client wrote it: it is repeated in the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Partial {
+    pub(crate) first: u32,
+    pub(crate) last: u32,
+    /// Counted from the last result, which is -1.
+    pub(crate) from_end: bool,
+}
+
+impl Partial {
+    /// Which of `count` results are meant.
+    pub(crate) fn window(self, count: usize) -> Range<usize> {
+        let low = (self.first.min(self.last) as usize - 1).min(count);
+        let high = (self.first.max(self.last) as usize).min(count);
+        if self.from_end { count - high..count - low } else { low..high }
+    }
+}
+
+impl Display for Partial {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let sign = if self.from_end { "-" } else { "" };
+        write!(f, "{sign}{}:{sign}{}", self.first, self.last)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Sort {
+    pub(crate) criteria: Vec<SortCriterion>,
+    pub(crate) search: Search,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Thread {
+    pub(crate) algorithm: ThreadAlgorithm,
+    pub(crate) search: Search,
 }
 
 /// A search key (RFC 9051 §6.4.4). Dates are days since 1970-01-01.
@@ -266,7 +310,8 @@ pub(crate) enum Key {
     And(Vec<Self>),
     Before(i64),
     Body(String),
-    EmailId(String),
+    /// The number in the id: an id in another form is on no message.
+    EmailId(i64),
     Flags(Flags),
     Header(String, String),
     Keyword(String),
@@ -278,6 +323,10 @@ pub(crate) enum Key {
     Older(u64),
     On(i64),
     Or(Box<Self>, Box<Self>),
+    /// Put into the mailbox (RFC 8514).
+    SavedBefore(i64),
+    SavedOn(i64),
+    SavedSince(i64),
     SentBefore(i64),
     SentOn(i64),
     SentSince(i64),
@@ -285,6 +334,8 @@ pub(crate) enum Key {
     Since(i64),
     Smaller(u64),
     Text(String),
+    /// The number in the id.
+    ThreadId(i64),
     Uid(SequenceSet),
     Younger(u64),
 }

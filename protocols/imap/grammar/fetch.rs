@@ -2,6 +2,7 @@
 
 use super::command::{Fetch, Item, Portion, Section, SectionName};
 use super::cursor::{Cursor, is_atom_char};
+use super::search::partial_range;
 use super::{Error, Result, sequence_set};
 
 /// Most data items of one FETCH. Thunderbird asks for four; webmail for a part each.
@@ -22,7 +23,7 @@ pub(super) fn fetch(cursor: &mut Cursor<'_>, uid: bool) -> Result<Fetch> {
     } else {
         fetch_att(cursor, &mut items)?;
     }
-    let mut fetch = Fetch { set, uid, items, changed_since: None, vanished: false };
+    let mut fetch = Fetch { set, uid, items, changed_since: None, partial: None, vanished: false };
     cursor.spaces();
     if cursor.peek() == Some(b'(') {
         cursor.list(8, |cursor| {
@@ -32,6 +33,11 @@ pub(super) fn fetch(cursor: &mut Cursor<'_>, uid: bool) -> Result<Fetch> {
                 "CHANGEDSINCE" => {
                     cursor.space()?;
                     fetch.changed_since = Some(cursor.number()?);
+                }
+                // RFC 9394 §3.3
+                "PARTIAL" if uid => {
+                    cursor.space()?;
+                    fetch.partial = Some(partial_range(cursor)?);
                 }
                 "VANISHED" => fetch.vanished = true,
                 _ => return Err(Error::Bad("Unknown FETCH modifier")),

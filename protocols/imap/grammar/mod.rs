@@ -16,6 +16,7 @@ mod list;
 mod mailbox;
 mod metadata;
 mod search;
+mod sort;
 mod url;
 
 pub(crate) use append::{Next, Piece, Segment, Within, append, append_more};
@@ -75,6 +76,8 @@ pub(crate) fn parse(text: &[u8], names: Names) -> Result<Command> {
     let command = match (verb.as_str(), uid) {
         ("FETCH", _) => Command::Fetch(fetch::fetch(&mut cursor, uid)?),
         ("SEARCH", _) => Command::Search(search::search(&mut cursor, uid)?),
+        ("SORT", _) => Command::Sort(sort::sort(&mut cursor, uid)?),
+        ("THREAD", _) => Command::Thread(sort::thread(&mut cursor, uid)?),
         ("STORE", _) => Command::Store(store(&mut cursor, uid)?),
         ("COPY" | "MOVE", _) => {
             cursor.space()?;

@@ -1,6 +1,7 @@
-//! SEARCH keys and result options (RFC 9051 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 7162, RFC 8474).
+//! SEARCH keys and result options (RFC 9051 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 7162, RFC 8474,
+//! RFC 8514, RFC 9394).
 
-use super::command::{Key, Returns, Search};
+use super::command::{Key, Partial, Returns, Search};
 use super::cursor::Cursor;
 use super::date::date;
 use super::{Error, Result, is_atom_char, sequence_set, system_flag};
@@ -14,22 +15,39 @@ const KEY_LIMIT: usize = 1000;
 /// `search = "SEARCH" [SP "RETURN" SP "(" … ")"] [SP "CHARSET" SP charset] 1*(SP search-key)`
 pub(super) fn search(cursor: &mut Cursor<'_>, uid: bool) -> Result<Search> {
     cursor.space()?;
-    let mut returns = None;
-    if cursor.eat_keyword("RETURN") {
-        cursor.space()?;
-        returns = Some(return_options(cursor)?);
-        cursor.space()?;
-    }
+    let returns = result_options(cursor)?;
     let mut other_charset = false;
     if cursor.eat_keyword("CHARSET") {
         cursor.space()?;
-        let charset = cursor.astring()?.to_ascii_uppercase();
-        if !matches!(charset.as_slice(), b"UTF-8" | b"US-ASCII" | b"ASCII") {
-            return Err(Error::BadCharset);
-        }
-        other_charset = charset != b"UTF-8";
-        cursor.space()?;
+        other_charset = charset(cursor)? != "UTF-8";
     }
+    Ok(Search { uid, returns, other_charset, key: program(cursor)? })
+}
+
+/// `["RETURN" SP "(" … ")" SP]`
+pub(super) fn result_options(cursor: &mut Cursor<'_>) -> Result<Option<Returns>> {
+    if !cursor.eat_keyword("RETURN") {
+        return Ok(None);
+    }
+    cursor.space()?;
+    let returns = return_options(cursor)?;
+    cursor.space()?;
+    Ok(Some(returns))
+}
+
+/// `charset SP`, in upper case. All text is taken for UTF-8, of which US-ASCII is a part.
+pub(super) fn charset(cursor: &mut Cursor<'_>) -> Result<&'static str> {
+    let charset = match cursor.astring()?.to_ascii_uppercase().as_slice() {
+        b"UTF-8" => "UTF-8",
+        b"US-ASCII" | b"ASCII" => "US-ASCII",
+        _ => return Err(Error::BadCharset),
+    };
+    cursor.space()?;
+    Ok(charset)
+}
+
+/// `search-key *(SP search-key)`
+pub(super) fn program(cursor: &mut Cursor<'_>) -> Result<Key> {
     let mut budget = KEY_LIMIT;
     let mut keys = vec![key(cursor, 0, &mut budget)?];
     while !cursor.is_at_end() {
@@ -39,7 +57,7 @@ pub(super) fn search(cursor: &mut Cursor<'_>, uid: bool) -> Result<Search> {
         }
         keys.push(key(cursor, 0, &mut budget)?);
     }
-    Ok(Search { uid, returns, other_charset, key: and(keys) })
+    Ok(and(keys))
 }
 
 fn return_options(cursor: &mut Cursor<'_>) -> Result<Returns> {
@@ -50,6 +68,13 @@ fn return_options(cursor: &mut Cursor<'_>) -> Result<Returns> {
             "COUNT" => returns.count = true,
             "MAX" => returns.max = true,
             "MIN" => returns.min = true,
+            "PARTIAL" => {
+                cursor.space()?;
+                // RFC 9394 §3.1
+                if returns.partial.replace(partial_range(cursor)?).is_some() {
+                    return Err(Error::Bad("PARTIAL stands only once"));
+                }
+            }
             "SAVE" => returns.save = true,
             _ => return Err(Error::Bad("Unknown SEARCH return option")),
         }
@@ -59,8 +84,28 @@ fn return_options(cursor: &mut Cursor<'_>) -> Result<Returns> {
     if returns == Returns::default() {
         returns.all = true;
     }
+    if returns.all && returns.partial.is_some() {
+        return Err(Error::Bad("PARTIAL and ALL exclude each other"));
+    }
     Ok(returns)
 }
+
+/// `partial-range = nz-number ":" nz-number / "-" nz-number ":" "-" nz-number`
+pub(super) fn partial_range(cursor: &mut Cursor<'_>) -> Result<Partial> {
+    let from_end = cursor.peek() == Some(b'-');
+    let number = |cursor: &mut Cursor<'_>| {
+        if from_end {
+            cursor.expect(b'-', MALFORMED_RANGE)?;
+        }
+        let number = u32::try_from(cursor.number()?).ok().filter(|&number| number > 0);
+        number.ok_or(Error::Bad(MALFORMED_RANGE))
+    };
+    let first = number(cursor)?;
+    cursor.expect(b':', MALFORMED_RANGE)?;
+    Ok(Partial { first, last: number(cursor)?, from_end })
+}
+
+const MALFORMED_RANGE: &str = "A partial range is malformed";
 
 fn and(mut keys: Vec<Key>) -> Key {
     match keys.len() {
@@ -113,6 +158,11 @@ fn key(cursor: &mut Cursor<'_>, depth: usize, budget: &mut usize) -> Result<Key>
         "BEFORE" => Ok(Key::Before(date_argument(cursor)?)),
         "ON" => Ok(Key::On(date_argument(cursor)?)),
         "SINCE" => Ok(Key::Since(date_argument(cursor)?)),
+        "SAVEDBEFORE" => Ok(Key::SavedBefore(date_argument(cursor)?)),
+        "SAVEDON" => Ok(Key::SavedOn(date_argument(cursor)?)),
+        "SAVEDSINCE" => Ok(Key::SavedSince(date_argument(cursor)?)),
+        // RFC 8514 §4.3: every mailbox does.
+        "SAVEDATESUPPORTED" => Ok(Key::All),
         "SENTBEFORE" => Ok(Key::SentBefore(date_argument(cursor)?)),
         "SENTON" => Ok(Key::SentOn(date_argument(cursor)?)),
         "SENTSINCE" => Ok(Key::SentSince(date_argument(cursor)?)),
@@ -121,12 +171,8 @@ fn key(cursor: &mut Cursor<'_>, depth: usize, budget: &mut usize) -> Result<Key>
         "OLDER" => Ok(Key::Older(interval(cursor)?)),
         "YOUNGER" => Ok(Key::Younger(interval(cursor)?)),
         "MODSEQ" => modseq(cursor),
-        "EMAILID" => Ok(Key::EmailId(argument(cursor)?)),
-        // No message has a THREADID (RFC 8474 §5.2: then it is NIL), so none matches.
-        "THREADID" => {
-            argument(cursor)?;
-            Ok(Key::Never)
-        }
+        "EMAILID" => Ok(object_id(&argument(cursor)?, 'E').map_or(Key::Never, Key::EmailId)),
+        "THREADID" => Ok(object_id(&argument(cursor)?, 'T').map_or(Key::Never, Key::ThreadId)),
         "UID" => {
             cursor.space()?;
             Ok(Key::Uid(sequence_set(cursor)?))
@@ -153,6 +199,12 @@ fn not(key: Key) -> Key {
 fn argument(cursor: &mut Cursor<'_>) -> Result<String> {
     cursor.space()?;
     String::from_utf8(cursor.astring()?.into_owned()).map_err(|_| Error::BadCharset)
+}
+
+/// `objectid` (RFC 8474 §7) as this server makes them: a letter and a number, written in one way.
+fn object_id(id: &str, letter: char) -> Option<i64> {
+    let digits = id.strip_prefix(letter)?;
+    digits.parse().ok().filter(|number: &i64| number.to_string() == digits)
 }
 
 fn flag_keyword(cursor: &mut Cursor<'_>) -> Result<String> {

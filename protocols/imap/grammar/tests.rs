@@ -52,8 +52,14 @@ fn by_codec(text: &str) -> Option<Command> {
                 }
                 Items::MessageDataItemNames(names) => names.iter().map(item).collect::<Option<_>>()?,
             };
-            let mut fetch =
-                Fetch { set: codec_set(&sequence_set), uid, items, changed_since: None, vanished: false };
+            let mut fetch = Fetch {
+                set: codec_set(&sequence_set),
+                uid,
+                items,
+                changed_since: None,
+                partial: None,
+                vanished: false,
+            };
             for modifier in modifiers {
                 match modifier {
                     FetchModifier::ChangedSince(modseq) => fetch.changed_since = Some(modseq.get()),
@@ -295,10 +301,15 @@ fn extended_commands() {
     check("UID MOVE $ Trash", "set: Saved");
     check(
         "SEARCH RETURN (MIN COUNT) ALL",
-        "Some(Returns { all: false, count: true, max: false, min: true, save: false })",
+        "Some(Returns { all: false, count: true, max: false, min: true, partial: None, save: false })",
     );
     check("SEARCH RETURN () UNSEEN", "Some(Returns { all: true");
-    check("SEARCH RETURN (SAVE) CHARSET UTF-8 $ EMAILID M1", "Sequence(Saved), EmailId(\"M1\")");
+    check("SEARCH RETURN (SAVE) CHARSET UTF-8 $ EMAILID E1", "Sequence(Saved), EmailId(1)");
+    // Ids that no message can have.
+    check("SEARCH OR THREADID T01 EMAILID M1", "Or(Never, Never)");
+    check("SEARCH RETURN (PARTIAL -1:-100) SAVEDON 1-Jan-1970", "first: 1, last: 100, from_end: true");
+    check("UID SORT RETURN (COUNT) (REVERSE DATE) utf-8 ALL", "key: Date, reverse: true");
+    check("UID FETCH 1:* FLAGS (PARTIAL 1:2 CHANGEDSINCE 3)", "partial: Some(Partial { first: 1");
     check(
         "UID SEARCH OLDER 259200 MODSEQ \"/flags/\\\\draft\" all 620162338",
         "[Older(259200), Modseq(620162338)]",
