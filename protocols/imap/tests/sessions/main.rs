@@ -5,6 +5,7 @@ mod compress;
 mod limits;
 mod pipe;
 mod scram;
+mod searches;
 mod time;
 mod transcripts;
 #[path = "../world/mod.rs"]
