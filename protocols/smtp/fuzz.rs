@@ -19,15 +19,18 @@ use crate::{Kind, command};
 /// One conversation on each kind of port, fed whole and in pieces.
 pub fn session(bytes: &[u8]) {
     for kind in [Kind::Mx, Kind::Submission] {
-        let whole = Conversation::new(kind).run([bytes]);
         let size = usize::from(bytes.first().copied().unwrap_or(0) % 32) + 1;
-        let cut = Conversation::new(kind).run(bytes.chunks(size));
-        // What may follow STARTTLS depends on whether it came in the same piece: there it is an
-        // injection, and the connection ends.
-        if !whole.tls && !cut.tls && !mentions_starttls(bytes) {
-            assert_eq!(whole.messages, cut.messages);
-            assert_eq!(whole.codes(), cut.codes());
+        let mut whole = Conversation::new(kind).run([bytes]);
+        let mut cut = Conversation::new(kind).run(bytes.chunks(size));
+        // What comes in one piece with STARTTLS is an injection and ends the connection, so there the
+        // conversation goes line by line, or byte by byte.
+        if mentions_starttls(bytes) {
+            whole = Conversation::new(kind).run(bytes.split_inclusive(|&byte| byte == b'\n'));
+            cut = Conversation::new(kind).run(bytes.chunks(1));
         }
+        assert_eq!(whole.tls, cut.tls);
+        assert_eq!(whole.messages, cut.messages);
+        assert_eq!(whole.codes(), cut.codes());
     }
 }
 

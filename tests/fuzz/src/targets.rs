@@ -48,7 +48,7 @@ pub const TARGETS: &[Target] = &[
         run: hub_smtp::fuzz::framer,
         words: &[b"\r\n.\r\n", b"\r\n", b".", b"\r", b"\n", b"\r\n..", b"\0"],
     },
-    Target { name: "smtp_session", run: smtp_session, words: SMTP_WORDS },
+    Target { name: "smtp_session", run: hub_smtp::fuzz::session, words: SMTP_WORDS },
     Target { name: "summary", run: summary, words: &[b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", b"\x80\x80"] },
 ];
 
@@ -273,20 +273,6 @@ fn sasl(bytes: &[u8]) {
 /// Before login a connection may send 16 KiB; where it is cut off depends on how its bytes came.
 fn imap_session(bytes: &[u8]) {
     hub_imap::fuzz::session(&bytes[..bytes.len().min(16 << 10)]);
-}
-
-/// The conversation is compared whole and in pieces, so two things are left out that rightly depend on
-/// the pieces: what came together with STARTTLS is dropped, and a message that is too large (2,000
-/// octets here) and has bare line ends is refused for what is seen first.
-fn smtp_session(bytes: &[u8]) {
-    if bytes.windows(8).any(|word| word.eq_ignore_ascii_case(b"STARTTLS")) {
-        return;
-    }
-    let before = std::iter::once(&0).chain(bytes);
-    let bare = before.zip(bytes).any(|(before, byte)| (*before == b'\r') != (*byte == b'\n'));
-    if bytes.len() <= 2000 || !bare {
-        hub_smtp::fuzz::session(bytes);
-    }
 }
 
 /// Damaged rows of the database: refused or read, never a panic.
