@@ -4,6 +4,7 @@ mod bodies;
 mod compress;
 mod limits;
 mod pipe;
+mod pipelined;
 mod scram;
 mod searches;
 mod time;

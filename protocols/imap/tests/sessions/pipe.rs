@@ -136,6 +136,47 @@ impl Client {
         }
     }
 
+    /// Sends the bytes in pieces of these lengths, over and over, and reads meanwhile up to a line that
+    /// starts with `end`.
+    pub(crate) async fn exchange(
+        &mut self,
+        bytes: &[u8],
+        pieces: &[usize],
+        end: &[u8],
+    ) -> Result<Vec<u8>, String> {
+        let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
+        let send = async {
+            let mut rest = bytes;
+            for &piece in pieces.iter().cycle() {
+                let (now, later) = rest.split_at(piece.min(rest.len()));
+                writer.write_all(now).await.map_err(|error| error.to_string())?;
+                tokio::task::yield_now().await;
+                rest = later;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        let hear = async {
+            let mut heard = Vec::new();
+            let is_end = |heard: &[u8]| {
+                let lines = heard.strip_suffix(b"\r\n")?;
+                let last = lines.windows(2).rposition(|pair| pair == b"\r\n").map_or(0, |at| at + 2);
+                lines[last..].starts_with(end).then_some(())
+            };
+            while is_end(&heard).is_none() {
+                let read = timeout(PATIENCE, reader.read_buf(&mut heard)).await;
+                if !matches!(read, Ok(Ok(1..))) {
+                    return Err(format!("no end after {}", heard.escape_ascii()));
+                }
+            }
+            Ok(heard)
+        };
+        let (sent, heard): (Result<(), String>, Result<Vec<u8>, String>) = tokio::join!(send, hear);
+        sent.and(heard)
+    }
+
     /// What came without being asked for, before the answer to CAPABILITY.
     pub(crate) async fn unexpected(&mut self) -> Option<String> {
         self.send_later("zzend CAPABILITY");
