@@ -24,6 +24,12 @@ fn idle(server: &Server, user: usize) -> Result<Imap> {
 
 /// From the 250 of a delivery to the EXISTS, which may also come first.
 pub(crate) fn notify(server: &mut Server, report: &mut Report, scale: f64) -> Result<()> {
+    report.latencies("250 to EXISTS", notified(server, ((40.0 * scale) as usize).max(5))?);
+    Ok(())
+}
+
+/// The seconds that each of `count` deliveries took from the 250 to the EXISTS.
+fn notified(server: &Server, count: usize) -> Result<Vec<f64>> {
     let mut imap = idle(server, FIRST_USER)?;
     let (told, telling) = mpsc::channel();
     std::thread::spawn(move || {
@@ -36,15 +42,15 @@ pub(crate) fn notify(server: &mut Server, report: &mut Report, scale: f64) -> Re
     let mut smtp = Smtp::connect(server)?;
     let to = server.address(FIRST_USER);
     let mut after = Vec::new();
-    for number in 0..((40.0 * scale) as usize).max(5) {
+    for number in 0..count {
         smtp.deliver(&to, &message(number + 5_000_000, &to))?;
         let acknowledged = Instant::now();
         let exists = telling.recv_timeout(Duration::from_secs(40)).context("no EXISTS within 40 s")?;
         // A microsecond at least, so that ratios stay finite.
         after.push(exists.saturating_duration_since(acknowledged).as_secs_f64().max(1e-6));
     }
-    report.latencies("250 to EXISTS", after);
-    smtp.quit()
+    smtp.quit()?;
+    Ok(after)
 }
 
 /// Memory per connection that is logged in, has INBOX selected and waits in IDLE.
@@ -70,6 +76,7 @@ pub(crate) fn memory(server: &mut Server, report: &mut Report, connections: usiz
     let after = server.memory();
     let each = after.saturating_sub(before) as f64 / connections as f64 / 1024.0;
     report.result(&format!("per connection in IDLE, of {connections}"), each, "KiB", Better::Low);
+    report.latencies(&format!("250 to EXISTS, beside {connections} in IDLE"), notified(server, 20)?);
     report.result("all processes before", before as f64 / 1_048_576.0, "MiB", Better::Low);
     Ok(())
 }

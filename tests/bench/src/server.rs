@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
-/// Twins of the hub: enough that 5,000 idle connections stay within 50 for each.
-const USERS: usize = 120;
+/// Twins of the hub: enough that 10,000 idle connections stay within 50 for each.
+const USERS: usize = 230;
 const DOMAIN: &str = "peer.test";
 
 pub(crate) struct Server {
@@ -236,9 +236,10 @@ fn parents() -> Vec<(u32, u32)> {
     .collect()
 }
 
-/// So many sockets need so many file descriptors, here and in the hub, which inherits the limit.
+/// So many sockets need so many file descriptors, here and in the hub, which inherits the limit. The
+/// rest is for its files.
 pub(crate) fn raise_file_limit(connections: usize) -> Result<()> {
-    let wanted = connections * 2 + 1000;
+    let wanted = connections + 2000;
     let pid = std::process::id().to_string();
     let raised = Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={wanted}:")]).status();
     // The memory phase will say what it lacks.
