@@ -54,6 +54,12 @@ impl Directory {
         crate::locked(&self.infos).get(place).cloned()
     }
 
+    /// Those of these mailboxes that there are.
+    pub(crate) fn with(&self, ids: &[MailboxId]) -> Vec<MailboxInfo> {
+        let infos = crate::locked(&self.infos);
+        ids.iter().filter_map(|id| infos.get(*self.by_id.get(id)?).cloned()).collect()
+    }
+
     pub(crate) fn subscriptions(&self) -> &[String] {
         &self.subscriptions
     }

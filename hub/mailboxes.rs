@@ -94,6 +94,11 @@ impl Messages<'_> {
         self.directory().await?.at(&path).ok_or(Error::NotFound("mailbox"))
     }
 
+    /// Those of these mailboxes that there are.
+    pub async fn mailboxes_with(&self, ids: &[MailboxId]) -> Result<Vec<MailboxInfo>> {
+        Ok(self.directory().await?.with(ids))
+    }
+
     /// Creates a mailbox, its missing parents too, and subscribes to it. One with the name of a usual
     /// mailbox (`Sent`) gets its role back if the account has none with it: a client that deleted
     /// it and makes it again means the same. `Exists`, `Invalid`, `Limit`.

@@ -115,7 +115,7 @@ impl Watches {
 }
 
 impl Happenings {
-    fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.messages.is_empty() && !self.mailboxes && self.metadata.is_empty() && !self.overflow
     }
 

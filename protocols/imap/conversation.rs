@@ -47,7 +47,10 @@ impl Conversation {
         let capabilities = self.capabilities();
         self.link.say(&format!("* OK [CAPABILITY {capabilities}] Twin Hub is ready"));
         loop {
-            let step = self.link.step().await?;
+            let step = match self.session.user() {
+                Ok(user) if user.hears_at_once() => Box::pin(commands::notify::step(self)).await?,
+                _ => self.link.step().await?,
+            };
             // Boxed: what a command needs is freed when it ends, so that a connection that only
             // waits costs little. IDLE is apart, because it waits inside the command.
             match step {
@@ -108,6 +111,7 @@ impl Conversation {
             Err(Failure::Stop(stop)) => return Err(stop),
         };
         self.tell(expunges).await?;
+        commands::notify::tell(self).await?;
         reply.write(&mut self.link.out, tag);
         if reply.kind == Kind::Bad {
             self.session.count_bad_command();
@@ -118,12 +122,22 @@ impl Conversation {
         }
     }
 
-    /// Tells the client what has changed in the selected mailbox.
+    /// Tells the client what has changed in the selected mailbox, as far as it wants to hear it.
     pub(crate) async fn tell(&mut self, expunges: Expunges) -> Result<(), Stop> {
-        let Ok((_, selected)) = self.session.selected() else { return Ok(()) };
+        let Ok((user, selected)) = self.session.selected() else { return Ok(()) };
+        let hears = user.hears_of_selected();
+        if !hears.new && expunges != Expunges::Owe {
+            return Ok(());
+        }
         let truth = selected.truth();
-        let news = selected.view.catch_up(truth, expunges);
-        self.say_news(news).await
+        let before = selected.view.len();
+        let mut news = selected.view.catch_up(truth, expunges);
+        let added = selected.view.len() + news.expunged.len() as u32 - before;
+        if !hears.flags {
+            selected.view.postpone_flags(&mut news);
+        }
+        self.say_news(news).await?;
+        if added > 0 { commands::notify::say_new(self, added).await } else { Ok(()) }
     }
 
     /// A UID names its message also before this session has told of it: the client may know it from
@@ -135,7 +149,10 @@ impl Conversation {
     /// Tells the client only that messages have come, so that a command can name them. What else is
     /// new waits for the end of the command: scripts take the first FETCH response for their answer.
     pub(crate) async fn tell_of_arrivals(&mut self) -> Result<(), Stop> {
-        let Ok((_, selected)) = self.session.selected() else { return Ok(()) };
+        let Ok((user, selected)) = self.session.selected() else { return Ok(()) };
+        if !user.hears_of_selected().new {
+            return Ok(());
+        }
         let truth = selected.truth();
         let mut news = selected.view.catch_up(truth, Expunges::Keep);
         selected.view.postpone_flags(&mut news);

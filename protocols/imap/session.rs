@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hub::{Account, IdSet, Keywords, MailboxId, OpenMailbox, Snapshot};
 
+use crate::commands::notify::Watching;
 use crate::grammar::command::Command;
 use crate::limits::Place;
 use crate::names::Names;
@@ -43,6 +44,8 @@ pub(crate) struct User {
     pub(crate) utf8_accept: bool,
     /// How the client reads and writes mailbox names.
     pub(crate) names: Names,
+    /// What the client hears of besides the selected mailbox.
+    pub(crate) watching: Option<Box<Watching>>,
     /// Counts this connection among the account's.
     pub(crate) _place: Place,
 }
@@ -173,6 +176,7 @@ impl User {
             rev2: false,
             utf8_accept: false,
             names: Names::Utf7,
+            watching: None,
             _place: place,
         }
     }
@@ -212,6 +216,7 @@ impl Needs {
             | Command::Lsub { .. }
             | Command::MyRights { .. }
             | Command::Namespace
+            | Command::Notify { .. }
             | Command::Rename { .. }
             | Command::Select(_)
             | Command::SetMetadata(_)
@@ -243,6 +248,7 @@ pub(crate) fn expunges_after(command: &Command) -> Expunges {
         | Command::Sort(_)
         | Command::Store(_)
         | Command::Thread(_) => Expunges::Keep,
+        Command::Copy { moves: true, .. } | Command::Expunge { .. } => Expunges::Owe,
         _ => Expunges::Tell,
     }
 }

@@ -33,6 +33,8 @@ struct Ghost {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expunges {
     Keep,
+    /// They are the answer to the command: due even if the client wants to hear of nothing else.
+    Owe,
     Tell,
 }
 
@@ -192,7 +194,7 @@ impl View {
             news.changed = difference.changed;
             news.exists = (difference.added > 0).then_some(0);
         }
-        if expunges == Expunges::Tell {
+        if expunges != Expunges::Keep {
             let ghosts = std::mem::take(&mut self.ghosts);
             // The n-th ghost's index is `before + n`; n of them have left by then.
             news.expunged = ghosts.iter().map(|ghost| (ghost.before + 1, ghost.record.uid)).collect();

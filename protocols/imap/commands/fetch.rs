@@ -200,6 +200,16 @@ pub(super) async fn say_changed(
     Ok(())
 }
 
+/// FETCH of these items for messages that have just come (RFC 5465 §5.2).
+pub(super) async fn say_items(
+    c: &mut Conversation,
+    items: Vec<Item>,
+    ranges: &[(u32, u32)],
+) -> Result<(), Failure> {
+    run(c, &Plan { items, changed_since: None }, ranges).await?;
+    Ok(())
+}
+
 /// The UIDs that a set names, whether they exist or not; `next` is the mailbox's UIDNEXT.
 pub(super) fn uids_of(set: &SequenceSet, next: u64) -> IdSet {
     let mut uids = IdSet::new();

@@ -36,6 +36,8 @@ pub(super) fn enable(c: &mut Conversation, names: &[String]) -> Outcome {
     for name in names {
         match name.as_str() {
             "CONDSTORE" => user.condstore = true,
+            // RFC 5464 §4.1
+            "METADATA" => user.watch().metadata = true,
             // RFC 7162 §3.2.3: QRESYNC brings CONDSTORE.
             "QRESYNC" => {
                 user.condstore = true;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::notify;
 use crate::conversation::Conversation;
 use crate::input::Step;
 use crate::link::{Stop, Woken};
@@ -27,6 +28,7 @@ pub(crate) async fn idle(c: &mut Conversation, tag: &str) -> Result<(), Stop> {
     c.link.input.expect_line();
     loop {
         Box::pin(c.tell(Expunges::Tell)).await?;
+        Box::pin(notify::tell(c)).await?;
         match c.link.input.next() {
             Step::Starve => {}
             Step::Line(line) => {
@@ -41,16 +43,9 @@ pub(crate) async fn idle(c: &mut Conversation, tag: &str) -> Result<(), Stop> {
             _ => return c.end_command(tag, Ok(Reply::bad("DONE was expected")), Expunges::Tell).await,
         }
         c.link.flush().await?;
-        let changed = async {
-            if let Some(truth) = &mut truth
-                && truth.changed().await.is_ok()
-            {
-                return;
-            }
-            // No mailbox is selected, or the hub has closed: nothing changes any more.
-            std::future::pending().await
-        };
-        match c.link.wait_or(changed, still_here.min(ends)).await? {
+        let Conversation { session, link, .. } = &mut *c;
+        let until = still_here.min(ends);
+        match link.wait_or(notify::happened(&mut truth, session), until).await? {
             Woken::Input => c.link.read().await?,
             Woken::Other(()) => {}
             Woken::Time if Instant::now() >= ends => return Err(Stop::Bye("Idle for too long")),

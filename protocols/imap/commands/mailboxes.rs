@@ -22,6 +22,7 @@ pub(super) async fn create(c: &mut Conversation, mailbox: &MailboxName, uses: &[
         return Err(Reply::no("USEATTR", "Another mailbox has this use").into());
     }
     let info = messages.create(mailbox.without_trailing_separator(), role).await?;
+    c.session.user()?.changes_names(&[&info.path]);
     say_normalised(c, mailbox, &info.path).await?;
     Ok(Reply::ok("Created").with_code(format!("MAILBOXID (M{})", info.id)))
 }
@@ -39,7 +40,9 @@ fn role(name: &str) -> Option<Role> {
 
 /// RFC 9051 §6.3.5.
 pub(super) async fn delete(c: &mut Conversation, mailbox: &MailboxName) -> Outcome {
-    c.session.user()?.account.messages().delete(mailbox.as_str()).await?;
+    let user = c.session.user()?;
+    user.account.messages().delete(mailbox.as_str()).await?;
+    user.changes_names(&[mailbox.as_str()]);
     say_normalised(c, mailbox, mailbox.as_str()).await?;
     Ok(Reply::ok("Deleted"))
 }
@@ -49,6 +52,7 @@ pub(super) async fn rename(c: &mut Conversation, from: &MailboxName, to: &Mailbo
     let messages = c.session.user()?.account.messages();
     let new = to.without_trailing_separator();
     messages.rename(from.without_trailing_separator(), new).await?;
+    c.session.user()?.changes_names(&[from.without_trailing_separator(), new]);
     if from.written().is_some() {
         say_normalised(c, from, new).await?;
     } else {
@@ -61,6 +65,7 @@ pub(super) async fn rename(c: &mut Conversation, from: &MailboxName, to: &Mailbo
 pub(super) async fn subscribe(c: &mut Conversation, mailbox: &MailboxName, subscribed: bool) -> Outcome {
     let messages = c.session.user()?.account.messages();
     messages.subscribe(mailbox.without_trailing_separator(), subscribed).await?;
+    c.session.user()?.changes_names(&[mailbox.without_trailing_separator()]);
     Ok(Reply::ok(if subscribed { "Subscribed" } else { "Unsubscribed" }))
 }
 

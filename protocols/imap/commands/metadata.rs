@@ -37,8 +37,12 @@ pub(super) async fn get(c: &mut Conversation, get: &GetMetadata) -> Outcome {
 pub(super) async fn set(c: &mut Conversation, set: SetMetadata) -> Outcome {
     let of = annotated(c, set.mailbox.as_ref()).await?;
     let user = c.session.user()?;
+    let entries: Vec<String> = set.values.iter().map(|(entry, _)| entry.clone()).collect();
     match user.account.messages().set_metadata(of, set.values).await {
-        Ok(()) => Ok(Reply::ok("Set")),
+        Ok(()) => {
+            user.changed_metadata(of, &entries);
+            Ok(Reply::ok("Set"))
+        }
         Err(hub::Error::TooLarge { .. }) => Err(Reply::no("METADATA", "The value is too large")
             .with_code(format!("METADATA MAXSIZE {METADATA_VALUE}"))
             .into()),

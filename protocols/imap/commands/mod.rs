@@ -15,6 +15,7 @@ mod list;
 pub(crate) mod listing;
 mod mailboxes;
 mod metadata;
+pub(crate) mod notify;
 mod quota;
 mod results;
 mod search;
@@ -97,6 +98,7 @@ pub(crate) async fn execute(c: &mut Conversation, tag: &str, command: Command) -
         Command::Lsub { reference, pattern } => list::lsub(c, &reference, &pattern).await,
         Command::MyRights { mailbox } => acl::my_rights(c, &mailbox).await,
         Command::Namespace => Ok(general::namespace(c)),
+        Command::Notify { notify, status, supported } => notify::notify(c, notify, status, supported).await,
         Command::Noop => Ok(Reply::ok("Nothing done")),
         Command::Rename { from, to } => mailboxes::rename(c, &from, &to).await,
         Command::Search(search) => search::search(c, tag, search).await,

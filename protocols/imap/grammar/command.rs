@@ -6,6 +6,7 @@ use std::ops::Range;
 use hub::{Flags, Secret, SortCriterion, ThreadAlgorithm};
 
 use crate::names::MailboxName;
+use crate::notify::Notify;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Command {
@@ -19,7 +20,7 @@ pub(crate) enum Command {
     Login { name: String, password: Secret },
     StartTls,
     // Authenticated (§6.3). APPEND is no variant: its literals are streamed, see `AppendHead`.
-    // ChangeAcl is SETACL or DELETEACL (RFC 4314).
+    // ChangeAcl is SETACL or DELETEACL (RFC 4314). Notify is `supported` if all of its events are known here.
     ChangeAcl,
     Compress { algorithm: String },
     Create { mailbox: MailboxName, uses: Vec<String> },
@@ -35,6 +36,7 @@ pub(crate) enum Command {
     Lsub { reference: String, pattern: String },
     MyRights { mailbox: MailboxName },
     Namespace,
+    Notify { notify: Notify, status: bool, supported: bool },
     Rename { from: MailboxName, to: MailboxName },
     Select(Select),
     SetMetadata(SetMetadata),

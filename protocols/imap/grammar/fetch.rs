@@ -48,6 +48,13 @@ pub(super) fn fetch(cursor: &mut Cursor<'_>, uid: bool) -> Result<Fetch> {
     Ok(fetch)
 }
 
+/// `"(" fetch-att *(SP fetch-att) ")"`
+pub(super) fn items(cursor: &mut Cursor<'_>) -> Result<Vec<Item>> {
+    let mut items = Vec::new();
+    cursor.list(ITEM_LIMIT, |cursor| fetch_att(cursor, &mut items))?;
+    Ok(items)
+}
+
 fn fetch_att(cursor: &mut Cursor<'_>, items: &mut Vec<Item>) -> Result<()> {
     let name: String = cursor
         .take_while(|b| is_atom_char(b) && !matches!(b, b'[' | b'<'))

@@ -15,6 +15,7 @@ mod fetch;
 mod list;
 mod mailbox;
 mod metadata;
+mod notify;
 mod search;
 mod sort;
 mod url;
@@ -99,6 +100,7 @@ pub(crate) fn parse(text: &[u8], names: Names) -> Result<Command> {
         ("EXAMINE" | "SELECT", _) => mailbox::select(&mut cursor, verb == "EXAMINE")?,
         ("GETQUOTAROOT", _) => mailbox::get_quota_root(&mut cursor)?,
         ("GETMETADATA", _) => metadata::get(&mut cursor)?,
+        ("NOTIFY", _) => notify::notify(&mut cursor)?,
         ("SETMETADATA", _) => metadata::set(&mut cursor)?,
         ("DELETEACL" | "GETACL" | "LISTRIGHTS" | "MYRIGHTS" | "SETACL", _) => {
             mailbox::acl(&mut cursor, &verb)?

@@ -383,6 +383,24 @@ fn commands_of_the_codec() {
     check("LISTRIGHTS ~/Mail/saved smith", "identifier: \"smith\"");
     check("SETACL INBOX/Drafts Byron +lrswikda", "ChangeAcl");
     check("DELETEACL INBOX Fred", "ChangeAcl");
+    check(
+        "NOTIFY NONE",
+        "Notify { notify: Notify { selected: None, groups: [] }, status: false, supported: true }",
+    );
+    // RFC 5465 §3.1, the second group completed: it breaks the rule of §5.
+    check(
+        "notify set status (selected MessageNew (uid body.peek[header.fields (from to subject)]) MessageExpunge) (subtree Lists (MessageNew MessageExpunge))",
+        "groups: [Group { mailboxes: Subtree([\"Lists\"]), events: Events { expunge: true, flags: false, metadata: false, names: false, new: true",
+    );
+    check(
+        "NOTIFY SET (selected-delayed (MessageNew MessageExpunge FlagChange))",
+        "delayed: true, events: Events { expunge: true, flags: true",
+    );
+    check(
+        "NOTIFY SET (mailboxes (inbox \"a b\") NONE) (personal (MailboxName))",
+        "Mailboxes([\"INBOX\", \"a b\"])",
+    );
+    check("NOTIFY SET (subscribed (MessageNew MessageExpunge AnnotationChange))", "supported: false");
     check("ENABLE CONDSTORE X-UNKNOWN", "[\"CONDSTORE\", \"X-UNKNOWN\"]");
     check("ID (\"name\" \"Thunderbird\" \"os\" NIL)", "(\"name\", \"Thunderbird\"), (\"os\", \"\")");
     check("ID NIL", "Id([])");
@@ -447,6 +465,18 @@ fn malformed_commands_are_refused_without_echo() {
         "/shared/vendor/x",
     ] {
         assert!(parsed(&format!("SETMETADATA INBOX ({entry} x)")).is_err(), "{entry}");
+    }
+    for groups in [
+        "(selected (MessageNew))",
+        "(selected (FlagChange))",
+        "(selected (MessageNew MessageExpunge MailboxName))",
+        "(selected NONE) (selected-delayed NONE)",
+        "(personal (MessageNew (UID) MessageExpunge))",
+        "(selected (MessageNew MessageExpunge)",
+        "(nobody NONE)",
+        "",
+    ] {
+        assert!(parsed(&format!("NOTIFY SET {groups}")).is_err(), "{groups}");
     }
     check("SELECT a (X)", Error::Bad("Unknown SELECT parameter"));
     check("SELECT a (QRESYNC (1 2 3", Error::Bad("A parenthesis is missing"));
