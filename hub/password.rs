@@ -1,6 +1,7 @@
 //! Secrets and how they are kept: argon2id for passwords people choose, SCRAM keys beside it, a plain
 //! hash for app passwords (they have 80 random bits, so nothing is gained by making it slow).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use argon2::Argon2;
@@ -66,7 +67,7 @@ pub struct ScramCredentials {
 impl ScramCredentials {
     fn derive(password: &Secret, salt: Vec<u8>) -> Self {
         let salted: [u8; 32] =
-            pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password.0.as_bytes(), &salt, SCRAM_ITERATIONS);
+            pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(prepared(password).as_bytes(), &salt, SCRAM_ITERATIONS);
         let client_key = hmac_sha256(&salted, b"Client Key");
         Self {
             salt,
@@ -114,7 +115,7 @@ pub(crate) struct Kept {
 /// Hashes a password. Takes tens of milliseconds of CPU; call it on a blocking thread.
 pub(crate) fn keep(password: &Secret) -> Result<Kept> {
     let hash = Argon2::default()
-        .hash_password(password.0.as_bytes())
+        .hash_password(prepared(password).as_bytes())
         .map_err(|error| Error::Invalid(format!("the password cannot be hashed: {error}")))?
         .to_string();
     let mut salt = vec![0; 16];
@@ -125,7 +126,13 @@ pub(crate) fn keep(password: &Secret) -> Result<Kept> {
 /// Checks a password against a PHC string; an empty or damaged one never matches. As slow as `keep`.
 pub(crate) fn verify(password: &Secret, hash: &str) -> bool {
     PasswordHash::new(hash)
-        .is_ok_and(|hash| Argon2::default().verify_password(password.0.as_bytes(), &hash).is_ok())
+        .is_ok_and(|hash| Argon2::default().verify_password(prepared(password).as_bytes(), &hash).is_ok())
+}
+
+/// SASLprep (RFC 4013), as RFC 5802 §2.2 and RFC 4616 §2 ask for: whether a keyboard composes its é does
+/// not matter. What it forbids stays as it is: nobody is to be locked out for an odd password.
+fn prepared(password: &Secret) -> Cow<'_, str> {
+    stringprep::saslprep(&password.0).unwrap_or(Cow::Borrowed(&password.0))
 }
 
 /// The hash of an app password, or `None` if the text does not look like one. Spaces, dashes and
@@ -181,6 +188,18 @@ mod tests {
         let server_key = hmac_sha256(&salted, b"Server Key");
         let signature = BASE64_STANDARD.encode(hmac_sha256(&server_key, auth_message.as_bytes()));
         assert_eq!(signature, "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
+    }
+
+    #[test]
+    fn passwords_are_prepared() {
+        // RFC 4013 §3, the last two forbidden there.
+        for (typed, meant) in
+            [("I\u{ad}X", "IX"), ("user", "user"), ("\u{aa}", "a"), ("\u{2168}", "IX"), ("\u{7}", "\u{7}")]
+        {
+            assert_eq!(prepared(&Secret::new(typed)), meant);
+        }
+        let kept = keep(&Secret::new("Cafe\u{301}")).expect("kept");
+        assert!(verify(&Secret::new("Café"), &kept.hash));
     }
 
     #[test]

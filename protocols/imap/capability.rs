@@ -2,12 +2,16 @@
 
 use std::fmt::Write;
 
+use hub_wire::sasl::ChannelBinding;
+
 /// Before login the list is short, but says all that a client needs to log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Offer {
     pub(crate) logged_in: bool,
     /// Passwords may cross the connection.
     pub(crate) may_authenticate: bool,
+    /// For SCRAM-SHA-256-PLUS.
+    pub(crate) binding: Option<ChannelBinding>,
     /// STARTTLS is possible.
     pub(crate) start_tls: bool,
     /// COMPRESS is active already.
@@ -26,7 +30,7 @@ pub(crate) fn capabilities(offer: Offer) -> String {
             line.push_str(" STARTTLS");
         }
         if offer.may_authenticate {
-            for mechanism in hub_wire::sasl::MECHANISMS {
+            for mechanism in hub_wire::sasl::mechanisms(offer.binding) {
                 let _ = write!(line, " AUTH={mechanism}");
             }
         } else {
@@ -59,6 +63,7 @@ mod tests {
         let offer = Offer {
             logged_in: false,
             may_authenticate: false,
+            binding: None,
             start_tls: true,
             compressed: false,
             append_limit: 1,

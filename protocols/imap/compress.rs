@@ -14,6 +14,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use hub_wire::sasl::ChannelBinding;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
@@ -90,6 +91,10 @@ impl Transport for Deflated {
 
     fn may_authenticate(&self) -> bool {
         self.inner.may_authenticate()
+    }
+
+    fn channel_binding(&self) -> Option<ChannelBinding> {
+        self.inner.channel_binding()
     }
 
     fn readable(&mut self) -> Waiting<'_, io::Result<()>> {

@@ -179,6 +179,7 @@ impl Conversation {
         capabilities(Offer {
             logged_in: !matches!(self.session.state, State::Stranger(_)),
             may_authenticate: transport.is_some_and(Transport::may_authenticate),
+            binding: transport.and_then(Transport::channel_binding),
             start_tls: transport.is_some_and(|transport| !transport.is_tls()),
             compressed: transport.is_some_and(Transport::is_compressed),
             append_limit: self.service.settings.message_size,

@@ -50,6 +50,7 @@ use std::sync::Arc;
 
 use hub::Hub;
 use hub_wire::limits::LoginDelay;
+use hub_wire::sasl::ChannelBinding;
 use hub_wire::{Connection, ListenOptions};
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
@@ -108,6 +109,10 @@ impl Transport for Connection {
 
     fn may_authenticate(&self) -> bool {
         Self::may_authenticate(self)
+    }
+
+    fn channel_binding(&self) -> Option<ChannelBinding> {
+        Self::channel_binding(self)
     }
 
     fn readable(&mut self) -> Waiting<'_, io::Result<()>> {

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hub_wire::sasl::ChannelBinding;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
@@ -33,6 +34,8 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
     }
     /// TLS, or a peer on this machine.
     fn may_authenticate(&self) -> bool;
+    /// What a SASL exchange can be bound to.
+    fn channel_binding(&self) -> Option<ChannelBinding>;
     /// Waits for input without holding a buffer.
     fn readable(&mut self) -> Waiting<'_, io::Result<()>>;
     fn start_tls(self: Box<Self>, tls: Arc<ServerConfig>)

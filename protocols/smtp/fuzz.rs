@@ -83,6 +83,7 @@ impl Conversation {
             tls: None,
             can_start_tls: true,
             may_authenticate: true,
+            binding: None,
             unix_millis: 0,
         };
         let now = Instant::now();
@@ -124,7 +125,7 @@ impl Conversation {
                 Step::Read => break,
                 Step::StartTls => {
                     self.tls = true;
-                    self.session.tls_started(Some(Tls { version: "TLSv1.3", cipher: None }));
+                    self.session.tls_started(Some(Tls { version: "TLSv1.3", cipher: None }), None);
                 }
                 Step::Write(bytes) => self.message.extend_from_slice(bytes),
             }

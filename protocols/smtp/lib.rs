@@ -102,6 +102,7 @@ async fn converse(connection: Connection, kind: Kind, service: Arc<Service>, shu
         tls: tls(&connection),
         can_start_tls: !connection.is_tls(),
         may_authenticate: connection.may_authenticate(),
+        binding: connection.channel_binding(),
         unix_millis: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64),
     };
     let mut talk = Talk {
@@ -149,7 +150,7 @@ impl Talk {
                 Next::StartTls => {
                     connection = connection.start_tls(Arc::clone(&self.service.tls)).await?;
                     self.worker.tls_started();
-                    self.session.tls_started(tls(&connection));
+                    self.session.tls_started(tls(&connection), connection.channel_binding());
                 }
             }
         }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hub::{Address, Notify, Secret};
-use hub_wire::sasl::Exchange;
+use hub_wire::sasl::{ChannelBinding, Exchange};
 use memchr::memchr;
 
 use crate::Kind;
@@ -116,6 +116,8 @@ pub(crate) struct Link {
     pub(crate) can_start_tls: bool,
     /// A password may cross the connection.
     pub(crate) may_authenticate: bool,
+    /// What a SASL exchange can be bound to.
+    pub(crate) binding: Option<ChannelBinding>,
     /// Unix milliseconds at the start, for message ids.
     pub(crate) unix_millis: i64,
 }
@@ -306,8 +308,9 @@ impl Session {
     }
 
     /// The connection is TLS now. What was said before in the clear counts no more (RFC 3207 §4.2).
-    pub(crate) fn tls_started(&mut self, tls: Option<Tls>) {
+    pub(crate) fn tls_started(&mut self, tls: Option<Tls>, binding: Option<ChannelBinding>) {
         self.link.tls = tls;
+        self.link.binding = binding;
         self.link.can_start_tls = false;
         self.link.may_authenticate = true;
         self.client = None;

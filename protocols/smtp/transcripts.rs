@@ -198,6 +198,7 @@ impl<'t> Play<'t> {
             tls,
             can_start_tls: tls.is_none(),
             may_authenticate: tls.is_some() || peer == "127.0.0.1",
+            binding: None,
             unix_millis: 0x1234,
         };
         let session = Session::new(kind, Arc::clone(&self.service.settings), link, Instant::now());
@@ -224,7 +225,7 @@ impl<'t> Play<'t> {
                 Step::Read => break,
                 Step::StartTls => {
                     worker.tls_started();
-                    session.tls_started(Some(Tls { version: "TLSv1.3", cipher: Some("TLS_X") }));
+                    session.tls_started(Some(Tls { version: "TLSv1.3", cipher: Some("TLS_X") }), None);
                 }
                 Step::Write(bytes) => {
                     if let Err(reply) = worker.write(bytes).await {

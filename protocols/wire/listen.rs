@@ -321,6 +321,26 @@ mod tests {
         assert_eq!(rest, b"bye");
     }
 
+    /// RFC 9266 §2: what SCRAM-SHA-256-PLUS binds to.
+    #[tokio::test]
+    async fn both_ends_know_the_same_channel_binding() {
+        let (config, connector) = tls();
+        let options = ListenOptions { implicit_tls: Some(config), ..options(10) };
+        let server = serve(options, |mut connection, _| async move {
+            let binding = connection.channel_binding().expect("TLS 1.3");
+            connection.write_all(&binding.0).await.expect("writes");
+            connection.flush().await.expect("flushes");
+        })
+        .await;
+        let stream = TcpStream::connect(server.address).await.expect("connects");
+        let mut client = connector.connect(localhost(), stream).await.expect("handshake");
+        let mut theirs = [0; 32];
+        client.read_exact(&mut theirs).await.expect("the server's");
+        let session = client.get_ref().1;
+        let ours = session.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""));
+        assert_eq!(ours.expect("exported"), theirs);
+    }
+
     #[tokio::test]
     async fn start_tls_after_plain_text() {
         let (config, connector) = tls();

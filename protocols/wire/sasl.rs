@@ -1,15 +1,31 @@
 //! SASL exchanges on the server's side (RFC 4422): PLAIN (RFC 4616), LOGIN
-//! (draft-murchison-sasl-login), SCRAM-SHA-256 (RFC 5802, RFC 7677).
+//! (draft-murchison-sasl-login), SCRAM-SHA-256 and -PLUS (RFC 5802, RFC 7677, RFC 9266).
 //!
 //! State machines without I/O: the protocol carries challenges and responses in its own way
 //! (base64, `*` to cancel), and answers what an [`Exchange`] asks about users.
 
 use std::fmt;
 
-use crate::scram::Scram;
+use crate::scram::{Binding, Scram};
 
-/// What a server offers, in the order in which it is announced.
-pub const MECHANISMS: &[&str] = &["PLAIN", "LOGIN", "SCRAM-SHA-256"];
+/// What a server offers, in the order in which it is announced; the last one only where there is
+/// a [`ChannelBinding`].
+const MECHANISMS: &[&str] = &["PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"];
+
+/// What a server offers on a connection.
+pub fn mechanisms(binding: Option<ChannelBinding>) -> &'static [&'static str] {
+    if binding.is_some() { MECHANISMS } else { &MECHANISMS[..MECHANISMS.len() - 1] }
+}
+
+/// What only the two ends of one TLS connection know: `tls-exporter` (RFC 9266).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ChannelBinding(pub(crate) [u8; 32]);
+
+impl fmt::Debug for ChannelBinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ChannelBinding(…)")
+    }
+}
 
 /// 255 octets are what RFC 4616 §2 asks to accept for each of the three fields of PLAIN; passwords
 /// and SCRAM messages get more. A longer response ends the exchange.
@@ -44,8 +60,12 @@ enum State {
 
 impl Exchange {
     /// Begins; `None` if the mechanism is not known. `initial` is the client's initial response if
-    /// its command had one (an empty one is `Some(vec![])`).
-    pub fn start(mechanism: &str, initial: Option<Vec<u8>>) -> Option<(Self, Step)> {
+    /// its command had one (an empty one is `Some(vec![])`); `binding` is the connection's.
+    pub fn start(
+        mechanism: &str,
+        initial: Option<Vec<u8>>,
+        binding: Option<ChannelBinding>,
+    ) -> Option<(Self, Step)> {
         let mut challenge = Vec::new();
         let state = match mechanism.to_ascii_uppercase().as_str() {
             "PLAIN" => State::Plain,
@@ -53,7 +73,11 @@ impl Exchange {
                 challenge = b"Username:".to_vec();
                 State::LoginName
             }
-            "SCRAM-SHA-256" => State::Scram(Scram::new()),
+            "SCRAM-SHA-256" => {
+                let offered = binding.map_or(Binding::NotOffered, |_| Binding::Offered);
+                State::Scram(Scram::new(offered))
+            }
+            "SCRAM-SHA-256-PLUS" => State::Scram(Scram::new(Binding::Used(binding?))),
             _ => return None,
         };
         let mut exchange = Self(state);
@@ -155,6 +179,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const BOUND: Option<ChannelBinding> = Some(ChannelBinding([7; 32]));
+
     fn check_password(login: &str, password: &str) -> Step {
         Step::CheckPassword { login: login.into(), password: password.into() }
     }
@@ -173,25 +199,25 @@ mod tests {
             ("\0\0p", Step::Failed("the name or the password is empty or has a NUL")),
             ("\0tim\0", Step::Failed("the name or the password is empty or has a NUL")),
         ] {
-            let (_, with_initial) = Exchange::start("PLAIN", Some(message.into())).expect("known");
+            let (_, with_initial) = Exchange::start("PLAIN", Some(message.into()), None).expect("known");
             assert!(with_initial == expected, "{message:?}: {with_initial:?}");
-            let (mut exchange, step) = Exchange::start("plain", None).expect("known");
+            let (mut exchange, step) = Exchange::start("plain", None, None).expect("known");
             assert!(step == Step::Challenge(vec![]));
             assert!(exchange.respond(message.as_bytes()) == expected, "{message:?}");
             assert!(exchange.respond(message.as_bytes()) == Step::Failed("the SASL exchange is over"));
         }
-        let (_, step) = Exchange::start("PLAIN", Some(b"\0tim\0\xff".to_vec())).expect("known");
+        let (_, step) = Exchange::start("PLAIN", Some(b"\0tim\0\xff".to_vec()), None).expect("known");
         assert!(step == Step::Failed("the SASL response is not UTF-8"));
     }
 
     #[test]
     fn login_asks_twice() {
-        let (mut exchange, step) = Exchange::start("LOGIN", None).expect("known");
+        let (mut exchange, step) = Exchange::start("LOGIN", None, None).expect("known");
         assert!(step == Step::Challenge(b"Username:".to_vec()));
         assert!(exchange.respond(b"tim@example.org") == Step::Challenge(b"Password:".to_vec()));
         assert!(exchange.respond(b"secret") == check_password("tim@example.org", "secret"));
 
-        let (mut exchange, step) = Exchange::start("LOGIN", Some(b"tim".to_vec())).expect("known");
+        let (mut exchange, step) = Exchange::start("LOGIN", Some(b"tim".to_vec()), None).expect("known");
         assert!(step == Step::Challenge(b"Password:".to_vec()));
         assert!(matches!(exchange.respond(b""), Step::Failed(_)));
     }
@@ -199,10 +225,10 @@ mod tests {
     #[test]
     fn unknown_mechanisms_and_long_responses() {
         for name in ["CRAM-MD5", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1", "", "PLAIN "] {
-            assert!(Exchange::start(name, None).is_none(), "{name}");
+            assert!(Exchange::start(name, None, None).is_none(), "{name}");
         }
-        for name in MECHANISMS {
-            let (_, step) = Exchange::start(name, Some(vec![b'a'; MAX_RESPONSE + 1])).expect("known");
+        for name in mechanisms(BOUND) {
+            let (_, step) = Exchange::start(name, Some(vec![b'a'; MAX_RESPONSE + 1]), BOUND).expect("known");
             assert!(step == Step::Failed("the SASL response is too long"));
         }
     }
@@ -219,7 +245,7 @@ mod tests {
             mechanism in 0..MECHANISMS.len(),
             responses in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..60), 1..6),
         ) {
-            let (mut exchange, mut step) = Exchange::start(MECHANISMS[mechanism], None).expect("known");
+            let (mut exchange, mut step) = Exchange::start(MECHANISMS[mechanism], None, BOUND).expect("known");
             for response in responses {
                 if matches!(step, Step::NeedScram { .. }) {
                     exchange.scram_credentials(b"salt", 4096, [1; 32], [2; 32]);

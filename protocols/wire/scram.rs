@@ -1,4 +1,4 @@
-//! SCRAM-SHA-256, the server's side (RFC 5802, RFC 7677), without channel binding.
+//! SCRAM-SHA-256 and SCRAM-SHA-256-PLUS, the server's side (RFC 5802, RFC 7677, RFC 9266).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -6,12 +6,23 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::sasl::Step;
+use crate::sasl::{ChannelBinding, Step};
 
 pub(crate) struct Scram {
     state: State,
+    binding: Binding,
     /// Fixed in tests, otherwise made when it is needed.
     server_nonce: Option<String>,
+}
+
+/// The TLS connection that an exchange can be bound to.
+pub(crate) enum Binding {
+    /// -PLUS was not offered.
+    NotOffered,
+    /// -PLUS was offered, and the client has chosen the mechanism without it.
+    Offered,
+    /// -PLUS with these data (`tls-exporter`, RFC 9266 §2).
+    Used(ChannelBinding),
 }
 
 enum State {
@@ -32,7 +43,8 @@ enum State {
 
 /// What the client-first-message said.
 struct First {
-    gs2_header: String,
+    /// `gs2-header` and the channel binding data: what `c=` must say (RFC 5802 §7, cbind-input).
+    bound_to: Vec<u8>,
     bare: String,
     login: String,
     /// The client's nonce followed by ours.
@@ -40,8 +52,8 @@ struct First {
 }
 
 impl Scram {
-    pub(crate) fn new() -> Self {
-        Self { state: State::ClientFirst, server_nonce: None }
+    pub(crate) fn new(binding: Binding) -> Self {
+        Self { state: State::ClientFirst, binding, server_nonce: None }
     }
 
     pub(crate) fn respond(&mut self, response: &[u8]) -> Step {
@@ -67,7 +79,7 @@ impl Scram {
             Some(nonce) => nonce,
             None => random_nonce()?,
         };
-        let first = parse_client_first(message, &server_nonce)?;
+        let first = parse_client_first(message, &server_nonce, &self.binding)?;
         let login = first.login.clone();
         self.state = State::Credentials(first);
         Ok(Step::NeedScram { login })
@@ -92,15 +104,10 @@ impl Scram {
 
 /// `client-first-message = gs2-cbind-flag "," [authzid] "," [reserved-mext ","] username "," nonce
 /// ["," extensions]`
-fn parse_client_first(message: &[u8], server_nonce: &str) -> Result<First, &'static str> {
+fn parse_client_first(message: &[u8], server_nonce: &str, binding: &Binding) -> Result<First, &'static str> {
     let message = std::str::from_utf8(message).map_err(|_| "the SCRAM message is not UTF-8")?;
     let (flag, rest) = message.split_once(',').ok_or(MALFORMED)?;
-    match flag {
-        // "y": the client could bind, but saw that no -PLUS mechanism was announced; none was.
-        "n" | "y" => {}
-        _ if flag.starts_with("p=") => return Err("channel binding is not offered"),
-        _ => return Err(MALFORMED),
-    }
+    let binding_data = binding_data(flag, binding)?;
     let (authzid, bare) = rest.split_once(',').ok_or(MALFORMED)?;
     let mut fields = bare.split(',');
     let name = fields.next().unwrap_or_default();
@@ -118,11 +125,25 @@ fn parse_client_first(message: &[u8], server_nonce: &str) -> Result<First, &'sta
         return Err("acting as somebody else is not offered");
     }
     Ok(First {
-        gs2_header: format!("{flag},{authzid},"),
+        bound_to: [format!("{flag},{authzid},").as_bytes(), binding_data].concat(),
         bare: bare.to_owned(),
         login,
         nonce: format!("{client_nonce}{server_nonce}"),
     })
+}
+
+/// What `gs2-cbind-flag` binds the exchange to (RFC 5802 §6).
+fn binding_data<'b>(flag: &str, binding: &'b Binding) -> Result<&'b [u8], &'static str> {
+    match (flag, binding) {
+        ("p=tls-exporter", Binding::Used(data)) => Ok(&data.0),
+        (_, Binding::Used(_)) if flag.starts_with("p=") => Err("this channel binding is not offered"),
+        ("n" | "y", Binding::Used(_)) => Err("SCRAM-SHA-256-PLUS without channel binding"),
+        (_, _) if flag.starts_with("p=") => Err("channel binding is not part of this mechanism"),
+        // The client could bind, but was not told that we can: somebody took -PLUS from our list.
+        ("y", Binding::Offered) => Err("somebody has hidden SCRAM-SHA-256-PLUS from the client"),
+        ("n" | "y", Binding::NotOffered) | ("n", Binding::Offered) => Ok(b""),
+        _ => Err(MALFORMED),
+    }
 }
 
 /// `client-final-message = "c=" base64 "," "r=" nonce ["," extensions] "," "p=" base64`; returns the
@@ -139,8 +160,9 @@ fn client_final(
     let mut fields = without_proof.split(',');
     let binding = fields.next().and_then(|field| field.strip_prefix("c=")).ok_or(MALFORMED)?;
     let nonce = fields.next().and_then(|field| field.strip_prefix("r=")).ok_or(MALFORMED)?;
-    // A differing header means that somebody changed the first message on its way (RFC 5802 §6).
-    if BASE64.decode(binding).map_err(|_| MALFORMED)? != first.gs2_header.as_bytes() {
+    // A differing header means that somebody changed the first message on its way, differing data that
+    // the client's TLS connection ends somewhere else (RFC 5802 §6).
+    if BASE64.decode(binding).map_err(|_| MALFORMED)? != first.bound_to {
         return Err("the SCRAM channel binding data do not match");
     }
     if nonce != first.nonce {
@@ -229,7 +251,8 @@ mod tests {
     }
 
     fn exchange(first: &str, credentials: &Credentials, server_nonce: &str) -> (Scram, Step) {
-        let mut scram = Scram { state: State::ClientFirst, server_nonce: Some(server_nonce.into()) };
+        let server_nonce = Some(server_nonce.into());
+        let mut scram = Scram { state: State::ClientFirst, binding: Binding::NotOffered, server_nonce };
         let step = scram.respond(first.as_bytes());
         if !matches!(step, Step::NeedScram { .. }) {
             return (scram, step);
@@ -295,7 +318,7 @@ mod tests {
             ("n,,n=a=2Cb=3Dc,r=abc", Ok("a,b=c")),
             ("n,,n=user@例子.测试,r=abc,x=later", Ok("user@例子.测试")),
             ("n,a=root,n=user,r=abc", Err("acting as somebody else is not offered")),
-            ("p=tls-exporter,,n=user,r=abc", Err("channel binding is not offered")),
+            ("p=tls-exporter,,n=user,r=abc", Err("channel binding is not part of this mechanism")),
             ("n,,m=ext,n=user,r=abc", Err("the client demands a SCRAM extension that does not exist")),
             ("n,,n=a=2cb,r=abc", Err(MALFORMED)),
             ("n,,n=a=,r=abc", Err(MALFORMED)),
@@ -307,10 +330,55 @@ mod tests {
             ("n", Err(MALFORMED)),
             ("", Err(MALFORMED)),
         ] {
-            let step = Scram::new().respond(message.as_bytes());
+            let step = Scram::new(Binding::NotOffered).respond(message.as_bytes());
             match expected {
                 Ok(login) => assert!(step == Step::NeedScram { login: login.into() }, "{message}: {step:?}"),
                 Err(why) => assert!(step == Step::Failed(why), "{message}: {step:?}"),
+            }
+        }
+    }
+
+    /// RFC 5802 §6, by what was offered and what the client says of it.
+    #[test]
+    fn channel_binding_and_downgrade() {
+        let data = ChannelBinding([7; 32]);
+        let check = |flag: &str, binding: Binding, expected: Result<&[u8], &str>| {
+            assert_eq!(binding_data(flag, &binding), expected, "{flag}");
+        };
+        check("n", Binding::NotOffered, Ok(b""));
+        check("y", Binding::NotOffered, Ok(b""));
+        check("n", Binding::Offered, Ok(b""));
+        check("y", Binding::Offered, Err("somebody has hidden SCRAM-SHA-256-PLUS from the client"));
+        check("p=tls-exporter", Binding::Offered, Err("channel binding is not part of this mechanism"));
+        check("p=tls-exporter", Binding::Used(data), Ok(&[7; 32]));
+        check("p=tls-unique", Binding::Used(data), Err("this channel binding is not offered"));
+        check("n", Binding::Used(data), Err("SCRAM-SHA-256-PLUS without channel binding"));
+        check("y", Binding::Used(data), Err("SCRAM-SHA-256-PLUS without channel binding"));
+        check("x", Binding::Offered, Err(MALFORMED));
+    }
+
+    #[test]
+    fn what_the_client_is_bound_to_must_be_this_connection() {
+        let keys = pencil();
+        for (claimed, expected) in
+            [([7; 32], Ok(())), ([8; 32], Err("the SCRAM channel binding data do not match"))]
+        {
+            let mut scram = Scram::new(Binding::Used(ChannelBinding([7; 32])));
+            let bare = "n=user,r=abc";
+            scram.respond(format!("p=tls-exporter,,{bare}").as_bytes());
+            let step = scram.credentials(&keys.salt, keys.iterations, keys.stored_key, keys.server_key);
+            let Step::Challenge(server_first) = step else { panic!("{step:?}") };
+            let server_first = String::from_utf8(server_first).expect("text");
+            let nonce = server_first.split(',').next().expect("nonce");
+            let bound_to = [b"p=tls-exporter,,".as_slice(), &claimed].concat();
+            let without_proof = format!("c={},{nonce}", BASE64.encode(bound_to));
+            let auth_message = format!("{bare},{server_first},{without_proof}");
+            let signature = hmac_sha256(&keys.stored_key, auth_message.as_bytes());
+            let proof: Vec<u8> = keys.client_key.iter().zip(signature).map(|(a, b)| a ^ b).collect();
+            let step = scram.respond(format!("{without_proof},p={}", BASE64.encode(proof)).as_bytes());
+            match expected {
+                Ok(()) => assert!(matches!(step, Step::Challenge(_)), "{step:?}"),
+                Err(why) => assert!(step == Step::Failed(why), "{step:?}"),
             }
         }
     }
@@ -320,7 +388,7 @@ mod tests {
     fn a_fresh_exchange_with_random_nonces_succeeds() {
         let keys = credentials("correct horse", b"0123456789abcdef", 4096);
         let bare = "n=alice@example.org,r=clientnonce";
-        let mut scram = Scram::new();
+        let mut scram = Scram::new(Binding::NotOffered);
         assert!(matches!(scram.respond(format!("y,,{bare}").as_bytes()), Step::NeedScram { .. }));
         let step = scram.credentials(&keys.salt, keys.iterations, keys.stored_key, keys.server_key);
         let Step::Challenge(server_first) = step else { panic!("{step:?}") };

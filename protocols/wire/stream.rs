@@ -14,6 +14,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::sasl::ChannelBinding;
+
 /// A TLS handshake takes two round trips; 30 s is generous for the worst mobile link, and frees
 /// the place of a client that never speaks.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(30);
@@ -92,6 +94,18 @@ impl Connection {
             other => other.as_str(),
         });
         Some((version, cipher))
+    }
+
+    /// What a SASL exchange can be bound to (RFC 9266): the keys of TLS 1.3. Those of 1.2 would do only
+    /// with an extended master secret, and whether it was agreed on cannot be asked.
+    pub fn channel_binding(&self) -> Option<ChannelBinding> {
+        let Stream::Tls(stream) = &self.stream else { return None };
+        let session = stream.get_ref().1;
+        if session.protocol_version() != Some(rustls::ProtocolVersion::TLSv1_3) {
+            return None;
+        }
+        let exported = session.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""));
+        exported.ok().map(ChannelBinding)
     }
 
     /// True if a password may cross this connection: it is TLS, or never leaves the machine.

@@ -29,8 +29,9 @@ pub(super) async fn login(c: &mut Conversation, name: &str, password: &Secret) -
 /// RFC 9051 §6.2.2, RFC 4959.
 pub(super) async fn authenticate(c: &mut Conversation, mechanism: &str, initial: Option<Hidden>) -> Outcome {
     may_log_in(c)?;
-    let Some((mut exchange, mut step)) = sasl::Exchange::start(mechanism, initial.map(|Hidden(bytes)| bytes))
-    else {
+    let binding = c.link.transport().and_then(Transport::channel_binding);
+    let initial = initial.map(|Hidden(bytes)| bytes);
+    let Some((mut exchange, mut step)) = sasl::Exchange::start(mechanism, initial, binding) else {
         return Err(Reply::no("CANNOT", "This mechanism is not offered").into());
     };
     let mut started = Instant::now();

@@ -38,7 +38,7 @@ impl Session {
                 Err(_) => return self.refuse(&NOT_BASE64),
             },
         };
-        match Exchange::start(mechanism, initial) {
+        match Exchange::start(mechanism, initial, self.link.binding) {
             Some((exchange, step)) => self.on_sasl(exchange, step),
             None => self.refuse(&Reply::new(504, "5.5.4", "Mechanism not offered")),
         }

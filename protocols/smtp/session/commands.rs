@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use hub::Address;
-use hub_wire::sasl::MECHANISMS;
+use hub_wire::sasl::mechanisms;
 
 use super::{Asked, Client, Phase, Request, SAY_HELLO, Session, Transaction, too_large};
 use crate::Kind;
@@ -61,7 +61,7 @@ impl Session {
         }
         if self.kind == Kind::Submission {
             if self.link.may_authenticate {
-                lines.push(format!("AUTH {}", MECHANISMS.join(" ")));
+                lines.push(format!("AUTH {}", mechanisms(self.link.binding).join(" ")));
             }
             // RFC 3461. Not on the MX port: it would promise strangers reports about our twins.
             lines.push("DSN".into());

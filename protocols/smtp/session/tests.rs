@@ -12,6 +12,7 @@ fn session(kind: Kind, now: Instant) -> Session {
         tls: Some(Tls { version: "TLSv1.3", cipher: None }),
         can_start_tls: false,
         may_authenticate: true,
+        binding: None,
         unix_millis: 0,
     };
     Session::new(kind, Arc::new(Settings::new("hub.test")), link, now)

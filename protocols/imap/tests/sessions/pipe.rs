@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use hub_imap::{Transport, Waiting, converse};
+use hub_wire::sasl::ChannelBinding;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::time::timeout;
@@ -210,6 +211,10 @@ impl Transport for Pipe {
 
     fn may_authenticate(&self) -> bool {
         self.local
+    }
+
+    fn channel_binding(&self) -> Option<ChannelBinding> {
+        None
     }
 
     fn readable(&mut self) -> Waiting<'_, io::Result<()>> {
