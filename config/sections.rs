@@ -110,6 +110,9 @@ section! {
         /// Time without a command before a logged-in IMAP connection is closed; RFC 9051 §5.4 asks for
         /// at least 30 minutes.
         idle_time: Duration = secs(30 * 60);
+        /// How often an IMAP client in IDLE is told "Still here": often enough that no router on the way
+        /// forgets the connection, seldom enough for a phone's battery.
+        idle_keep_alive: Duration = secs(2 * 60);
         /// Time to wait for the next SMTP command or piece of a message, and for a client that does
         /// not read its answers; RFC 5321 §4.5.3.2 asks for at least 5 minutes.
         command_time: Duration = secs(5 * 60);

@@ -1,6 +1,7 @@
 //! A twin's account: what a log-in opens.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::{AccountId, Address, Error, Hub, Messages, Result};
 
@@ -36,12 +37,7 @@ pub struct Account {
     pub(crate) hub: Hub,
     pub(crate) id: AccountId,
     pub(crate) handle: Address,
-}
-
-impl Hub {
-    pub(crate) fn account(&self, id: AccountId, handle: Address) -> Account {
-        Account { hub: self.clone(), id, handle }
-    }
+    pub(crate) hidden_capabilities: Arc<[String]>,
 }
 
 impl Account {
@@ -52,6 +48,12 @@ impl Account {
     /// The twin's own name: its primary mail address.
     pub fn handle(&self) -> &Address {
         &self.handle
+    }
+
+    /// Names of capabilities that its mail programs are not to be told of, in upper case: the cure for a
+    /// program that uses one of them wrongly.
+    pub fn hidden_capabilities(&self) -> &[String] {
+        &self.hidden_capabilities
     }
 
     pub fn messages(&self) -> Messages<'_> {

@@ -43,6 +43,32 @@ pub(crate) const FIRST_MAILBOXES: [(&str, Role); 6] = [
 /// sees both of them announced.
 const FIRST_KEYWORDS: [&str; 5] = ["$Forwarded", "$MDNSent", "$Junk", "$NotJunk", "$Phishing"];
 
+/// Capabilities of one twin that can be hidden.
+const MOST_HIDDEN: usize = 50;
+
+/// Names of capabilities in upper case, each once. What IMAP is made of cannot be hidden.
+fn capability_names(names: &[String]) -> Result<Vec<String>> {
+    let mut upper: Vec<String> = names.iter().map(|name| name.trim().to_ascii_uppercase()).collect();
+    upper.retain(|name| !name.is_empty());
+    upper.sort_unstable();
+    upper.dedup();
+    if upper.len() > MOST_HIDDEN {
+        return Err(Error::Invalid(format!("at most {MOST_HIDDEN} capabilities can be hidden")));
+    }
+    for name in &upper {
+        if name.len() > 40 || !name.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(Error::Invalid(format!(
+                "\"{}\" is not the name of a capability",
+                name.escape_debug()
+            )));
+        }
+        if name == "IMAP4REV1" {
+            return Err(Error::Invalid("IMAP4rev1 cannot be hidden".into()));
+        }
+    }
+    Ok(upper)
+}
+
 impl Hub {
     /// Hosts a domain. `Exists`, `Invalid`.
     pub async fn add_domain(&self, name: &str) -> Result<()> {
@@ -139,6 +165,30 @@ impl Hub {
         let quota = limit.unwrap_or(0);
         self.0.storage.transact([id], move |tx| Box::pin(rows::set_quota(tx, id, quota))).await?;
         Ok(())
+    }
+
+    /// Keeps capabilities from the twin's mail programs that log in from now on; `None` only tells. Returns
+    /// the names hidden, in upper case. `Invalid`, `NotFound`.
+    pub async fn hidden_capabilities(
+        &self,
+        handle: &Address,
+        hide: Option<&[String]>,
+    ) -> Result<Vec<String>> {
+        let id = self.twin(handle).await?;
+        let Some(hide) = hide else {
+            let row = self.0.storage.account(id).await?.ok_or(Error::NotFound("twin"))?;
+            return Ok(row.hidden_capabilities.split_whitespace().map(str::to_owned).collect());
+        };
+        let names = capability_names(hide)?;
+        let written = names.join(" ");
+        self.0
+            .storage
+            .transact([id], move |tx| {
+                Box::pin(async move { rows::hide_capabilities(tx, id, &written).await })
+            })
+            .await?;
+        tracing::info!(twin = %handle, hidden = ?names, "capabilities hidden");
+        Ok(names)
     }
 
     /// Removes a twin with everything it has. What it sent and is still queued leaves all the same.

@@ -20,7 +20,7 @@ impl Hub {
         let rows = self.0.storage.accounts_of_address(&twin.key()).await?;
         let row = rows.into_iter().find(|row| row.handle.to_lowercase() == twin.key());
         let row = row.ok_or(Error::NotFound("twin"))?;
-        Ok(self.account(row.id, Address::parse(&row.handle)?))
+        self.open_account(&row, None)
     }
 }
 

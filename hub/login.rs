@@ -2,8 +2,8 @@
 //! must not cost an argon2 each.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hub_storage::accounts::AccountRow;
@@ -17,10 +17,18 @@ const REMEMBERED: Duration = Duration::from_secs(300);
 /// Log-ins remembered at most.
 const MOST: usize = 10_000;
 
+/// What a log-in opens.
+#[derive(Clone)]
+struct Known {
+    account: AccountId,
+    handle: Address,
+    hidden_capabilities: Arc<[String]>,
+}
+
 pub(crate) struct Logins {
     /// Of this process only: keys what is remembered, so that no secret lies in memory.
     key: [u8; 32],
-    remembered: Mutex<HashMap<[u8; 32], (AccountId, Address, Instant)>>,
+    remembered: Mutex<HashMap<[u8; 32], (Known, Instant)>>,
     /// Counts what was forgotten: a password checked before it was changed is not remembered after.
     changes: AtomicU64,
     /// argon2 takes 19 MiB and a core each time; more at once than cores only costs memory.
@@ -58,32 +66,32 @@ impl Logins {
         hmac_sha256(&inner, format!("{}\0{name}", door.name()).as_bytes())
     }
 
-    fn recall(&self, token: &[u8; 32]) -> Option<(AccountId, Address)> {
+    fn recall(&self, token: &[u8; 32]) -> Option<Known> {
         let remembered = crate::locked(&self.remembered);
-        let (account, handle, until) = remembered.get(token)?;
-        (*until > Instant::now()).then(|| (*account, handle.clone()))
+        let (known, until) = remembered.get(token)?;
+        (*until > Instant::now()).then(|| known.clone())
     }
 
-    fn remember(&self, (token, changes): ([u8; 32], u64), account: AccountId, handle: Address) {
+    fn remember(&self, (token, changes): ([u8; 32], u64), known: Known) {
         let now = Instant::now();
         let mut remembered = crate::locked(&self.remembered);
         if self.changes.load(Ordering::Acquire) != changes {
             return;
         }
         if remembered.len() >= MOST {
-            remembered.retain(|_, (_, _, until)| *until > now);
+            remembered.retain(|_, (_, until)| *until > now);
             if remembered.len() >= MOST {
                 remembered.clear();
             }
         }
-        remembered.insert(token, (account, handle, now + REMEMBERED));
+        remembered.insert(token, (known, now + REMEMBERED));
     }
 
     /// Forgets an account's log-ins: its password changed, or it is gone.
     pub(crate) fn forget(&self, account: AccountId) {
         let mut remembered = crate::locked(&self.remembered);
         self.changes.fetch_add(1, Ordering::Release);
-        remembered.retain(|_, (id, _, _)| *id != account);
+        remembered.retain(|_, (known, _)| known.account != account);
     }
 }
 
@@ -96,8 +104,8 @@ impl Hub {
     pub async fn login(&self, name: &str, secret: &Secret, door: Door) -> Result<Account> {
         let logins = &self.0.logins;
         let token = logins.token(name, secret, door);
-        if let Some((id, handle)) = logins.recall(&token) {
-            return Ok(self.account(id, handle));
+        if let Some(known) = logins.recall(&token) {
+            return Ok(self.opened(known));
         }
         let token = (token, logins.changes.load(Ordering::Acquire));
         let account = self.account_of_login(name).await?;
@@ -135,12 +143,22 @@ impl Hub {
         self.open_account(&account, None)
     }
 
-    fn open_account(&self, row: &AccountRow, token: Option<([u8; 32], u64)>) -> Result<Account> {
-        let handle = Address::parse(&row.handle)?;
+    pub(crate) fn open_account(&self, row: &AccountRow, token: Option<([u8; 32], u64)>) -> Result<Account> {
+        let hidden = row.hidden_capabilities.split(' ').filter(|name| !name.is_empty());
+        let known = Known {
+            account: row.id,
+            handle: Address::parse(&row.handle)?,
+            hidden_capabilities: hidden.map(str::to_owned).collect(),
+        };
         if let Some(token) = token {
-            self.0.logins.remember(token, row.id, handle.clone());
+            self.0.logins.remember(token, known.clone());
         }
-        Ok(self.account(row.id, handle))
+        Ok(self.opened(known))
+    }
+
+    fn opened(&self, known: Known) -> Account {
+        let Known { account: id, handle, hidden_capabilities } = known;
+        Account { hub: self.clone(), id, handle, hidden_capabilities }
     }
 
     async fn account_of_login(&self, name: &str) -> Result<Option<AccountRow>> {

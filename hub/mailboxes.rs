@@ -109,8 +109,8 @@ impl Messages<'_> {
         self.storage()
             .transact([account], move |tx| {
                 Box::pin(async move {
-                    let rows = mailboxes::list(tx, account).await?;
-                    let is_taken = |role: &Role| rows.iter().any(|row| row.role == Some(*role));
+                    let taken = mailboxes::roles(tx, account).await?;
+                    let is_taken = |role: &Role| taken.contains(role);
                     if role.as_ref().is_some_and(is_taken) {
                         return Err(hub_storage::Error::Exists("a mailbox with this special use"));
                     }

@@ -44,6 +44,10 @@ pub(crate) enum Request {
         address: String,
         password: String,
     },
+    TwinCapabilities {
+        address: String,
+        hide: Option<Vec<String>>,
+    },
     TwinList,
     TwinPassword {
         address: String,
@@ -68,6 +72,9 @@ pub(crate) enum Answer {
         password: String,
     },
     AppPasswords(Vec<AppPassword>),
+    Capabilities {
+        hidden: Vec<String>,
+    },
     Domains(Vec<String>),
     Done,
     /// A sentence for the person who asked.
@@ -197,6 +204,12 @@ async fn execute(hub: &Hub, request: Request) -> Result<Answer, String> {
             let twin = parse(&address)?;
             let changed = hub.set_password(&twin, &Secret::new(password)).await;
             changed.map_err(|error| about_twin(&twin, error))?;
+        }
+        Request::TwinCapabilities { address, hide } => {
+            let twin = parse(&address)?;
+            let hidden = hub.hidden_capabilities(&twin, hide.as_deref()).await;
+            let hidden = hidden.map_err(|error| about_twin(&twin, error))?;
+            return Ok(Answer::Capabilities { hidden });
         }
         Request::TwinQuota { address, limit } => {
             let twin = parse(&address)?;

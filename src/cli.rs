@@ -165,6 +165,23 @@ Examples:
         #[command(flatten)]
         password: Password,
     },
+    /// Show or change which IMAP capabilities are kept from a twin's mail programs
+    #[command(after_help = "\
+Hidden capabilities are not announced after log-in, and their commands are refused: a cure for a mail
+program that uses one of them wrongly. It holds for connections that log in from then on.
+Examples:
+  twinhub twin capabilities alice@example.org
+  twinhub twin capabilities alice@example.org --hide COMPRESS=DEFLATE,NOTIFY
+  twinhub twin capabilities alice@example.org --show-all")]
+    Capabilities {
+        address: String,
+        /// Hide exactly these
+        #[arg(long, value_name = "NAME,…", value_delimiter = ',', conflicts_with = "show_all")]
+        hide: Option<Vec<String>>,
+        /// Hide none
+        #[arg(long)]
+        show_all: bool,
+    },
     /// Show all twins with their addresses and quota
     List {
         #[command(flatten)]
@@ -345,6 +362,9 @@ mod tests {
             "alias remove i@b.test a@b.test",
             "app-password add a@b.test phone --door imap --door submission",
             "app-password revoke a@b.test 3",
+            "twin capabilities a@b.test",
+            "twin capabilities a@b.test --hide COMPRESS=DEFLATE,NOTIFY",
+            "twin capabilities a@b.test --show-all",
             "queue list",
             "check",
             "config",
@@ -370,6 +390,7 @@ mod tests {
             ("twin", "Usage"),
             ("twin ad a@b.test", "add"),
             ("twin quota a@b.test lots", "expected a size"),
+            ("twin capabilities a@b.test --hide X --show-all", "cannot be used with"),
             ("twin add a@b.test --generate --password-stdin", "cannot be used with"),
             ("app-password add a@b.test x --door pop", "expected imap"),
             ("serve --database mysql://x", "expected \"sqlite\""),

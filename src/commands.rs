@@ -27,6 +27,14 @@ pub(crate) async fn twin(setup: &Setup, command: Twin) -> Result<()> {
             print(&format!("Added the twin {}.\n", printable(&address)))?;
             show_generated(&password, is_generated)
         }
+        Twin::Capabilities { address, hide, show_all } => {
+            let hide = if show_all { Some(Vec::new()) } else { hide };
+            let request = Request::TwinCapabilities { address: address.clone(), hide };
+            let Answer::Capabilities { hidden } = answer(ask(setup, request).await?)? else { return odd() };
+            let hidden = if hidden.is_empty() { "nothing".to_owned() } else { hidden.join(", ") };
+            print(&format!("Hidden from the mail programs of {}: {hidden}.\n", printable(&address)))?;
+            Ok(())
+        }
         Twin::List { list } => {
             let Answer::Twins(twins) = answer(look(setup, Request::TwinList).await?)? else { return odd() };
             let row = |twin: &admin::Twin| {

@@ -47,6 +47,17 @@ impl Kind {
         }
     }
 
+    /// What a connection over a limit hears: RFC 9051 §7.1.5 with the code of RFC 5530, RFC 5321 §3.8.
+    pub(crate) fn refusal(self) -> &'static str {
+        match self {
+            Self::Http | Self::Https => "",
+            Self::Imap | Self::Imaps => "* BYE [LIMIT] Too many connections, please try again later\r\n",
+            Self::Smtp | Self::Submission | Self::Submissions => {
+                "421 4.7.0 Too many connections, please try again later\r\n"
+            }
+        }
+    }
+
     pub(crate) fn is_implicit_tls(self) -> bool {
         matches!(self, Self::Https | Self::Imaps | Self::Submissions)
     }

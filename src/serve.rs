@@ -13,6 +13,7 @@ use hub_certs::Certs;
 use hub_storage::Storage;
 use hub_web::Services;
 use hub_wire::ListenOptions;
+use hub_wire::limits::LoginDelay;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -150,11 +151,18 @@ fn start(
     let limits = &setup.config.limits;
     let imap_tls = certs.server_config(&["imap"])?;
     let web_tls = certs.server_config(hub_web::ALPN)?;
-    let imap = Arc::new(hub_imap::Service::new(hub.clone(), Arc::clone(&imap_tls), settings::imap(limits)));
+    // One count of failed log-ins for all doors.
+    let login_delay = Arc::new(LoginDelay::new());
+    let imap = Arc::new(hub_imap::Service::new(
+        hub.clone(),
+        Arc::clone(&imap_tls),
+        settings::imap(limits),
+        Arc::clone(&login_delay),
+    ));
     let smtp = Arc::new(hub_smtp::Service {
         hub: hub.clone(),
         tls: certs.server_config(&["smtp"])?,
-        login_delay: Arc::default(),
+        login_delay,
         settings: Arc::new(settings::smtp(&setup.config, host_name)?),
     });
     let web = Arc::new(hub_web::Service { hub: hub.clone(), services });
@@ -170,6 +178,7 @@ fn start(
             implicit_tls: kind.is_implicit_tls().then(|| Arc::clone(tls)),
             max_connections: limits.connections,
             max_per_address: limits.connections_per_address,
+            refusal: kind.refusal(),
         };
         info!(listener = kind.name(), %address, "listening");
         let shutdown = shutdown.clone();

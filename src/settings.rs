@@ -11,6 +11,7 @@ pub(crate) fn imap(limits: &Limits) -> hub_imap::Settings {
         command_time: limits.command_time,
         connections_per_account: limits.connections_per_account,
         failed_logins: limits.failed_logins,
+        idle_keep_alive: limits.idle_keep_alive,
         idle_time: limits.idle_time,
         line_length: usize::try_from(limits.line_length.0).unwrap_or(usize::MAX),
         message_size: limits.message_size.0,

@@ -12,6 +12,7 @@ use crate::commands::{self, Failure};
 use crate::grammar::command::Command;
 use crate::input::Step;
 use crate::link::{Link, Stop, Transport};
+use crate::mask;
 use crate::session::{Session, State, expunges_after};
 use crate::status::{Kind, Reply};
 use crate::view::{Expunges, News};
@@ -176,14 +177,18 @@ impl Conversation {
 
     pub(crate) fn capabilities(&self) -> String {
         let transport = self.link.transport();
-        capabilities(Offer {
+        let line = capabilities(Offer {
             logged_in: !matches!(self.session.state, State::Stranger(_)),
             may_authenticate: transport.is_some_and(Transport::may_authenticate),
             binding: transport.and_then(Transport::channel_binding),
             start_tls: transport.is_some_and(|transport| !transport.is_tls()),
             compressed: transport.is_some_and(Transport::is_compressed),
             append_limit: self.service.settings.message_size,
-        })
+        });
+        match self.session.logged_in() {
+            Some(user) => mask::without(&line, user.account.hidden_capabilities()),
+            None => line,
+        }
     }
 
     pub(crate) fn connection(&self) -> u64 {

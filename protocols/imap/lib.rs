@@ -35,6 +35,7 @@ mod grammar;
 mod input;
 mod limits;
 mod link;
+mod mask;
 mod names;
 mod notify;
 mod render;
@@ -65,13 +66,14 @@ pub struct Service {
     /// For STARTTLS.
     pub tls: Arc<ServerConfig>,
     pub(crate) settings: Settings,
-    pub(crate) delays: LoginDelay,
+    pub(crate) delays: Arc<LoginDelay>,
     pub(crate) places: limits::Places,
 }
 
 impl Service {
-    pub fn new(hub: Hub, tls: Arc<ServerConfig>, settings: Settings) -> Self {
-        Self { hub, tls, settings, delays: LoginDelay::new(), places: limits::Places::default() }
+    /// `delays` is best shared with the other doors: a password is guessed at any of them.
+    pub fn new(hub: Hub, tls: Arc<ServerConfig>, settings: Settings, delays: Arc<LoginDelay>) -> Self {
+        Self { hub, tls, settings, delays, places: limits::Places::default() }
     }
 }
 

@@ -7,6 +7,7 @@ use hub::{Account, IdSet, Keywords, MailboxId, OpenMailbox, Snapshot};
 use crate::commands::notify::Watching;
 use crate::grammar::command::Command;
 use crate::limits::Place;
+use crate::mask;
 use crate::names::Names;
 use crate::status::Reply;
 use crate::view::{Expunges, Style, View};
@@ -104,8 +105,19 @@ impl Session {
         }
     }
 
-    /// Refuses what the state does not allow.
+    /// Whoever has logged in.
+    pub(crate) fn logged_in(&self) -> Option<&User> {
+        match &self.state {
+            State::Authenticated(user) | State::Selected(user, _) => Some(user),
+            State::Stranger(_) => None,
+        }
+    }
+
+    /// Refuses what the state does not allow, and what is hidden from the account.
     pub(crate) fn permits(&self, command: &Command) -> Result<(), Reply> {
+        if self.logged_in().is_some_and(|user| mask::refuses(user.account.hidden_capabilities(), command)) {
+            return Err(Reply::bad("This is not offered"));
+        }
         match (Needs::of(command), &self.state) {
             (Needs::Nothing, _)
             | (Needs::Stranger, State::Stranger(_))

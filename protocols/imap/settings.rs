@@ -12,6 +12,8 @@ pub struct Settings {
     pub connections_per_account: usize,
     /// Failed log-ins on one connection before it is closed. They are slowed down as well.
     pub failed_logins: u32,
+    /// How often a client in IDLE is told that all is well.
+    pub idle_keep_alive: Duration,
     /// Silence before a logged-in connection is closed (RFC 9051 §5.4: at least 30 minutes).
     pub idle_time: Duration,
     /// Bytes of a command's lines after log-in, literals not counted.
@@ -30,6 +32,7 @@ impl Default for Settings {
             command_time: Duration::from_secs(5 * 60),
             connections_per_account: 50,
             failed_logins: 3,
+            idle_keep_alive: Duration::from_secs(2 * 60),
             idle_time: Duration::from_secs(30 * 60),
             line_length: 64 << 10,
             message_size: 50 << 20,

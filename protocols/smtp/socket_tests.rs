@@ -25,8 +25,13 @@ async fn server(kind: Kind) -> Server {
     let service = service_with(&test.hub, Settings::new("hub.test"), tls);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    let options =
-        ListenOptions { name: "test", implicit_tls: None, max_connections: 10, max_per_address: 10 };
+    let options = ListenOptions {
+        name: "test",
+        implicit_tls: None,
+        max_connections: 10,
+        max_per_address: 10,
+        refusal: "",
+    };
     let shutdown = CancellationToken::new();
     let task = tokio::spawn(crate::serve(listener, options, kind, service, shutdown.clone()));
     Server { test, port, pem, shutdown, task }

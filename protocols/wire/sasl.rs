@@ -21,6 +21,13 @@ pub fn mechanisms(binding: Option<ChannelBinding>) -> &'static [&'static str] {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ChannelBinding(pub(crate) [u8; 32]);
 
+impl ChannelBinding {
+    /// From the 32 bytes that TLS exports for it.
+    pub fn new(exported: [u8; 32]) -> Self {
+        Self(exported)
+    }
+}
+
 impl fmt::Debug for ChannelBinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ChannelBinding(…)")
@@ -54,7 +61,7 @@ enum State {
     Plain,
     LoginName,
     LoginPassword { login: String },
-    Scram(Scram),
+    Scram(Box<Scram>),
     Over,
 }
 
@@ -75,9 +82,9 @@ impl Exchange {
             }
             "SCRAM-SHA-256" => {
                 let offered = binding.map_or(Binding::NotOffered, |_| Binding::Offered);
-                State::Scram(Scram::new(offered))
+                State::Scram(Box::new(Scram::new(offered)))
             }
-            "SCRAM-SHA-256-PLUS" => State::Scram(Scram::new(Binding::Used(binding?))),
+            "SCRAM-SHA-256-PLUS" => State::Scram(Box::new(Scram::new(Binding::Used(binding?)))),
             _ => return None,
         };
         let mut exchange = Self(state);

@@ -105,7 +105,7 @@ impl Connection {
             return None;
         }
         let exported = session.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""));
-        exported.ok().map(ChannelBinding)
+        exported.ok().map(ChannelBinding::new)
     }
 
     /// True if a password may cross this connection: it is TLS, or never leaves the machine.

@@ -300,6 +300,13 @@ pub async fn exists(tx: &mut Tx, account: AccountId, id: MailboxId) -> Result<bo
     Ok(tx.connection.first(sql, values![account, id], |row| row.int(0)).await?.is_some())
 }
 
+/// The roles that mailboxes of the account have.
+pub async fn roles(tx: &mut Tx, account: AccountId) -> Result<Vec<Role>> {
+    let sql = "SELECT role FROM mailbox WHERE account = $1 AND parent >= 0 AND role <> ''";
+    let names = tx.connection.query(sql, values![account], |row| row.text(0)).await?;
+    Ok(names.iter().filter_map(|name| Role::from_name(name)).collect())
+}
+
 /// Number of mailboxes of the account.
 pub async fn count(tx: &mut Tx, account: AccountId) -> Result<u64> {
     let sql = "SELECT COUNT(*) FROM mailbox WHERE account = $1 AND parent >= 0";

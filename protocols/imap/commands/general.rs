@@ -6,6 +6,7 @@ use super::Outcome;
 use crate::conversation::Conversation;
 use crate::encode;
 use crate::link::Stop;
+use crate::mask;
 use crate::names::Names;
 use crate::session::State;
 use crate::status::Reply;
@@ -34,6 +35,9 @@ pub(super) fn enable(c: &mut Conversation, names: &[String]) -> Outcome {
     let mut enabled = String::new();
     let user = c.session.user()?;
     for name in names {
+        if mask::hides(user.account.hidden_capabilities(), name) {
+            continue;
+        }
         match name.as_str() {
             "CONDSTORE" => user.condstore = true,
             // RFC 5464 §4.1

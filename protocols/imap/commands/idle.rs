@@ -1,30 +1,28 @@
 //! IDLE (RFC 2177, RFC 9051 §6.3.13).
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use super::notify;
 use crate::conversation::Conversation;
+use crate::grammar::command::Command;
 use crate::input::Step;
 use crate::link::{Stop, Woken};
 use crate::status::Reply;
 use crate::view::Expunges;
 
-/// Keeps address translations alive on the way, and lets both sides notice a dead one.
-const STILL_HERE: Duration = Duration::from_secs(120);
-
 /// Waits for news and for DONE. Whatever the client pipelined behind IDLE is looked at first: iOS
 /// sends IDLE, DONE and the next command together (stalwartlabs/stalwart#765).
 pub(crate) async fn idle(c: &mut Conversation, tag: &str) -> Result<(), Stop> {
-    if let Err(reply) = c.session.user().map(|_| ()) {
+    if let Err(reply) = c.session.permits(&Command::Idle) {
         return c.end_command(tag, Ok(reply), Expunges::Keep).await;
     }
     // A space behind the plus: a bare one confuses clients (modern-email/defects#7).
     c.link.say("+ idling");
     let mut truth = c.session.selected().ok().map(|(_, selected)| selected.open.watch());
     let ends = Instant::now() + c.service.settings.idle_time;
-    let mut still_here = Instant::now() + STILL_HERE;
+    // Keeps address translations alive on the way, and lets both sides notice a dead one.
+    let every = c.service.settings.idle_keep_alive;
+    let mut still_here = Instant::now() + every;
     c.link.input.expect_line();
     loop {
         Box::pin(c.tell(Expunges::Tell)).await?;
@@ -51,7 +49,7 @@ pub(crate) async fn idle(c: &mut Conversation, tag: &str) -> Result<(), Stop> {
             Woken::Time if Instant::now() >= ends => return Err(Stop::Bye("Idle for too long")),
             Woken::Time => {
                 c.link.say("* OK Still here");
-                still_here = Instant::now() + STILL_HERE;
+                still_here = Instant::now() + every;
             }
         }
     }

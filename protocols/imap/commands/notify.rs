@@ -368,12 +368,7 @@ pub(crate) async fn step(c: &mut Conversation) -> Result<Step, Stop> {
 
 impl Session {
     fn watch(&self) -> Option<&Watching> {
-        match &self.state {
-            crate::session::State::Authenticated(user) | crate::session::State::Selected(user, _) => {
-                user.watching.as_deref()
-            }
-            crate::session::State::Stranger(_) => None,
-        }
+        self.logged_in()?.watching.as_deref()
     }
 
     /// Whether expunges may be said between commands (RFC 5465 §6.1).

@@ -63,8 +63,13 @@ async fn idle_connections_cost_little_and_hear_at_once() {
     world.append(&twin, 100).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
-    let options =
-        ListenOptions { name: "imap", implicit_tls: None, max_connections: 10_000, max_per_address: 10_000 };
+    let options = ListenOptions {
+        name: "imap",
+        implicit_tls: None,
+        max_connections: 10_000,
+        max_per_address: 10_000,
+        refusal: "",
+    };
     tokio::spawn(serve(listener, options, Arc::clone(&world.service), CancellationToken::new()));
     // What is allocated once, for the first of many.
     let mut clients = Vec::new();

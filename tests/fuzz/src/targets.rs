@@ -9,7 +9,7 @@ use hub_mime::{
     PartKind, Scanner, Section, Summary, SummaryView, TransferDecoder, body_without_extensions,
     decode_transfer, header_fields, header_text, searchable_texts, section_range,
 };
-use hub_wire::sasl::{Exchange, MECHANISMS, Step};
+use hub_wire::sasl::{ChannelBinding, Exchange, Step, mechanisms};
 
 pub struct Target {
     pub name: &'static str,
@@ -245,14 +245,16 @@ fn mime(bytes: &[u8]) {
     }
 }
 
-/// The first byte chooses the mechanism; lines are the client's messages. Nobody gets in without
+/// The first byte chooses the mechanism and whether the connection can be bound to; lines are the client's messages. Nobody gets in without
 /// a password check or a proof.
 fn sasl(bytes: &[u8]) {
     let Some((&choice, rest)) = bytes.split_first() else { return };
-    let mechanism = MECHANISMS[usize::from(choice) % MECHANISMS.len()];
+    let binding = (choice & 0x20 == 0).then(|| ChannelBinding::new([7; 32]));
+    let offered = mechanisms(binding);
+    let mechanism = offered[usize::from(choice) % offered.len()];
     let mut lines = rest.split(|&byte| byte == b'\n');
     let initial = (choice & 0x40 == 0).then(|| lines.next().unwrap_or_default().to_vec());
-    let Some((mut exchange, mut step)) = Exchange::start(mechanism, initial) else {
+    let Some((mut exchange, mut step)) = Exchange::start(mechanism, initial, binding) else {
         panic!("{mechanism} is on the list and unknown")
     };
     for _ in 0..20 {

@@ -3,6 +3,8 @@
 mod bodies;
 mod compress;
 mod limits;
+mod many_mailboxes;
+mod mask;
 mod pipe;
 mod pipelined;
 mod scram;

@@ -9,7 +9,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 
 pub(crate) struct World {
-    hub: Hub,
+    pub(crate) hub: Hub,
     pub(crate) service: Arc<Service>,
     _directory: tempfile::TempDir,
 }
@@ -22,7 +22,7 @@ impl World {
         let limits = hub::Settings { default_quota: None, index_cache: 1 << 20, header_cache: 1 << 20 };
         let hub = Hub::open(storage, limits).await.expect("opens");
         hub.add_domain("example.org").await.expect("added");
-        let service = Arc::new(Service::new(hub.clone(), tls(), settings));
+        let service = Arc::new(Service::new(hub.clone(), tls(), settings, Arc::default()));
         Self { hub, service, _directory: directory }
     }
 

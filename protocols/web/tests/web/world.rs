@@ -50,8 +50,13 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let shutdown = CancellationToken::new();
-        let options =
-            ListenOptions { name: "http", implicit_tls: None, max_connections: 10, max_per_address: 10 };
+        let options = ListenOptions {
+            name: "http",
+            implicit_tls: None,
+            max_connections: 10,
+            max_per_address: 10,
+            refusal: "",
+        };
         let service = Arc::new(Service { hub, services });
         let task = tokio::spawn(hub_web::serve(listener, options, service, shutdown.clone()));
         Self { address, shutdown, task, _folder: folder }
