@@ -1,5 +1,7 @@
 //! Searching with the index finds what searching every text finds, whatever has happened before.
 
+use std::sync::Arc;
+
 use std::future::Future;
 use std::pin::pin;
 
@@ -30,7 +32,8 @@ async fn account() -> (tempfile::TempDir, Account) {
         Hub::open(storage, Settings { default_quota: None, index_cache: 1 << 20, header_cache: 1 << 20 })
             .await
             .expect("opens");
-    (directory, hub.account(id, Address::parse("alice@example.org").expect("an address")))
+    let handle = Address::parse("alice@example.org").expect("an address");
+    (directory, Account { hub, id, handle, hidden_capabilities: Arc::default() })
 }
 
 async fn append(account: &Account, message: &str) -> Uid {

@@ -22,7 +22,7 @@ pub(crate) struct Offer {
 
 /// The capabilities as one line without the word CAPABILITY.
 pub(crate) fn capabilities(offer: Offer) -> String {
-    let mut line = String::from("IMAP4rev1 SASL-IR ID ENABLE");
+    let mut line = String::from("IMAP4rev1 IMAP4rev2 SASL-IR ID ENABLE");
     if !offer.logged_in {
         // RFC 7888 §6: small literals without waiting are fine even from strangers.
         line.push_str(" LITERAL-");
@@ -68,11 +68,14 @@ mod tests {
             compressed: false,
             append_limit: 1,
         };
-        assert_eq!(capabilities(offer), "IMAP4rev1 SASL-IR ID ENABLE LITERAL- STARTTLS LOGINDISABLED");
+        assert_eq!(
+            capabilities(offer),
+            "IMAP4rev1 IMAP4rev2 SASL-IR ID ENABLE LITERAL- STARTTLS LOGINDISABLED"
+        );
         let tls = Offer { may_authenticate: true, start_tls: false, ..offer };
         assert_eq!(
             capabilities(tls),
-            "IMAP4rev1 SASL-IR ID ENABLE LITERAL- AUTH=PLAIN AUTH=LOGIN AUTH=SCRAM-SHA-256"
+            "IMAP4rev1 IMAP4rev2 SASL-IR ID ENABLE LITERAL- AUTH=PLAIN AUTH=LOGIN AUTH=SCRAM-SHA-256"
         );
         let all = capabilities(Offer { logged_in: true, ..tls });
         assert!(all.ends_with(" APPENDLIMIT=1") && !all.contains("AUTH=") && !all.contains("  "), "{all}");

@@ -1,4 +1,4 @@
-//! IMAP4rev1 (RFC 3501, read with the clarity of RFC 9051) and its extensions.
+//! IMAP4rev1 (RFC 3501), IMAP4rev2 (RFC 9051) and their extensions.
 //!
 //! The room translates between wire words and hub calls. It must not know how anything is stored,
 //! who may do what, or how mail arrives: those are the hub's affairs. It knows `hub`, `hub-wire` and
