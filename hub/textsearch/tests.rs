@@ -1,9 +1,8 @@
 //! Searching with the index finds what searching every text finds, whatever has happened before.
 
-use std::sync::Arc;
-
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 
 use hub_storage::{Database, Options, Storage, accounts, mailboxes};
 use proptest::prelude::*;

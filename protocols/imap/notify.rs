@@ -142,88 +142,140 @@ impl Names {
     }
 
     /// What `notify` asks to be told when these names become `now`, but for what is about the names in
-    /// `own`, which the client has changed itself.
+    /// `own`, which the client has changed itself. Said in this order, it turns the one into the other.
     pub(crate) fn renewed<'a>(&'a self, now: &'a Self, notify: &Notify, own: &[String]) -> Vec<Renewed<'a>> {
-        let mut renewed = Vec::new();
+        let mut list = List { before: self, now, notify, own, renewed: Vec::new() };
         let mut parents = BTreeSet::new();
-        let hears = |path: &str, subscribed: bool| notify.events(path, subscribed).names;
-        let is_own = |path: &str| own.iter().any(|own| own == path);
         for (id, before) in &self.mailboxes {
-            if now.mailboxes.contains_key(id) || is_own(&before.path) {
-                continue;
+            if !now.mailboxes.contains_key(id) && !list.is_own(&before.path) {
+                list.say_gone(&before.path, before.subscribed);
+                parents.extend(parent(&before.path));
             }
-            // A bare name may have taken its place; then that is said.
-            if !now.has(&before.path) && hears(&before.path, before.subscribed) {
-                let subscribed = now.subscriptions.contains(&before.path);
-                renewed.push(Renewed { path: &before.path, mailbox: None, subscribed, old_name: None });
-            }
-            parents.extend(parent(&before.path));
         }
+        list.say_renamed();
         for (id, info) in &now.mailboxes {
-            let before = self.mailboxes.get(id);
-            let old_name = before.map(|before| before.path.as_str()).filter(|old| *old != info.path);
-            if is_own(&info.path) || old_name.is_some_and(is_own) {
-                continue;
-            }
-            let says = match (before, old_name) {
-                (None, _) => {
-                    parents.extend(parent(&info.path));
-                    hears(&info.path, info.subscribed)
-                }
-                // RFC 5465 §5.4: nothing is said of those below it.
-                (Some(_), Some(old)) if self.moved_with_parent(now, old, &info.path) => false,
-                (Some(before), Some(old)) => {
-                    hears(&info.path, info.subscribed) || hears(old, before.subscribed)
-                }
-                (Some(before), None) => {
-                    let events = notify.events(&info.path, info.subscribed || before.subscribed);
-                    events.subscriptions && info.subscribed != before.subscribed
-                }
-            };
-            if says {
-                let subscribed = info.subscribed;
-                renewed.push(Renewed { path: &info.path, mailbox: Some(*id), subscribed, old_name });
+            if !self.mailboxes.contains_key(id) && !list.is_own(&info.path) {
+                list.say(info, None);
+                parents.extend(parent(&info.path));
             }
         }
-        // The parent has or lacks children now.
+        list.say_subscriptions();
+        // A parent has or lacks children now (RFC 5465 §5.4).
         for info in now.mailboxes.values().filter(|info| parents.contains(info.path.as_str())) {
-            let is_said = renewed.iter().any(|renewed| renewed.path == info.path);
-            if !is_said && hears(&info.path, info.subscribed) {
-                let subscribed = info.subscribed;
-                renewed.push(Renewed {
-                    path: &info.path,
-                    mailbox: Some(info.id),
-                    subscribed,
-                    old_name: None,
-                });
-            }
+            list.say(info, None);
         }
-        for path in self.subscriptions.symmetric_difference(&now.subscriptions) {
-            // What was or is a mailbox has been looked at.
-            let exists = [self, now].iter().any(|names| names.has(path));
-            let subscribed = now.subscriptions.contains(path);
-            let is_said = renewed.iter().any(|renewed| renewed.path == path);
-            if !exists && !is_said && !is_own(path) && notify.events(path, true).subscriptions {
-                renewed.push(Renewed { path, mailbox: None, subscribed, old_name: None });
-            }
-        }
-        renewed
+        list.renewed
     }
 
     fn has(&self, path: &str) -> bool {
         self.mailboxes.values().any(|info| info.path == path)
     }
+}
 
-    /// True if a mailbox that went from `old` to `new` only followed the one above it.
-    fn moved_with_parent(&self, now: &Self, old: &str, new: &str) -> bool {
+/// What is to be said, while it is put together.
+struct List<'a, 'n> {
+    before: &'a Names,
+    now: &'a Names,
+    notify: &'n Notify,
+    own: &'n [String],
+    renewed: Vec<Renewed<'a>>,
+}
+
+impl<'a> List<'a, '_> {
+    fn is_own(&self, path: &str) -> bool {
+        self.own.iter().any(|own| own == path)
+    }
+
+    fn hears(&self, path: &str, subscribed: bool) -> bool {
+        self.notify.events(path, subscribed).names
+    }
+
+    /// A mailbox under its name of now, unless that has been said.
+    fn say(&mut self, info: &'a MailboxInfo, old_name: Option<&'a str>) {
+        let is_said = self.renewed.iter().any(|renewed| renewed.path == info.path);
+        if !is_said && (self.hears(&info.path, info.subscribed) || old_name.is_some()) {
+            let subscribed = info.subscribed;
+            self.renewed.push(Renewed { path: &info.path, mailbox: Some(info.id), subscribed, old_name });
+        }
+    }
+
+    /// A name that is gone, unless another mailbox has it: then that is said.
+    fn say_gone(&mut self, path: &'a str, was_subscribed: bool) {
+        if !self.now.has(path) && self.hears(path, was_subscribed) {
+            let subscribed = self.now.subscriptions.contains(path);
+            self.renewed.push(Renewed { path, mailbox: None, subscribed, old_name: None });
+        }
+    }
+
+    /// Renamed mailboxes, the deepest first: what left a mailbox before that was renamed did not go along.
+    fn say_renamed(&mut self) {
+        let (before, now) = (self.before, self.now);
+        let pairs = now.mailboxes.iter().filter_map(|(id, info)| Some((before.mailboxes.get(id)?, info)));
+        let mut renamed: Vec<_> = pairs.filter(|(old, new)| old.path != new.path).collect();
+        renamed.sort_by_key(|(old, _)| std::cmp::Reverse(old.path.matches('/').count()));
+        for (old, new) in renamed {
+            if self.is_own(&old.path) || self.is_own(&new.path) || self.follows_parent(&old.path, &new.path) {
+                continue;
+            }
+            if !self.is_plain(&old.path, &new.path) {
+                self.say_gone(&old.path, old.subscribed);
+                self.say(new, None);
+            } else if self.hears(&new.path, new.subscribed) || self.hears(&old.path, old.subscribed) {
+                self.say(new, Some(&old.path));
+            }
+        }
+    }
+
+    /// Neither name has or had another mailbox, so that OLDNAME cannot be misunderstood.
+    fn is_plain(&self, old: &str, new: &str) -> bool {
+        !self.now.has(old) && !self.before.has(new)
+    }
+
+    /// True if a mailbox that went from `old` to `new` only followed the one above it, which is said:
+    /// RFC 5465 §5.4 has nothing said of it then.
+    fn follows_parent(&self, old: &str, new: &str) -> bool {
         let (Some((old_parent, old_leaf)), Some((new_parent, new_leaf))) =
             (old.rsplit_once('/'), new.rsplit_once('/'))
         else {
             return false;
         };
-        let id = self.mailboxes.values().find(|info| info.path == old_parent).map(|info| info.id);
-        let parent_now = id.and_then(|id| now.mailboxes.get(&id));
-        old_leaf == new_leaf && old_parent != new_parent && parent_now.is_some_and(|p| p.path == new_parent)
+        let parent = self.before.mailboxes.values().find(|info| info.path == old_parent);
+        let is_there = parent
+            .and_then(|parent| self.now.mailboxes.get(&parent.id))
+            .is_some_and(|parent| parent.path == new_parent && self.hears(new_parent, parent.subscribed));
+        old_leaf == new_leaf
+            && is_there
+            && self.is_plain(old, new)
+            && self.is_plain(old_parent, new_parent)
+            && !self.is_own(old_parent)
+    }
+
+    /// RFC 5465 §5.5, also of names without mailbox.
+    fn say_subscriptions(&mut self) {
+        let (before, now) = (self.before, self.now);
+        for (id, info) in &now.mailboxes {
+            let events = self.notify.events(&info.path, true);
+            let was = before.mailboxes.get(id).filter(|before| before.path == info.path);
+            let changed = was.is_some_and(|was| was.subscribed != info.subscribed);
+            let is_said = self.renewed.iter().any(|renewed| renewed.path == info.path);
+            if changed && events.subscriptions && !is_said && !self.is_own(&info.path) {
+                let subscribed = info.subscribed;
+                self.renewed.push(Renewed {
+                    path: &info.path,
+                    mailbox: Some(*id),
+                    subscribed,
+                    old_name: None,
+                });
+            }
+        }
+        for path in before.subscriptions.symmetric_difference(&now.subscriptions) {
+            // What was or is a mailbox has been looked at.
+            let is_mailbox = before.has(path) || now.has(path);
+            if !is_mailbox && !self.is_own(path) && self.notify.events(path, true).subscriptions {
+                let subscribed = now.subscriptions.contains(path);
+                self.renewed.push(Renewed { path, mailbox: None, subscribed, old_name: None });
+            }
+        }
     }
 }
 
@@ -234,6 +286,7 @@ fn parent(path: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn names(mailboxes: &[(i64, &str)], subscriptions: &[&str]) -> Names {
         let info = |&(id, path): &(i64, &str)| MailboxInfo {
@@ -281,11 +334,11 @@ mod tests {
             &[],
             &[
                 "gone/x 0 false None",
-                "INBOX 1 true None",
                 "new 2 true Some(\"a\")",
                 "c 6 false None",
-                "gone 5 false None",
+                "INBOX 1 true None",
                 "never 0 false None",
+                "gone 5 false None",
             ],
         );
         check(
@@ -313,5 +366,52 @@ mod tests {
         assert_eq!(notify.events("Lists/a", true), flags);
         assert_eq!(notify.events("Listsen", false), Events::default());
         assert!(notify.is_anything() && !notify.server_metadata());
+    }
+
+    /// What a client makes of what it is told.
+    fn told(mut paths: BTreeSet<String>, renewed: &[Renewed<'_>]) -> BTreeSet<String> {
+        for line in renewed {
+            if let Some(old) = line.old_name {
+                let moved = |path: &String| match path.strip_prefix(old) {
+                    Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{}{rest}", line.path),
+                    _ => path.clone(),
+                };
+                paths = paths.iter().map(moved).collect();
+            }
+            match line.mailbox {
+                Some(_) => paths.insert(line.path.to_owned()),
+                None => paths.remove(line.path),
+            };
+        }
+        paths
+    }
+
+    /// A tree of mailboxes with ids; each has its parent.
+    fn trees() -> impl Strategy<Value = Vec<(i64, &'static str)>> {
+        const PATHS: [&str; 7] = ["a", "b", "a/x", "b/x", "a/y", "a/x/z", "b/x/z"];
+        (
+            proptest::sample::subsequence(PATHS.to_vec(), 0..=7),
+            Just((1..8).collect::<Vec<i64>>()).prop_shuffle(),
+        )
+            .prop_map(|(paths, ids)| {
+                let kept = |path: &&str| {
+                    parent(path).is_none_or(|above| {
+                        paths.contains(&above) && parent(above).is_none_or(|top| paths.contains(&top))
+                    })
+                };
+                ids.into_iter().zip(paths.iter().copied().filter(kept)).collect()
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn whoever_believes_it_knows_the_names(before in trees(), now in trees()) {
+            let (before, now) = (names(&before, &[]), names(&now, &[]));
+            let events = Events { names: true, ..Events::default() };
+            let groups = vec![Group { mailboxes: Filter::Personal, events }];
+            let renewed = before.renewed(&now, &Notify { selected: None, groups }, &[]);
+            let paths = |names: &Names| names.mailboxes.values().map(|info| info.path.clone()).collect();
+            prop_assert_eq!(told(paths(&before), &renewed), paths(&now));
+        }
     }
 }

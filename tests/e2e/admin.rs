@@ -7,7 +7,12 @@ use crate::harness::{ALICE, BOB, DOMAIN, Database, Hub, PASSWORD, assert_success
 use crate::imap_client::{Imap, quoted};
 use crate::on_both_databases;
 
-on_both_databases!(twins_domains_and_aliases, passwords_and_app_passwords, stopping_is_orderly);
+on_both_databases!(
+    twins_domains_and_aliases,
+    passwords_and_app_passwords,
+    capabilities_hidden_from_one_twin,
+    stopping_is_orderly
+);
 
 /// A `hub.toml` that sends everything for the outside to this port.
 pub(crate) fn relay_config(port: u16) -> String {
@@ -101,6 +106,29 @@ fn passwords_and_app_passwords(database: Database) {
         made.split_whitespace().any(|word| word.len() >= 12 && may_log_in(&hub, "dora@hub.test", word)),
         "{made}"
     );
+}
+
+/// mjl-/mox 3d28c89
+fn capabilities_hidden_from_one_twin(database: Database) {
+    let hub = Hub::start_on(database);
+    let told = hub.admin(&["twin", "capabilities", ALICE, "--hide", "idle,COMPRESS=DEFLATE"]);
+    assert!(told.contains("COMPRESS=DEFLATE, IDLE"), "{told}");
+    let offered = |twin: &str| {
+        let reply = hub.imap(twin).ok("CAPABILITY");
+        String::from_utf8_lossy(&reply.untagged.concat()).into_owned()
+    };
+    let alices = offered(ALICE);
+    assert!(
+        !alices.contains(" IDLE") && !alices.contains(" COMPRESS") && alices.contains(" MOVE"),
+        "{alices}"
+    );
+    assert_eq!(hub.imap(ALICE).command("COMPRESS DEFLATE").status, "BAD");
+    assert!(offered(BOB).contains(" IDLE"));
+    let output = hub.cli_with_input(&["twin", "capabilities", ALICE, "--hide", "IMAP4rev1"], "");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("IMAP4rev1 cannot be hidden"), "{output:?}");
+    hub.admin(&["twin", "capabilities", ALICE, "--show-all"]);
+    assert!(hub.admin(&["twin", "capabilities", ALICE]).contains("nothing"));
+    assert!(offered(ALICE).contains(" IDLE"));
 }
 
 fn stopping_is_orderly(database: Database) {
