@@ -131,14 +131,11 @@ impl Conversation {
             return Ok(());
         }
         let truth = selected.truth();
-        let before = selected.view.len();
         let mut news = selected.view.catch_up(truth, expunges);
-        let added = selected.view.len() + news.expunged.len() as u32 - before;
         if !hears.flags {
             selected.view.postpone_flags(&mut news);
         }
-        self.say_news(news).await?;
-        if added > 0 { commands::notify::say_new(self, added).await } else { Ok(()) }
+        self.say_news(news).await
     }
 
     /// A UID names its message also before this session has told of it: the client may know it from
@@ -172,7 +169,7 @@ impl Conversation {
         while !news.write(&mut link.out, &selected.view, user.style()) {
             link.relieve().await?;
         }
-        Ok(())
+        if news.added > 0 { commands::notify::say_new(self, news.added).await } else { Ok(()) }
     }
 
     pub(crate) fn capabilities(&self) -> String {

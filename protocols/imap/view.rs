@@ -45,6 +45,8 @@ pub(crate) struct News {
     pub(crate) expunged: Vec<(u32, Uid)>,
     /// The new number of messages, if some were added.
     pub(crate) exists: Option<u32>,
+    /// How many those are; they are the last ones.
+    pub(crate) added: u32,
     /// Indexes of messages whose flags changed, ascending.
     pub(crate) changed: Vec<u32>,
 }
@@ -192,6 +194,7 @@ impl View {
             }
             self.base = truth;
             news.changed = difference.changed;
+            news.added = difference.added;
             news.exists = (difference.added > 0).then_some(0);
         }
         if expunges != Expunges::Keep {

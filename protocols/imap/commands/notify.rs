@@ -1,5 +1,8 @@
 //! NOTIFY (RFC 5465), and unsolicited METADATA responses (RFC 5464 §4.4).
 //!
+//! What the client itself changes in other mailboxes is told as well: the hub says which mailboxes are
+//! other than before, and leaving one out could hide what somebody else has done there.
+//!
 //! The hub gathers what happens in the account; here it becomes LIST, STATUS and METADATA responses. What
 //! cannot be told ends in NOTIFICATIONOVERFLOW, and nothing is told any more.
 
