@@ -10,11 +10,15 @@ use proptest::prelude::*;
 use super::index::index_all;
 use crate::*;
 
+async fn open(directory: &std::path::Path) -> Storage {
+    let options = Options { data_dir: directory.to_owned(), database: Database::Sqlite };
+    Storage::open(options).await.expect("opens")
+}
+
 /// Alone, without the cost of a password.
 async fn account() -> (tempfile::TempDir, Account) {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let options = Options { data_dir: directory.path().to_owned(), database: Database::Sqlite };
-    let storage = Storage::open(options).await.expect("opens");
+    let storage = open(directory.path()).await;
     let id = storage
         .transact([], |tx| {
             Box::pin(async move {
@@ -35,11 +39,15 @@ async fn account() -> (tempfile::TempDir, Account) {
     (directory, Account { hub, id, handle, hidden_capabilities: Arc::default() })
 }
 
-async fn append(account: &Account, message: &str) -> Uid {
+async fn new_message(account: &Account, message: &str) -> NewMessage {
     let mut spool = account.hub.spool();
     spool.write(message.as_bytes()).await.expect("written");
     let incoming = account.hub.examine(spool).await.expect("examined");
-    let message = NewMessage { incoming, flags: Flags::NONE, received_at: 0 };
+    NewMessage { incoming, flags: Flags::NONE, received_at: 0 }
+}
+
+async fn append(account: &Account, message: &str) -> Uid {
+    let message = new_message(account, message).await;
     account.messages().append(MailboxId::INBOX, vec![message]).await.expect("appended").uids[0]
 }
 
@@ -206,18 +214,35 @@ async fn large_messages_are_searched_to_their_end() {
     }
 }
 
-/// The background task does it by itself, also for mail that was there before.
-#[tokio::test]
-async fn enough_mail_is_indexed_by_itself() {
-    let (_directory, account) = account().await;
-    for n in 0..40 {
-        append(&account, &format!("Subject: {n}\r\n\r\nnumber {n}\r\n")).await;
-    }
-    let storage = account.hub.0.storage.clone();
-    while !storage.unindexed(account.id(), 1).await.expect("read").is_empty() {
+async fn wait_until_indexed(storage: &Storage, account: AccountId) {
+    while !storage.unindexed(account, 1).await.expect("read").is_empty() {
         tokio::task::yield_now().await;
     }
-    assert_eq!(search(&account, &Criterion::Body("number 39".into())).await, [40]);
-    let known = storage.candidates(account.id(), &[Vec::new()]).await.expect("read").indexed;
+    let known = storage.candidates(account, &[Vec::new()]).await.expect("read").indexed;
     assert_eq!(known.len(), 40);
+}
+
+/// The background task does it by itself, also for mail that was there before it started.
+#[tokio::test]
+async fn enough_mail_is_indexed_by_itself() {
+    let (directory, account) = account().await;
+    let mut messages = Vec::new();
+    for n in 0..40 {
+        messages.push(new_message(&account, &format!("Subject: {n}\r\n\r\nnumber {n}\r\n")).await);
+    }
+    // In one commit: what a second one brought might be too little to be indexed.
+    account.messages().append(MailboxId::INBOX, messages).await.expect("appended");
+    let storage = account.hub.0.storage.clone();
+    wait_until_indexed(&storage, account.id()).await;
+    assert_eq!(search(&account, &Criterion::Body("number 39".into())).await, [40]);
+
+    storage.forget_terms(account.id()).await.expect("forgotten");
+    account.hub.close().await;
+    let id = account.id();
+    drop((account, storage));
+    let storage = open(directory.path()).await;
+    assert_eq!(storage.unindexed(id, 100).await.expect("read").len(), 40);
+    let settings = Settings { default_quota: None, index_cache: 1 << 20, header_cache: 1 << 20 };
+    let _hub = Hub::open(storage.clone(), settings).await.expect("opens");
+    wait_until_indexed(&storage, id).await;
 }
