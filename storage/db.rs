@@ -101,6 +101,8 @@ pub(crate) struct Connection {
     driver: Driver,
     /// Statements that go before the next one, in order.
     waiting: Vec<Statement>,
+    /// A transaction was begun and its end not seen yet.
+    begun: bool,
 }
 
 enum Driver {
@@ -124,13 +126,26 @@ type Take<'a> = dyn FnMut(usize, Answer<'_>) -> Result<()> + Send + 'a;
 
 impl From<PoolConnection<Postgres>> for Connection {
     fn from(connection: PoolConnection<Postgres>) -> Self {
-        Self { driver: Driver::Postgres(connection), waiting: Vec::new() }
+        Self { driver: Driver::Postgres(connection), waiting: Vec::new(), begun: false }
     }
 }
 
 impl From<PoolConnection<Sqlite>> for Connection {
     fn from(connection: PoolConnection<Sqlite>) -> Self {
-        Self { driver: Driver::Sqlite(connection), waiting: Vec::new() }
+        Self { driver: Driver::Sqlite(connection), waiting: Vec::new(), begun: false }
+    }
+}
+
+impl Drop for Connection {
+    /// Who is aborted or fails amid a transaction must not leave it to the next user of the pool,
+    /// who would see the past.
+    fn drop(&mut self) {
+        if self.begun {
+            match &mut self.driver {
+                Driver::Postgres(c) => c.close_on_drop(),
+                Driver::Sqlite(c) => c.close_on_drop(),
+            }
+        }
     }
 }
 
@@ -231,6 +246,7 @@ impl Connection {
         let mut all = std::mem::take(&mut self.waiting);
         let before = all.len();
         all.extend(statements);
+        self.begun |= all.first().is_some_and(|(sql, _)| sql.starts_with("BEGIN"));
         #[cfg(test)]
         all.iter().for_each(|(sql, _)| crate::tests::plans::note(sql));
         let mut index = 0;
@@ -321,7 +337,9 @@ impl Connection {
     }
 
     pub(crate) async fn commit(&mut self) -> Result<()> {
-        self.execute("COMMIT", Vec::new()).await.map(drop)
+        self.execute("COMMIT", Vec::new()).await?;
+        self.begun = false;
+        Ok(())
     }
 
     /// Undoes the transaction; what waits is never run.
@@ -330,7 +348,9 @@ impl Connection {
         if waiting.first().is_some_and(|(sql, _)| sql.starts_with("BEGIN")) {
             return Ok(());
         }
-        self.execute("ROLLBACK", Vec::new()).await.map(drop)
+        self.execute("ROLLBACK", Vec::new()).await?;
+        self.begun = false;
+        Ok(())
     }
 }
 

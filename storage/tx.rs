@@ -42,8 +42,9 @@ pub(crate) struct MailboxState {
 /// Threads by account and hash of a message id.
 pub(crate) type Threads = HashMap<(AccountId, i64), i64>;
 
+/// What was known before; nothing, if it was read since.
 enum Undo {
-    Account(AccountId, AccountState),
+    Account(AccountId, Option<AccountState>),
     Mailbox((AccountId, MailboxId), Option<MailboxState>),
 }
 
@@ -120,11 +121,12 @@ impl Tx {
         let first_thread = queries.len();
         queries.extend(chunks(SELECT_THREADS, threads.iter().map(|key| values![key.0, key.1]).collect()));
         let mut found = Threads::new();
-        let Self { connection, accounts, mailboxes, .. } = self;
+        let Self { connection, accounts, mailboxes, undo, .. } = self;
         let take = |query, answer: Answer<'_>| {
             let Answer::Row(row) = answer else { return Ok(()) };
             if query < first_mailbox {
-                accounts.extend([account_state(row)?]);
+                let (id, state) = account_state(row)?;
+                undo.push(Undo::Account(id, accounts.insert(id, state)));
             } else if query < first_thread {
                 mailboxes.extend([mailbox_state(row)?]);
             } else {
@@ -149,6 +151,12 @@ impl Tx {
         Ok(found.into_iter().collect())
     }
 
+    /// Forgets what was read ahead and not used, because the appends it was for were refused: what
+    /// comes next asks for others.
+    pub(crate) fn end_of_appends(&mut self) {
+        self.threads = None;
+    }
+
     /// An account that the job locked. `NotFound` if it does not exist (any more).
     pub(crate) fn account(&self, id: AccountId) -> Result<&AccountState> {
         self.accounts.get(&id).ok_or(Error::NotFound("account"))
@@ -156,7 +164,7 @@ impl Tx {
 
     pub(crate) fn account_mut(&mut self, id: AccountId) -> Result<&mut AccountState> {
         let state = self.accounts.get_mut(&id).ok_or(Error::NotFound("account"))?;
-        self.undo.push(Undo::Account(id, state.clone()));
+        self.undo.push(Undo::Account(id, Some(state.clone())));
         state.dirty = true;
         Ok(state)
     }
@@ -196,7 +204,10 @@ impl Tx {
         sort_out(&mut ids);
         let rows = ids.iter().map(|id| values![id.0, id.1]).collect();
         let states = self.connection.query_many(SELECT_MAILBOXES, rows, mailbox_state).await?;
-        self.mailboxes.extend(states);
+        for (key, state) in states {
+            // A job that fails may have made or changed the row just now.
+            self.undo.push(Undo::Mailbox(key, self.mailboxes.insert(key, state)));
+        }
         Ok(())
     }
 
@@ -278,7 +289,8 @@ impl Tx {
     pub(crate) fn back_to(&mut self, mark: &Mark) {
         for undo in std::mem::take(&mut self.undo).into_iter().rev() {
             match undo {
-                Undo::Account(id, state) => drop(self.accounts.insert(id, state)),
+                Undo::Account(id, Some(state)) => drop(self.accounts.insert(id, state)),
+                Undo::Account(id, None) => drop(self.accounts.remove(&id)),
                 Undo::Mailbox(key, Some(state)) => drop(self.mailboxes.insert(key, state)),
                 Undo::Mailbox(key, None) => drop(self.mailboxes.remove(&key)),
             }
@@ -355,7 +367,7 @@ impl Tx {
     /// Forgets an account whose rows are being removed.
     pub(crate) fn forget_account(&mut self, id: AccountId) {
         if let Some(state) = self.accounts.remove(&id) {
-            self.undo.push(Undo::Account(id, state));
+            self.undo.push(Undo::Account(id, Some(state)));
         }
         let keys: Vec<_> = self.mailboxes.keys().filter(|key| key.0 == id).copied().collect();
         for key in keys {

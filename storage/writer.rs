@@ -179,6 +179,7 @@ async fn run_jobs(tx: &mut Tx, jobs: &mut [Job]) -> Result<Vec<Result<Vec<Append
                 })
                 .collect();
             appended.append(&mut append_run(tx, &groups).await?);
+            tx.end_of_appends();
             index += run;
         } else {
             let only = jobs.len() == 1;
@@ -213,11 +214,8 @@ async fn append_run(tx: &mut Tx, groups: &[&[NewEmail]]) -> Result<Vec<Result<Ve
         return append_groups(tx, groups).await;
     }
     tx.connection.savepoint();
-    match append_groups(tx, groups).await {
-        Ok(results) => {
-            tx.connection.release().await?;
-            Ok(results)
-        }
+    match append_and_release(tx, groups).await {
+        Ok(results) => Ok(results),
         Err(error) => {
             tracing::warn!(error = %crate::chain(&error), jobs = groups.len(), "replaying a group one by one");
             undo(tx, &mark).await?;
@@ -225,11 +223,8 @@ async fn append_run(tx: &mut Tx, groups: &[&[NewEmail]]) -> Result<Vec<Result<Ve
             for group in groups {
                 let mark = tx.mark();
                 tx.connection.savepoint();
-                match append_groups(tx, std::slice::from_ref(group)).await {
-                    Ok(mut result) => {
-                        tx.connection.release().await?;
-                        results.append(&mut result);
-                    }
+                match append_and_release(tx, std::slice::from_ref(group)).await {
+                    Ok(mut result) => results.append(&mut result),
                     Err(error) => {
                         undo(tx, &mark).await?;
                         results.push(Err(error));
@@ -239,6 +234,13 @@ async fn append_run(tx: &mut Tx, groups: &[&[NewEmail]]) -> Result<Vec<Result<Ve
             Ok(results)
         }
     }
+}
+
+/// Errors of deferred statements come at the latest with the release.
+async fn append_and_release(tx: &mut Tx, groups: &[&[NewEmail]]) -> Result<Vec<Result<Vec<Appended>>>> {
+    let results = append_groups(tx, groups).await?;
+    tx.connection.release().await?;
+    Ok(results)
 }
 
 /// The only job of its group: if it fails, the transaction goes with it, and no savepoint is needed.

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 pub(super) use super::facts::summaries_are_read_in_one_scan;
+pub(super) use super::group::{
+    a_refused_append_leaves_nothing_to_the_next_job, an_aborted_reader_leaves_no_transaction,
+    what_an_undone_job_has_locked_is_locked_anew,
+};
 pub(super) use super::imports::an_import_is_noted_once;
 pub(super) use super::metadata::annotations_follow_their_mailbox;
 pub(super) use super::queue::the_queue_leases_and_settles;

@@ -3,6 +3,7 @@
 mod cases;
 mod damage;
 mod facts;
+mod group;
 mod imports;
 mod metadata;
 pub(crate) mod plans;
@@ -104,6 +105,9 @@ cases! {
     terms_lead_to_emails,
     an_interrupted_index_is_smaller_not_wrong,
     an_import_is_noted_once,
+    a_refused_append_leaves_nothing_to_the_next_job,
+    what_an_undone_job_has_locked_is_locked_anew,
+    an_aborted_reader_leaves_no_transaction,
     summaries_are_read_in_one_scan,
 }
 
