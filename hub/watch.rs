@@ -50,10 +50,7 @@ pub(crate) struct Watches(Mutex<HashMap<AccountId, Vec<Weak<Gathered>>>>);
 impl Account {
     /// Begins to gather what happens in the account, in this session or others.
     pub fn watch(&self) -> Watch {
-        let gathered = Arc::new(Gathered::default());
-        let mut watches = crate::locked(&self.hub.0.watches.0);
-        watches.entry(self.id).or_default().push(Arc::downgrade(&gathered));
-        Watch { gathered }
+        self.hub.0.watches.watch(self.id)
     }
 }
 
@@ -80,6 +77,16 @@ impl Watch {
 }
 
 impl Watches {
+    fn watch(&self, account: AccountId) -> Watch {
+        let gathered = Arc::new(Gathered::default());
+        let mut watches = crate::locked(&self.0);
+        let eyes = watches.entry(account).or_default();
+        // Where nothing happens, nobody else notices who has gone.
+        eyes.retain(|eye| eye.strong_count() > 0);
+        eyes.push(Arc::downgrade(&gathered));
+        Watch { gathered }
+    }
+
     /// Tells the watches of the accounts that these changes are about.
     pub(crate) fn note(&self, changes: &[Change]) {
         let mut watches = crate::locked(&self.0);
@@ -159,16 +166,10 @@ mod tests {
         Change::Messages { account, mailbox: MailboxId(mailbox), modseq: 1, edit }
     }
 
-    fn watch(watches: &Watches, account: AccountId) -> Watch {
-        let gathered = Arc::new(Gathered::default());
-        crate::locked(&watches.0).entry(account).or_default().push(Arc::downgrade(&gathered));
-        Watch { gathered }
-    }
-
     #[tokio::test]
     async fn what_happens_is_gathered_until_it_is_taken() {
         let watches = Watches::default();
-        let (eye, other) = (watch(&watches, ALICE), watch(&watches, AccountId(2)));
+        let (eye, other) = (watches.watch(ALICE), watches.watch(AccountId(2)));
         let entry = "/private/comment".to_owned();
         let of_account =
             Change::Metadata { account: ALICE, mailbox: metadata::OF_ACCOUNT, entries: vec![entry.clone()] };
@@ -187,9 +188,17 @@ mod tests {
     }
 
     #[test]
+    fn who_has_gone_is_forgotten_where_nothing_happens() {
+        let watches = Watches::default();
+        let _eye = watches.watch(ALICE);
+        (0..100).for_each(|_| drop(watches.watch(ALICE)));
+        assert_eq!(crate::locked(&watches.0)[&ALICE].len(), 2, "the one that stays, and the last");
+    }
+
+    #[test]
     fn too_much_is_not_gathered() {
         let watches = Watches::default();
-        let eye = watch(&watches, ALICE);
+        let eye = watches.watch(ALICE);
         let changes: Vec<_> = (1..=MOST as i64 + 1).map(|n| removed(ALICE, n)).collect();
         watches.note(&changes);
         let news = eye.take();
