@@ -69,6 +69,8 @@ impl OpenMailbox {
                 snapshot = snapshot.apply(modseq, &edits);
             }
         }
+        // It may have been deleted since it was read.
+        snapshot.deleted = self.state.borrow().deleted;
         self.state.send_replace(Arc::new(snapshot));
         Ok(uncopied)
     }
@@ -100,6 +102,8 @@ impl OpenMailbox {
     }
 
     fn mark_deleted(&self) {
+        // Not amid the end of a loading, which puts a new snapshot there.
+        let _loading = crate::locked(&self.loading);
         let mut next = Snapshot::clone(&self.state.borrow());
         next.deleted = true;
         self.state.send_replace(Arc::new(next));
