@@ -182,7 +182,7 @@ impl Input {
                 Event::Literal(announced) => self.literal(announced),
                 Event::Chunk(bytes) => Some(Step::Chunk(bytes)),
                 Event::LiteralEnd => match self.mode {
-                    Mode::Append { skipping: false, .. } => Some(Step::LiteralEnd),
+                    Mode::Append { skipping: false, .. } if self.refusal.is_none() => Some(Step::LiteralEnd),
                     _ => None,
                 },
                 Event::Overlong if self.received.is_some() => Some(Step::Close("The line is too long")),
