@@ -13,7 +13,7 @@ use crate::grammar::command::Command;
 use crate::input::Step;
 use crate::link::{Link, Stop, Transport};
 use crate::mask;
-use crate::session::{Session, State, expunges_after};
+use crate::session::{Session, State, expunges_after, expunges_after_append};
 use crate::status::{Kind, Reply};
 use crate::view::{Expunges, News};
 
@@ -74,8 +74,9 @@ impl Conversation {
                 self.end_command(&tag, outcome, expunges).await
             }
             Step::Append { tag, pieces, literal } => {
+                let expunges = expunges_after_append(&pieces);
                 let outcome = commands::append::append(self, pieces, literal).await;
-                self.end_command(&tag, outcome, Expunges::Tell).await
+                self.end_command(&tag, outcome, expunges).await
             }
             Step::Refuse { tag, refusal } => {
                 let reply = Reply::from(refusal);

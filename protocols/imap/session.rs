@@ -5,7 +5,8 @@ use std::sync::Arc;
 use hub::{Account, IdSet, Keywords, MailboxId, OpenMailbox, Snapshot};
 
 use crate::commands::notify::Watching;
-use crate::grammar::command::Command;
+use crate::grammar::Piece;
+use crate::grammar::command::{AppendHead, Command, Target};
 use crate::limits::Place;
 use crate::mask;
 use crate::names::Names;
@@ -261,6 +262,15 @@ pub(crate) fn expunges_after(command: &Command) -> Expunges {
         | Command::Store(_)
         | Command::Thread(_) => Expunges::Keep,
         Command::Copy { moves: true, .. } | Command::Expunge { .. } => Expunges::Owe,
+        _ => Expunges::Tell,
+    }
+}
+
+/// The same for APPEND and REPLACE, by what comes first. The expunge of the replaced message belongs
+/// to the answer (RFC 8508 §3.2).
+pub(crate) fn expunges_after_append(pieces: &[Piece]) -> Expunges {
+    match pieces.first() {
+        Some(Piece::Message(AppendHead { target: Some(Target { replaces: Some(_), .. }), .. })) => Expunges::Owe,
         _ => Expunges::Tell,
     }
 }
