@@ -1,7 +1,7 @@
 //! What a client wants to hear of without asking (RFC 5465): which events of which mailboxes; and
 //! how the names of mailboxes have changed. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use hub::{MailboxId, MailboxInfo};
 
@@ -144,7 +144,16 @@ impl Names {
     /// What `notify` asks to be told when these names become `now`, but for what is about the names in
     /// `own`, which the client has changed itself. Said in this order, it turns the one into the other.
     pub(crate) fn renewed<'a>(&'a self, now: &'a Self, notify: &Notify, own: &[String]) -> Vec<Renewed<'a>> {
-        let mut list = List { before: self, now, notify, own, renewed: Vec::new() };
+        let mut list = List {
+            before: self,
+            now,
+            before_ids: self.ids(),
+            now_ids: now.ids(),
+            notify,
+            own: own.iter().map(String::as_str).collect(),
+            said: HashSet::new(),
+            renewed: Vec::new(),
+        };
         let mut parents = BTreeSet::new();
         for (id, before) in &self.mailboxes {
             if !now.mailboxes.contains_key(id) && !list.is_own(&before.path) {
@@ -167,8 +176,9 @@ impl Names {
         list.renewed
     }
 
-    fn has(&self, path: &str) -> bool {
-        self.mailboxes.values().any(|info| info.path == path)
+    /// Mailboxes by name: where ten thousand were renamed at once, each is looked up several times.
+    fn ids(&self) -> HashMap<&str, MailboxId> {
+        self.mailboxes.iter().map(|(id, info)| (info.path.as_str(), *id)).collect()
     }
 }
 
@@ -176,34 +186,43 @@ impl Names {
 struct List<'a, 'n> {
     before: &'a Names,
     now: &'a Names,
+    before_ids: HashMap<&'a str, MailboxId>,
+    now_ids: HashMap<&'a str, MailboxId>,
     notify: &'n Notify,
-    own: &'n [String],
+    own: HashSet<&'n str>,
+    /// The names in `renewed`.
+    said: HashSet<&'a str>,
     renewed: Vec<Renewed<'a>>,
 }
 
 impl<'a> List<'a, '_> {
     fn is_own(&self, path: &str) -> bool {
-        self.own.iter().any(|own| own == path)
+        self.own.contains(path)
     }
 
     fn hears(&self, path: &str, subscribed: bool) -> bool {
         self.notify.events(path, subscribed).names
     }
 
+    fn push(&mut self, renewed: Renewed<'a>) {
+        self.said.insert(renewed.path);
+        self.renewed.push(renewed);
+    }
+
     /// A mailbox under its name of now, unless that has been said.
     fn say(&mut self, info: &'a MailboxInfo, old_name: Option<&'a str>) {
-        let is_said = self.renewed.iter().any(|renewed| renewed.path == info.path);
+        let is_said = self.said.contains(info.path.as_str());
         if !is_said && (self.hears(&info.path, info.subscribed) || old_name.is_some()) {
             let subscribed = info.subscribed;
-            self.renewed.push(Renewed { path: &info.path, mailbox: Some(info.id), subscribed, old_name });
+            self.push(Renewed { path: &info.path, mailbox: Some(info.id), subscribed, old_name });
         }
     }
 
     /// A name that is gone, unless another mailbox has it: then that is said.
     fn say_gone(&mut self, path: &'a str, was_subscribed: bool) {
-        if !self.now.has(path) && self.hears(path, was_subscribed) {
+        if !self.now_ids.contains_key(path) && self.hears(path, was_subscribed) {
             let subscribed = self.now.subscriptions.contains(path);
-            self.renewed.push(Renewed { path, mailbox: None, subscribed, old_name: None });
+            self.push(Renewed { path, mailbox: None, subscribed, old_name: None });
         }
     }
 
@@ -228,7 +247,7 @@ impl<'a> List<'a, '_> {
 
     /// Neither name has or had another mailbox, so that OLDNAME cannot be misunderstood.
     fn is_plain(&self, old: &str, new: &str) -> bool {
-        !self.now.has(old) && !self.before.has(new)
+        !self.now_ids.contains_key(old) && !self.before_ids.contains_key(new)
     }
 
     /// True if a mailbox that went from `old` to `new` only followed the one above it, which is said:
@@ -239,9 +258,10 @@ impl<'a> List<'a, '_> {
         else {
             return false;
         };
-        let parent = self.before.mailboxes.values().find(|info| info.path == old_parent);
-        let is_there = parent
-            .and_then(|parent| self.now.mailboxes.get(&parent.id))
+        let is_there = self
+            .before_ids
+            .get(old_parent)
+            .and_then(|parent| self.now.mailboxes.get(parent))
             .is_some_and(|parent| parent.path == new_parent && self.hears(new_parent, parent.subscribed));
         old_leaf == new_leaf
             && is_there
@@ -257,23 +277,19 @@ impl<'a> List<'a, '_> {
             let events = self.notify.events(&info.path, true);
             let was = before.mailboxes.get(id).filter(|before| before.path == info.path);
             let changed = was.is_some_and(|was| was.subscribed != info.subscribed);
-            let is_said = self.renewed.iter().any(|renewed| renewed.path == info.path);
+            let is_said = self.said.contains(info.path.as_str());
             if changed && events.subscriptions && !is_said && !self.is_own(&info.path) {
                 let subscribed = info.subscribed;
-                self.renewed.push(Renewed {
-                    path: &info.path,
-                    mailbox: Some(*id),
-                    subscribed,
-                    old_name: None,
-                });
+                self.push(Renewed { path: &info.path, mailbox: Some(*id), subscribed, old_name: None });
             }
         }
         for path in before.subscriptions.symmetric_difference(&now.subscriptions) {
             // What was or is a mailbox has been looked at.
-            let is_mailbox = before.has(path) || now.has(path);
+            let is_mailbox =
+                self.before_ids.contains_key(path.as_str()) || self.now_ids.contains_key(path.as_str());
             if !is_mailbox && !self.is_own(path) && self.notify.events(path, true).subscriptions {
                 let subscribed = now.subscriptions.contains(path);
-                self.renewed.push(Renewed { path, mailbox: None, subscribed, old_name: None });
+                self.push(Renewed { path, mailbox: None, subscribed, old_name: None });
             }
         }
     }
