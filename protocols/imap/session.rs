@@ -270,7 +270,9 @@ pub(crate) fn expunges_after(command: &Command) -> Expunges {
 /// to the answer (RFC 8508 §3.2).
 pub(crate) fn expunges_after_append(pieces: &[Piece]) -> Expunges {
     match pieces.first() {
-        Some(Piece::Message(AppendHead { target: Some(Target { replaces: Some(_), .. }), .. })) => Expunges::Owe,
+        Some(Piece::Message(AppendHead { target: Some(Target { replaces: Some(_), .. }), .. })) => {
+            Expunges::Owe
+        }
         _ => Expunges::Tell,
     }
 }

@@ -9,6 +9,9 @@ use super::cursor::Cursor;
 use super::{Error, LIST_LIMIT, Result, date, flag};
 use crate::names::Names;
 
+/// Most pieces of one segment: at each URL that is a literal the segment is read from its beginning.
+const PIECE_LIMIT: usize = 2000;
+
 /// What the command says up to its next literal, or its end.
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -100,6 +103,9 @@ enum At {
 fn segment(cursor: &mut Cursor<'_>, mut at: At) -> Result<Segment> {
     let mut pieces = Vec::new();
     let next = loop {
+        if pieces.len() > PIECE_LIMIT {
+            return Err(Error::Limit("CATENATE has too many parts between two texts"));
+        }
         at = match at {
             At::Message(target) => {
                 let head = head(cursor, target)?;
