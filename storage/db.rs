@@ -11,6 +11,7 @@ use futures_util::TryStreamExt;
 use sqlx::pool::PoolConnection;
 use sqlx::{Arguments, Either, Executor, Postgres, Row as _, Sqlite};
 
+use crate::patience::Patient;
 use crate::{Error, Result, batch};
 
 /// A value to bind. There is no NULL: the schema has none.
@@ -272,7 +273,7 @@ impl Connection {
                 for (sql, values, count) in batch::calls(all) {
                     let end = index + count;
                     let query = sqlx::query_with(sql, sqlite_arguments(values)?);
-                    let mut answers = (&mut **c).fetch_many(query);
+                    let mut answers = Patient::new((&mut **c).fetch_many(query));
                     while let Some(answer) = answers.try_next().await? {
                         match answer {
                             Either::Left(done) => {

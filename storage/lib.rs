@@ -21,6 +21,7 @@ mod idset;
 pub mod imports;
 mod mail;
 mod open;
+mod patience;
 pub mod queue;
 mod spool;
 mod terms;

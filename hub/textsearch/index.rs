@@ -86,6 +86,8 @@ pub(crate) async fn keep_indexed(hub: Weak<Inner>, arrivals: Arc<TextIndex>) {
         for account in std::mem::take(&mut due) {
             let Some(hub) = hub.upgrade() else { return };
             if let Err(error) = index_account(&hub.storage, account, ENOUGH).await {
+                // At shutdown nothing can be written any more: this task ends here then.
+                tokio::task::yield_now().await;
                 tracing::warn!(account = account.0, %error, "the search index stays behind; searches read more");
             }
         }

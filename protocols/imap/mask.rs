@@ -33,6 +33,8 @@ fn capability_of(command: &Command) -> Option<&'static str> {
         Command::Idle => "IDLE",
         Command::Namespace => "NAMESPACE",
         Command::Notify { .. } => "NOTIFY",
+        Command::Sort(_) => "SORT",
+        Command::Thread(_) => "THREAD",
         Command::Unselect => "UNSELECT",
         _ => return None,
     })
