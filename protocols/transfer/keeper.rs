@@ -122,6 +122,9 @@ impl Keeper<'_> {
     async fn answer(&mut self, ask: Ask, piece: &[u8]) -> hub::Result<Option<Told>> {
         match ask {
             Ask::Folder { source, path, role } => {
+                if !self.batch.is_empty() {
+                    return Err(Error::Invalid("messages of another mailbox wait for a commit".to_owned()));
+                }
                 let known = self.folder(source, &path, role.as_deref()).await?;
                 return Ok(Some(Told::Known(known.ranges().to_vec())));
             }

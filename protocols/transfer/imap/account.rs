@@ -97,6 +97,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Import<'_, S> {
             }
             match self.folder(&mut connection, folder).await {
                 Err(Error::Refused(why)) => {
+                    // What arrived whole is kept, here and not in the next mailbox.
+                    self.courier.abandon().await?;
+                    self.commit().await?;
                     self.progress.note(&format!("{} cannot be read: {why}", folder.path));
                     self.unread.push(folder.path.clone());
                 }
@@ -127,7 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Import<'_, S> {
                 let (_, rest) = response.text().rsplit_once("(MESSAGES ")?;
                 rest.trim_end_matches(')').parse::<u64>().ok()
             });
-            total += count.unwrap_or(0);
+            total = u64::saturating_add(total, count.unwrap_or(0));
         }
         self.progress.found(total);
         Ok(())

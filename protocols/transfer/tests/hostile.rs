@@ -78,11 +78,15 @@ impl World {
     }
 
     async fn inbox(&self) -> Vec<String> {
+        self.mailbox("INBOX").await
+    }
+
+    async fn mailbox(&self, path: &str) -> Vec<String> {
         let account = self.hub.account_for_owner(&Address::parse("alice@a.test").expect("an address")).await;
         let account = account.expect("alice");
         let messages = account.messages();
-        let inbox = messages.mailbox("INBOX").await.expect("INBOX");
-        let snapshot = messages.open(inbox.id).await.expect("open").snapshot();
+        let mailbox = messages.mailbox(path).await.expect(path);
+        let snapshot = messages.open(mailbox.id).await.expect("open").snapshot();
         let ids: Vec<_> = snapshot.iter().map(|record| record.email).collect();
         let mut found = Vec::new();
         for message in messages.fetch(&ids).await.expect("fetched").into_iter().flatten() {
@@ -172,4 +176,18 @@ async fn a_message_before_a_break_is_kept_once() {
     ended.expect("imported");
     let inbox = world.inbox().await;
     assert_eq!(inbox, ["a: 1", "b: 2"]);
+}
+
+/// Exchange and Courier say NO to a FETCH of which they cannot read one message.
+#[tokio::test]
+async fn what_came_before_a_refusal_stays_in_its_mailbox() {
+    let world = World::new().await;
+    let script: Script = script![
+        ("LIST", b"* LIST () \"/\" INBOX\r\n* LIST () \"/\" Later\r\nTAG OK\r\n"),
+        ("UID FETCH 1:2 ", b"* 1 FETCH (UID 1 BODY[] {4}\r\na: 1)\r\nTAG NO one is damaged\r\n"),
+    ];
+    let error = world.import(script).await.expect_err("said in the end").to_string();
+    assert!(error.contains("INBOX, Later"), "{error}");
+    assert_eq!(world.inbox().await, ["a: 1"]);
+    assert_eq!(world.mailbox("Later").await, ["a: 1"]);
 }
