@@ -85,6 +85,11 @@ impl Notify {
         self.groups.iter().any(|group| group.events.server_metadata)
     }
 
+    /// Names have to be remembered, to see how they change.
+    pub(crate) fn hears_of_names(&self) -> bool {
+        self.groups.iter().any(|group| group.events.names || group.events.subscriptions)
+    }
+
     /// Something is to be said between commands.
     pub(crate) fn is_anything(&self) -> bool {
         self.selected.is_some() || !self.groups.is_empty()

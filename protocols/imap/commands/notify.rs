@@ -33,7 +33,7 @@ pub(crate) struct Watching {
     pub(crate) notify: Option<Notify>,
     /// ENABLE METADATA has been used.
     pub(crate) metadata: bool,
-    /// As of the last time that something was told.
+    /// As of the last time that something was told, if the client hears of names.
     names: Names,
     /// Names that the client has changed itself since then.
     own: Vec<String>,
@@ -42,6 +42,10 @@ pub(crate) struct Watching {
 impl Watching {
     fn new(watch: Watch) -> Self {
         Self { watch, notify: None, metadata: false, names: Names::default(), own: Vec::new() }
+    }
+
+    fn hears_of_names(&self) -> bool {
+        self.notify.as_ref().is_some_and(Notify::hears_of_names)
     }
 }
 
@@ -54,7 +58,7 @@ impl User {
 
     /// The client changes these names: it need not be told (RFC 5465 §5).
     pub(crate) fn changes_names(&mut self, names: &[&str]) {
-        if let Some(watching) = self.watching.as_mut().filter(|watching| watching.notify.is_some()) {
+        if let Some(watching) = self.watching.as_mut().filter(|watching| watching.hears_of_names()) {
             watching.own.extend(names.iter().map(|&name| name.to_owned()));
         }
     }
@@ -102,7 +106,7 @@ pub(super) async fn notify(c: &mut Conversation, notify: Notify, status: bool, s
         say_status_of_all(c, &names, &notify).await?;
     }
     let watching = c.session.user()?.watch();
-    watching.names = names;
+    watching.names = if notify.hears_of_names() { names } else { Names::default() };
     watching.notify = Some(notify);
     Ok(Reply::ok("That will be told"))
 }
@@ -177,6 +181,7 @@ pub(crate) async fn tell(c: &mut Conversation) -> Result<(), Stop> {
         && watching.notify.is_some()
     {
         watching.notify = Some(Notify::default());
+        (watching.names, watching.own) = (Names::default(), Vec::new());
         c.link.say("* OK [NOTIFICATIONOVERFLOW] Too much has happened; nothing more is told");
     }
     Ok(())
@@ -216,10 +221,12 @@ async fn report(c: &mut Conversation, happenings: Happenings) -> Result<bool, Un
 /// LIST responses for names that are other than before (RFC 5465 §5.4, §5.5).
 async fn say_names(c: &mut Conversation) -> Result<(), Untold> {
     let Ok(user) = c.session.user() else { return Ok(()) };
-    let messages = user.account.messages();
-    let now = Names::new(messages.mailboxes().await?, messages.subscriptions().await?);
     let wire_names = user.names;
-    let Some(watching) = &mut user.watching else { return Ok(()) };
+    let messages = user.account.messages();
+    let Some(watching) = user.watching.as_mut().filter(|watching| watching.hears_of_names()) else {
+        return Ok(());
+    };
+    let now = Names::new(messages.mailboxes().await?, messages.subscriptions().await?);
     let before = std::mem::take(&mut watching.names);
     let own = std::mem::take(&mut watching.own);
     if let Some(notify) = &watching.notify {
@@ -245,23 +252,22 @@ async fn say_counters(c: &mut Conversation, happenings: &Happenings) -> Result<(
     let Ok(user) = c.session.user() else { return Ok(()) };
     let Some(watching) = &user.watching else { return Ok(()) };
     let Some(notify) = &watching.notify else { return Ok(()) };
-    let mut wanted = BTreeMap::new();
-    for (id, happened) in happenings.messages.iter().filter(|(id, _)| Some(**id) != selected) {
-        let Some(info) = watching.names.mailboxes.get(id) else { continue };
+    let ids: Vec<MailboxId> =
+        happenings.messages.keys().copied().filter(|id| Some(*id) != selected).collect();
+    let mut wanted = Vec::new();
+    for info in user.account.messages().mailboxes_with(&ids).await? {
+        let Some(happened) = happenings.messages.get(&info.id) else { continue };
         let events = notify.events(&info.path, info.subscribed);
         let hears = happened.added && events.new
             || happened.removed && events.expunge
             || happened.flags && events.flags;
         if hears {
-            wanted.insert(*id, events);
+            wanted.push((info, events));
         }
     }
-    let ids: Vec<MailboxId> = wanted.keys().copied().collect();
-    for info in user.account.messages().mailboxes_with(&ids).await? {
-        if let Some(events) = wanted.get(&info.id) {
-            say_status(c, &info, *events, false).await?;
-            c.link.relieve().await?;
-        }
+    for (info, events) in wanted {
+        say_status(c, &info, events, false).await?;
+        c.link.relieve().await?;
     }
     Ok(())
 }
@@ -270,16 +276,15 @@ async fn say_counters(c: &mut Conversation, happenings: &Happenings) -> Result<(
 async fn say_metadata(c: &mut Conversation, happenings: &Happenings) -> Result<(), Untold> {
     let Ok(user) = c.session.user() else { return Ok(()) };
     let wire_names = user.names;
-    let Some(watching) = &mut user.watching else { return Ok(()) };
-    if watching.names.mailboxes.is_empty() {
-        watching.names = Names::new(user.account.messages().mailboxes().await?, Vec::new());
-    }
+    let Some(watching) = &user.watching else { return Ok(()) };
     let mut entries: BTreeMap<Option<MailboxId>, Vec<&str>> = BTreeMap::new();
     for (of, entry) in &happenings.metadata {
         entries.entry(*of).or_default().push(entry);
     }
+    let ids: Vec<MailboxId> = entries.keys().copied().flatten().collect();
+    let infos = user.account.messages().mailboxes_with(&ids).await?;
     for (of, entries) in entries {
-        let info = of.and_then(|id| watching.names.mailboxes.get(&id));
+        let info = of.and_then(|id| infos.iter().find(|info| info.id == id));
         let (path, hears) = match (&watching.notify, info) {
             (_, None) if of.is_some() => continue,
             (Some(notify), Some(info)) => {
