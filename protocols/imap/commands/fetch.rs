@@ -100,7 +100,8 @@ pub(super) async fn fetch(c: &mut Conversation, fetch: Fetch) -> Outcome {
         say_vanished(c, since, &set).await?;
     }
     let done = run(c, &plan, &ranges).await?;
-    if plan.has_flags() && plan.changed_since.is_none() {
+    // A message that was left out may have flags that the client has not heard of.
+    if plan.has_flags() && plan.changed_since.is_none() && !done.undecodable {
         let (_, selected) = c.session.selected()?;
         selected.view.flags_were_told(&ranges);
     }
