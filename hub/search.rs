@@ -89,14 +89,7 @@ impl Messages<'_> {
             }
         }
         if !undecided.is_empty() && self.consult_index(&mut query).await? {
-            undecided.retain(|(index, record)| match by_index(&criterion, record, &query) {
-                Some(true) => {
-                    found.push(*index);
-                    false
-                }
-                Some(false) => false,
-                None => true,
-            });
+            undecided = by_index(&criterion, &undecided, &query, &mut found).await;
         }
         let mut facts = None;
         if !undecided.is_empty() && asks_facts(&criterion) {
@@ -281,8 +274,28 @@ fn by_record(criterion: &Criterion, record: &Record) -> Option<bool> {
     decide(criterion, &mut |leaf| record_leaf(leaf, record))
 }
 
-fn by_index(criterion: &Criterion, record: &Record, query: &TextQuery) -> Option<bool> {
-    decide(criterion, &mut |leaf| record_leaf(leaf, record).or_else(|| query.by_index(leaf, record.email)))
+/// Sorts out what the index of texts decides; the rest comes back.
+async fn by_index(
+    criterion: &Criterion,
+    undecided: &[(u32, Record)],
+    query: &TextQuery,
+    found: &mut Vec<u32>,
+) -> Vec<(u32, Record)> {
+    let mut rest = Vec::new();
+    for turn in undecided.chunks(TURN) {
+        for (index, record) in turn {
+            let leaf = &mut |leaf: &Criterion| {
+                record_leaf(leaf, record).or_else(|| query.by_index(leaf, record.email))
+            };
+            match decide(criterion, leaf) {
+                Some(true) => found.push(*index),
+                Some(false) => {}
+                None => rest.push((*index, *record)),
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+    rest
 }
 
 fn record_leaf(leaf: &Criterion, record: &Record) -> Option<bool> {

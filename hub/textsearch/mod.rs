@@ -17,6 +17,10 @@ use texts::Place;
 
 use crate::{Criterion, EmailId, Message, Messages, Result};
 
+/// Keys that the index is asked about. People ask about a few; with hundreds the asking would take
+/// longer than what it saves.
+const MOST_ASKED: usize = 64;
+
 /// The needles of a criterion, with what the index says about its keys.
 pub(crate) struct TextQuery {
     needles: Vec<String>,
@@ -71,7 +75,7 @@ impl TextQuery {
             self.needles.push(needle.clone());
         }
         // A needle without terms may be anywhere.
-        if questions.iter().all(|question| !question.is_empty()) {
+        if self.asked.len() < MOST_ASKED && questions.iter().all(|question| !question.is_empty()) {
             let first = self.questions.len();
             self.questions.extend(questions);
             self.asked.push((leaf.clone(), (first..self.questions.len()).collect()));

@@ -246,3 +246,15 @@ async fn enough_mail_is_indexed_by_itself() {
     let _hub = Hub::open(storage.clone(), settings).await.expect("opens");
     wait_until_indexed(&storage, id).await;
 }
+
+#[tokio::test]
+async fn of_many_keys_the_last_are_left_to_the_text() {
+    let (_directory, account) = account().await;
+    let uid = append(&account, &message(0, "", "word 099 and more")).await;
+    append(&account, &message(1, "", "word and more")).await;
+    index_all(&account.hub.0.storage, account.id).await.expect("indexed");
+    let without = |n: usize| Criterion::Not(Box::new(Criterion::Body(format!("word {n:03}"))));
+    let any = Criterion::Not(Box::new(Criterion::And((0..100).map(without).collect())));
+    assert_eq!(super::TextQuery::new(&any).asked.len(), super::MOST_ASKED);
+    assert_eq!(search(&account, &any).await, [uid]);
+}
