@@ -47,6 +47,7 @@ pub(crate) fn capabilities(offer: Offer) -> String {
     line.push_str(
         " SAVEDATE SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES PARTIAL INPROGRESS",
     );
+    line.push_str(" CONTEXT=SEARCH");
     if !offer.compressed {
         line.push_str(" COMPRESS=DEFLATE");
     }

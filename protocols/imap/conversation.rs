@@ -162,12 +162,18 @@ impl Conversation {
     pub(crate) async fn say_news(&mut self, mut news: News) -> Result<(), Stop> {
         let Self { session, link, .. } = self;
         let Ok((user, selected)) = session.selected() else { return Ok(()) };
-        if news.is_empty() {
-            return Ok(());
+        if !news.is_empty() {
+            let flags = news.flags(&selected.view);
+            commands::flags::announce(user, selected, flags, &mut link.out).await;
+            commands::contexts::say_expunged(selected, &news, &mut link.out);
+            while !news.write(&mut link.out, &selected.view, user.style()) {
+                link.relieve().await?;
+            }
         }
-        let flags = news.flags(&selected.view);
-        commands::flags::announce(user, selected, flags, &mut link.out).await;
-        while !news.write(&mut link.out, &selected.view, user.style()) {
+        // Also when there is no other news: after STORE with .SILENT the client computes flags itself,
+        // but not results.
+        if !selected.contexts.is_empty() {
+            Box::pin(commands::contexts::say_updates(user, selected, &mut link.out)).await;
             link.relieve().await?;
         }
         if news.added > 0 { commands::notify::say_new(self, news.added).await } else { Ok(()) }

@@ -23,6 +23,7 @@ pub(crate) fn refuses(hidden: &[String], command: &Command) -> bool {
 /// The capability that brings a command, where it is one alone.
 fn capability_of(command: &Command) -> Option<&'static str> {
     Some(match command {
+        Command::CancelUpdate(_) => "CONTEXT=SEARCH",
         Command::Compress { .. } => "COMPRESS=DEFLATE",
         Command::Copy { moves: true, .. } => "MOVE",
         Command::Enable(_) => "ENABLE",

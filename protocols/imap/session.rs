@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hub::{Account, IdSet, Keywords, MailboxId, OpenMailbox, Snapshot};
 
+use crate::commands::contexts::Context;
 use crate::commands::notify::Watching;
 use crate::grammar::Piece;
 use crate::grammar::command::{AppendHead, Command, Target};
@@ -63,6 +64,8 @@ pub(crate) struct Selected {
     pub(crate) announced_keywords: usize,
     /// `$`: UIDs that SEARCH RETURN (SAVE) has found (RFC 5182).
     pub(crate) saved: IdSet,
+    /// Searches whose results the client hears more of (RFC 5267 §4.3).
+    pub(crate) contexts: Vec<Context>,
 }
 
 /// Commands that may fail to be understood before login; then the connection is closed.
@@ -236,7 +239,8 @@ impl Needs {
             | Command::SetQuota
             | Command::Status { .. }
             | Command::Subscribe { .. } => Self::User,
-            Command::Check
+            Command::CancelUpdate(_)
+            | Command::Check
             | Command::Close
             | Command::Copy { .. }
             | Command::Expunge { .. }

@@ -106,7 +106,7 @@ impl View {
         index + self.ghosts.partition_point(|ghost| ghost.before <= index) as u32
     }
 
-    fn last_uid(&self) -> Option<Uid> {
+    pub(crate) fn last_uid(&self) -> Option<Uid> {
         let ghost = self.ghosts.last().map(|ghost| ghost.record.uid);
         self.base.last().map(|record| record.uid).max(ghost)
     }

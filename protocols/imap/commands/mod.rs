@@ -5,6 +5,7 @@ pub(crate) mod append;
 mod auth;
 mod catenate;
 mod compress;
+pub(crate) mod contexts;
 mod criteria;
 mod expunge;
 mod fetch;
@@ -72,6 +73,7 @@ pub(crate) async fn execute(c: &mut Conversation, tag: &str, command: Command) -
     c.session.permits(&command)?;
     match command {
         Command::Authenticate { mechanism, initial } => auth::authenticate(c, &mechanism, initial).await,
+        Command::CancelUpdate(tags) => contexts::cancel(c, &tags),
         Command::Capability => general::capability(c),
         Command::ChangeAcl => acl::refuse_change(),
         Command::Check => Ok(Reply::ok("Checked")),

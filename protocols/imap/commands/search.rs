@@ -7,6 +7,7 @@ use hub::{IdSet, Progress};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::contexts;
 use super::criteria::compile;
 use super::results::{Answer, Found, write_plain};
 use super::{Failure, Outcome};
@@ -24,6 +25,7 @@ pub(super) async fn search(c: &mut Conversation, tag: &str, search: Search) -> O
     }
     // RFC 9051 §6.4.4: IMAP4rev2 has no SEARCH response.
     let returns = search.returns.or(user.rev2.then_some(Returns { all: true, ..Returns::default() }));
+    contexts::refuse_reuse(c, tag, returns)?;
     let found = matching(c, tag, &search).await?;
     let (_, selected) = c.session.selected()?;
     let found = Found::all(selected, &found, search.uid);
@@ -36,6 +38,9 @@ pub(super) async fn search(c: &mut Conversation, tag: &str, search: Search) -> O
                 selected.saved = answer.saved(&found);
             }
             answer.write(&mut c.link.out, &found);
+            if returns.update {
+                contexts::begin(selected, tag, &search, &found, &mut c.link.out);
+            }
         }
     }
     c.link.relieve().await?;

@@ -71,6 +71,7 @@ pub(super) async fn select(c: &mut Conversation, select: Select) -> Outcome {
         read_only: select.read_only,
         announced_keywords: keywords.0.len(),
         saved: IdSet::new(),
+        contexts: Vec::new(),
     };
     c.session.select(selected);
     if let Some(resync) = select.qresync

@@ -2,6 +2,7 @@
 
 use hub::Threads;
 
+use super::contexts;
 use super::results::{Answer, Found, write_plain};
 use super::search::{has_modseq, matching};
 use super::{Failure, Outcome};
@@ -12,6 +13,7 @@ use crate::status::Reply;
 
 pub(super) async fn sort(c: &mut Conversation, tag: &str, sort: Sort) -> Outcome {
     let search = &sort.search;
+    contexts::refuse_reuse(c, tag, search.returns)?;
     let found = matching(c, tag, search).await?;
     let (user, selected) = c.session.selected()?;
     let messages = user.account.messages();
@@ -26,6 +28,9 @@ pub(super) async fn sort(c: &mut Conversation, tag: &str, sort: Sort) -> Outcome
                 selected.saved = answer.saved(&found);
             }
             answer.write(&mut c.link.out, &found);
+            if returns.update {
+                contexts::refuse(&mut c.link.out, tag, "An order is not kept up to date");
+            }
         }
     }
     c.link.relieve().await?;

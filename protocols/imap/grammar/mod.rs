@@ -91,6 +91,7 @@ pub(crate) fn parse(text: &[u8], names: Names) -> Result<Command> {
             Command::Expunge { uids: Some(sequence_set(&mut cursor)?) }
         }
         (_, true) => return Err(Error::Bad("Unknown UID command")),
+        ("CANCELUPDATE", _) => Command::CancelUpdate(search::cancel_update(&mut cursor)?),
         ("COMPRESS", _) => {
             cursor.space()?;
             Command::Compress { algorithm: cursor.keyword()? }

@@ -1,5 +1,5 @@
-//! SEARCH keys and result options (RFC 9051 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 7162, RFC 8474,
-//! RFC 8514, RFC 9394).
+//! SEARCH keys and result options (RFC 9051 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 5267, RFC 7162,
+//! RFC 8474, RFC 8514, RFC 9394), CANCELUPDATE.
 
 use super::command::{Key, Partial, Returns, Search};
 use super::cursor::Cursor;
@@ -35,6 +35,19 @@ pub(super) fn result_options(cursor: &mut Cursor<'_>) -> Result<Option<Returns>>
     Ok(Some(returns))
 }
 
+/// `"CANCELUPDATE" 1*(SP quoted)` (RFC 5267 §5)
+pub(super) fn cancel_update(cursor: &mut Cursor<'_>) -> Result<Vec<String>> {
+    let mut tags = Vec::new();
+    while tags.is_empty() || !cursor.is_at_end() {
+        cursor.space()?;
+        if tags.len() >= KEY_LIMIT {
+            return Err(Error::Limit("Too many tags"));
+        }
+        tags.push(String::from_utf8_lossy(&cursor.string()?).into_owned());
+    }
+    Ok(tags)
+}
+
 /// `charset SP`, in upper case. All text is taken for UTF-8, of which US-ASCII is a part.
 pub(super) fn charset(cursor: &mut Cursor<'_>) -> Result<&'static str> {
     let charset = match cursor.astring()?.to_ascii_uppercase().as_slice() {
@@ -65,6 +78,8 @@ fn return_options(cursor: &mut Cursor<'_>) -> Result<Returns> {
     cursor.list(16, |cursor| {
         match cursor.keyword()?.as_str() {
             "ALL" => returns.all = true,
+            // A hint (RFC 5267 §4.2): what is worth to be kept is kept anyway.
+            "CONTEXT" => {}
             "COUNT" => returns.count = true,
             "MAX" => returns.max = true,
             "MIN" => returns.min = true,
@@ -76,12 +91,13 @@ fn return_options(cursor: &mut Cursor<'_>) -> Result<Returns> {
                 }
             }
             "SAVE" => returns.save = true,
+            "UPDATE" => returns.update = true,
             _ => return Err(Error::Bad("Unknown SEARCH return option")),
         }
         Ok(())
     })?;
-    // RFC 4731 §3.1: `RETURN ()` is `RETURN (ALL)`.
-    if returns == Returns::default() {
+    // RFC 4731 §3.1: `RETURN ()` is `RETURN (ALL)`; CONTEXT and UPDATE ask for no result of their own.
+    if (Returns { update: false, ..returns }) == Returns::default() {
         returns.all = true;
     }
     if returns.all && returns.partial.is_some() {

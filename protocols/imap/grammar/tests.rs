@@ -301,9 +301,12 @@ fn extended_commands() {
     check("UID MOVE $ Trash", "set: Saved");
     check(
         "SEARCH RETURN (MIN COUNT) ALL",
-        "Some(Returns { all: false, count: true, max: false, min: true, partial: None, save: false })",
+        "Some(Returns { all: false, count: true, max: false, min: true, partial: None, save: false, update: false })",
     );
     check("SEARCH RETURN () UNSEEN", "Some(Returns { all: true");
+    check("SEARCH RETURN (UPDATE CONTEXT) UNSEEN", "Some(Returns { all: true");
+    check("SEARCH RETURN (CONTEXT COUNT) UNSEEN", "Some(Returns { all: false, count: true");
+    check("CANCELUPDATE \"B01\" \"B02\"", "CancelUpdate([\"B01\", \"B02\"])");
     check("SEARCH RETURN (SAVE) CHARSET UTF-8 $ EMAILID E1", "Sequence(Saved), EmailId(1)");
     // Ids that no message can have.
     check("SEARCH OR THREADID T01 EMAILID M1", "Or(Never, Never)");

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod compress;
+mod contexts;
 mod limits;
 mod many_mailboxes;
 mod mask;
