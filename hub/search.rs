@@ -9,7 +9,7 @@ use hub_mime::{SummaryView, contains_folded, fold};
 
 use crate::facts::{Table, asks_facts, fact_leaf};
 use crate::textsearch::{Found, TextQuery};
-use crate::{Error, Flags, IdSet, Message, Messages, Modseq, OpenMailbox, Record, Result, Snapshot};
+use crate::{EmailId, Error, Flags, IdSet, Message, Messages, Modseq, OpenMailbox, Record, Result, Snapshot};
 
 /// Messages whose rows are fetched at once.
 const PAGE: usize = 256;
@@ -26,6 +26,8 @@ pub enum Criterion {
     And(Vec<Self>),
     /// Substring of the decoded body text (all text parts).
     Body(String),
+    /// This very message, in whatever mailbox (RFC 8474 §5.1).
+    Email(EmailId),
     /// All these flags are set.
     Flags(Flags),
     /// A header field with this name contains the text (empty: the field exists).
@@ -36,8 +38,12 @@ pub enum Criterion {
     Not(Box<Self>),
     Or(Box<Self>, Box<Self>),
     ReceivedBefore(i64),
+    /// In this second or later: Unix seconds.
+    ReceivedFrom(i64),
     ReceivedOn(i64),
     ReceivedSince(i64),
+    /// In this second or before: Unix seconds.
+    ReceivedUntil(i64),
     /// Put into this mailbox on a day before, on, or not before (RFC 8514 §4.3).
     SavedBefore(i64),
     SavedOn(i64),
@@ -301,12 +307,15 @@ async fn by_index(
 fn record_leaf(leaf: &Criterion, record: &Record) -> Option<bool> {
     let received = record.received_at.div_euclid(DAY);
     Some(match leaf {
+        Criterion::Email(email) => record.email == *email,
         Criterion::Flags(flags) => record.flags.contains(*flags),
         Criterion::LargerThan(size) => u64::from(record.size) > *size,
         Criterion::ModseqAtLeast(modseq) => record.modseq >= *modseq,
         Criterion::ReceivedBefore(day) => received < *day,
+        Criterion::ReceivedFrom(second) => record.received_at >= *second,
         Criterion::ReceivedOn(day) => received == *day,
         Criterion::ReceivedSince(day) => received >= *day,
+        Criterion::ReceivedUntil(second) => record.received_at <= *second,
         Criterion::SmallerThan(size) => u64::from(record.size) < *size,
         Criterion::Uids(uids) => uids.contains(u64::from(record.uid)),
         _ => return None,

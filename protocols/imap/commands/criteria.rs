@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hub::{Criterion, Record};
+use hub::{Criterion, EmailId};
 
 use super::Failure;
 use crate::grammar::command::{FlagList, Key};
@@ -53,7 +53,7 @@ impl Compiler<'_> {
             }
             Key::Before(day) => Criterion::ReceivedBefore(*day),
             Key::Body(text) => Criterion::Body(text.clone()),
-            Key::EmailId(id) => self.of_records(|record| record.email.0 == *id),
+            Key::EmailId(id) => Criterion::Email(EmailId(*id)),
             Key::Flags(flags) => Criterion::Flags(*flags),
             Key::Header(name, text) => Criterion::Header(name.clone(), text.clone()),
             Key::Keyword(name) => match self.keywords.iter().find(|(known, _)| known == name) {
@@ -64,10 +64,7 @@ impl Compiler<'_> {
             Key::Modseq(modseq) => Criterion::ModseqAtLeast(*modseq),
             Key::Never => Criterion::Never,
             Key::Not(key) => Criterion::Not(Box::new(self.compile(key)?)),
-            Key::Older(seconds) => {
-                let latest = self.now.saturating_sub_unsigned(*seconds);
-                self.of_records(|record| record.received_at <= latest)
-            }
+            Key::Older(seconds) => Criterion::ReceivedUntil(self.now.saturating_sub_unsigned(*seconds)),
             Key::On(day) => Criterion::ReceivedOn(*day),
             Key::Or(a, b) => Criterion::Or(Box::new(self.compile(a)?), Box::new(self.compile(b)?)),
             Key::SavedBefore(day) => Criterion::SavedBefore(*day),
@@ -82,16 +79,7 @@ impl Compiler<'_> {
             Key::Text(text) => Criterion::Text(text.clone()),
             Key::ThreadId(id) => Criterion::Thread(*id),
             Key::Uid(set) => Criterion::Uids(view.uids(&view.resolve(set, true, saved)?)),
-            Key::Younger(seconds) => {
-                let earliest = self.now.saturating_sub_unsigned(*seconds);
-                self.of_records(|record| record.received_at >= earliest)
-            }
+            Key::Younger(seconds) => Criterion::ReceivedFrom(self.now.saturating_sub_unsigned(*seconds)),
         })
-    }
-
-    /// A key that the index record alone decides.
-    fn of_records(&self, accept: impl Fn(&Record) -> bool) -> Criterion {
-        let records = self.selected.view.base().iter().filter(|record| accept(record));
-        Criterion::Uids(records.map(|record| u64::from(record.uid)).collect())
     }
 }
