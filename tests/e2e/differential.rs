@@ -5,6 +5,8 @@
 //! `differential/DIFFERENCES.md`, with the section that allows or asks for it. An entry there that has
 //! no difference any more is an error as well. `SCENE=name` plays one scene.
 
+mod conversations;
+mod corpus;
 mod messages;
 mod normal;
 mod script;

@@ -368,6 +368,8 @@ fn parse_list(rest: &mut &[u8]) -> Vec<Value> {
         match byte {
             b')' => break,
             b' ' => *rest = &rest[1..],
+            // A literal8 (RFC 3516 §7) is read as any literal.
+            b'~' if rest.get(1) == Some(&b'{') => *rest = &rest[1..],
             b'(' => {
                 *rest = &rest[1..];
                 values.push(Value::List(parse_list(rest)));

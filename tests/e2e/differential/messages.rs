@@ -10,7 +10,7 @@ pub(crate) struct Message {
 }
 
 /// Line ends are made CRLF.
-fn message(received: &'static str, flags: &'static [&'static str], text: &str) -> Message {
+pub(crate) fn message(received: &'static str, flags: &'static [&'static str], text: &str) -> Message {
     Message { bytes: text.replace('\n', "\r\n").into_bytes(), flags, received }
 }
 

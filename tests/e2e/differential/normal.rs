@@ -130,8 +130,10 @@ impl Collected {
                 // Nobody is told a UID too many (RFC 3501 §6.4.8), and some clients need it.
                 ("UID", _) if !self.asks_uid => continue,
                 ("MODSEQ", _) => "n".to_owned(),
+                // The server chooses the words of it, and when a message was saved is no business of the test.
+                ("PREVIEW" | "SAVEDATE", Value::Text(text)) if !text.is_empty() => "text".to_owned(),
                 // There is no such part: nothing, or nothing of it.
-                (part, Value::Atom(nil)) if part.starts_with("BODY[") && nil == "NIL" => "\"\"".to_owned(),
+                (part, Value::Atom(nil)) if is_section(part) && nil == "NIL" => "\"\"".to_owned(),
                 ("FLAGS", Value::List(flags)) => sorted(flags.iter().map(canonical)),
                 (_, value) => canonical(value),
             };
@@ -184,8 +186,12 @@ fn item_name(name: &str) -> String {
     name.to_ascii_uppercase().replace('"', "")
 }
 
+fn is_section(item: &str) -> bool {
+    item.starts_with("BODY[") || item.starts_with("BINARY[")
+}
+
 /// A long string is shown by its length and a hash.
-fn canonical(value: &Value) -> String {
+pub(crate) fn canonical(value: &Value) -> String {
     match value {
         Value::Atom(atom) => atom.clone(),
         Value::List(list) => format!("({})", list.iter().map(canonical).collect::<Vec<_>>().join(" ")),
@@ -250,17 +256,32 @@ fn search(line: &str) -> String {
 
 fn extended_search(line: &[u8]) -> String {
     let values = parse(line);
-    let mut rest = values[2..].iter().filter(|value| !matches!(value, Value::List(_))).map(Value::atom);
+    // After the correlator.
+    let mut rest = values[2..].iter().skip_while(|value| matches!(value, Value::List(_)));
     let mut items = BTreeSet::new();
     while let Some(name) = rest.next() {
-        items.insert(match name {
+        let mut value = || rest.next().expect("a value");
+        items.insert(match name.atom() {
             "UID" => "UID".to_owned(),
-            "MODSEQ" => rest.next().map(|_| "MODSEQ n".to_owned()).expect("a number"),
-            "ALL" => format!("ALL {}", expanded(rest.next().expect("a set"))),
-            name => format!("{name} {}", rest.next().expect("a value")),
+            "MODSEQ" => {
+                value();
+                "MODSEQ n".to_owned()
+            }
+            "ALL" => format!("ALL {}", in_order(value().atom())),
+            "PARTIAL" => match value().list() {
+                [range, found] => format!("PARTIAL {} {}", range.atom(), in_order(found.atom())),
+                other => panic!("not a range and what is in it: {other:?}"),
+            },
+            name => format!("{name} {}", value().atom()),
         });
     }
     format!("ESEARCH {items:?}")
+}
+
+/// The numbers of a set as they stand, which SORT gives a meaning (RFC 5267 §3.2).
+fn in_order(set: &str) -> String {
+    let ranges = set.split(',').filter(|&range| range != "NIL").map(numbers);
+    format!("{:?}", ranges.flatten().collect::<Vec<u32>>())
 }
 
 /// All numbers of a set.

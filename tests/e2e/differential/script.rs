@@ -5,6 +5,7 @@
 //!   at its first command. `{a|b|c}` stands for one command with each of these words. `«text»` is a
 //!   literal, `⏎` a CRLF in it.
 //! - `! fill N`, `! fill N MAILBOX` puts the first N messages of [`super::messages`] there.
+//! - `! fill conversations` puts those of [`super::conversations`] into INBOX.
 //! - `! unsubscribe` ends all subscriptions, which each server has others of.
 //! - `! mark NAME` remembers the HIGHESTMODSEQ of INBOX on each server; `<NAME>` in a command is replaced
 //!   by it, `<uidvalidity>` by the UIDVALIDITY.
@@ -12,6 +13,7 @@
 
 use std::collections::HashMap;
 
+use super::conversations::conversations;
 use super::messages::Message;
 use super::normal::{Answer, answer};
 use crate::harness::PASSWORD;
@@ -125,6 +127,7 @@ fn direct(side: &mut Side<'_>, directive: &str, messages: &[Message]) {
     let words: Vec<&str> = directive.split(' ').collect();
     let first = |count: &str| &messages[..count.parse().expect("a number of messages")];
     match words.as_slice() {
+        ["fill", "conversations"] => side.fill("INBOX", &conversations()),
         ["fill", count] => side.fill("INBOX", first(count)),
         ["fill", count, mailbox] => side.fill(mailbox, first(count)),
         ["mark", name] => side.mark(name),
