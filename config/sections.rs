@@ -126,6 +126,9 @@ section! {
         /// Memory for what searching, sorting and threading need of message headers, about 300 bytes
         /// a message; what does not fit is read again when it is needed.
         header_cache: Size = Size(128 << 20);
+        /// Memory for messages that were read lately. All devices of a twin ask for a new message within
+        /// seconds; from here they get it without unpacking it each time.
+        message_cache: Size = Size(64 << 20);
     }
 }
 

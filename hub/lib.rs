@@ -21,6 +21,7 @@ mod mailboxes;
 mod messages;
 mod metadata;
 mod password;
+mod recent;
 mod search;
 mod snapshot;
 mod sort;
@@ -78,6 +79,7 @@ struct Inner {
     logins: login::Logins,
     mailboxes: mailbox::Mailboxes,
     directories: directory::Directories,
+    recent: recent::Recent,
     facts: facts::Facts,
     keywords: cache::Cache<AccountId, Arc<Keywords>>,
     /// Where addresses (lower case) lead, for the hot path of every RCPT TO.
@@ -99,6 +101,8 @@ pub struct Settings {
     pub index_cache: u64,
     /// Memory for what searching and sorting need of headers, in bytes.
     pub header_cache: u64,
+    /// Memory for messages that were read lately, in bytes.
+    pub message_cache: u64,
 }
 
 impl Hub {
@@ -112,6 +116,7 @@ impl Hub {
             directories: directory::Directories::new(),
             logins: login::Logins::new()?,
             facts: facts::Facts::new(settings.header_cache),
+            recent: recent::Recent::new(settings.message_cache),
             storage,
             settings,
             secret,

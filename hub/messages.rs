@@ -302,20 +302,28 @@ impl Messages<'_> {
     /// The kept messages of these ids, in the same order, in one go; `None` for one that is gone.
     /// Call it with up to a few hundred at a time.
     pub async fn fetch(&self, emails: &[EmailId]) -> Result<Vec<Option<Message>>> {
-        let mut found: HashMap<EmailId, Message> = self
-            .storage()
-            .emails(self.account.id, emails)
-            .await?
-            .into_iter()
-            .map(|row| (row.id, Message::from(row)))
-            .collect();
-        let mut distinct = emails.to_vec();
-        distinct.sort_unstable();
-        distinct.dedup();
-        if distinct.len() == emails.len() {
-            return Ok(emails.iter().map(|id| found.remove(id)).collect());
+        let (account, recent) = (self.account.id, &self.account.hub.0.recent);
+        let mut messages: Vec<Option<Message>> =
+            emails.iter().map(|email| recent.row(account, *email)).collect();
+        let mut missing: Vec<EmailId> =
+            emails.iter().zip(&messages).filter(|(_, known)| known.is_none()).map(|(id, _)| *id).collect();
+        if missing.is_empty() {
+            return Ok(messages);
         }
-        Ok(emails.iter().map(|id| found.get(id).cloned()).collect())
+        missing.sort_unstable();
+        missing.dedup();
+        let rows = self.storage().emails(account, &missing).await?;
+        let found: HashMap<EmailId, Message> =
+            rows.into_iter().map(|row| (row.id, Message::from(row))).collect();
+        for (email, message) in &found {
+            recent.keep_row(account, *email, message);
+        }
+        for (email, message) in emails.iter().zip(&mut messages) {
+            if message.is_none() {
+                *message = found.get(email).cloned();
+            }
+        }
+        Ok(messages)
     }
 
     /// When these messages were put into the mailbox, in Unix seconds (RFC 8514); without those that
@@ -332,13 +340,26 @@ impl Messages<'_> {
     /// The first so many bytes of each message, prefix included, at once: for FETCH of many small
     /// ones, or of headers. `u64::MAX` is all of it.
     pub async fn read_starts(&self, wanted: &[(&Message, u64)]) -> Result<Vec<Bytes>> {
-        let of_blob = |(message, until): &(&Message, u64)| {
+        let recent = &self.account.hub.0.recent;
+        let length = |(message, until): &(&Message, u64)| {
             let length = until.saturating_sub(message.prefix.len() as u64);
-            (message.blob, usize::try_from(length).unwrap_or(usize::MAX))
+            usize::try_from(length).unwrap_or(usize::MAX)
         };
-        let starts: Vec<_> = wanted.iter().map(of_blob).collect();
-        let bodies = self.storage().read_starts(&starts).await?;
-        let whole = |((message, until), body): (&(&Message, u64), Bytes)| {
+        let mut bodies: Vec<Option<Bytes>> =
+            wanted.iter().map(|one| recent.start(one.0, length(one))).collect();
+        let missing: Vec<&(&Message, u64)> =
+            wanted.iter().zip(&bodies).filter(|(_, known)| known.is_none()).map(|(one, _)| one).collect();
+        if !missing.is_empty() {
+            let starts: Vec<_> = missing.iter().map(|one| (one.0.blob, length(one))).collect();
+            let read = self.storage().read_starts(&starts).await?;
+            for (one, bytes) in missing.iter().zip(&read) {
+                recent.keep_start(one.0, bytes);
+            }
+            let mut read = read.into_iter();
+            bodies.iter_mut().filter(|body| body.is_none()).for_each(|body| *body = read.next());
+        }
+        let whole = |((message, until), body): (&(&Message, u64), Option<Bytes>)| {
+            let body = body.unwrap_or_default();
             let prefix =
                 usize::try_from(*until).map_or(message.prefix.len(), |n| n.min(message.prefix.len()));
             match prefix {

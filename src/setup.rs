@@ -75,6 +75,7 @@ impl Setup {
             default_quota: limits.quota.0.map(|size| size.0),
             index_cache: limits.index_cache.0,
             header_cache: limits.header_cache.0,
+            message_cache: limits.message_cache.0,
         }
     }
 

@@ -22,10 +22,12 @@ async fn fixture() -> Fixture {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let options = Options { data_dir: directory.path().to_owned(), database: Database::Sqlite };
     let storage = Storage::open(options).await.expect("opens");
-    let hub =
-        Hub::open(storage, Settings { default_quota: None, index_cache: 1 << 20, header_cache: 1 << 20 })
-            .await
-            .expect("opens");
+    let hub = Hub::open(
+        storage,
+        Settings { default_quota: None, index_cache: 1 << 20, header_cache: 1 << 20, message_cache: 1 << 20 },
+    )
+    .await
+    .expect("opens");
     hub.add_domain("Example.ORG").await.expect("added");
     for name in ["alice", "bob"] {
         hub.add_twin(&address(&format!("{name}@example.org")), &secret(name)).await.expect("added");
@@ -413,9 +415,12 @@ async fn large_mailboxes_open_the_same_after_a_restart() {
 
     let options = Options { data_dir: _directory.path().to_owned(), database: Database::Sqlite };
     let storage = Storage::open(options).await.expect("opens again");
-    let hub = Hub::open(storage, Settings { default_quota: None, index_cache: 0, header_cache: 0 })
-        .await
-        .expect("opens");
+    let hub = Hub::open(
+        storage,
+        Settings { default_quota: None, index_cache: 0, header_cache: 0, message_cache: 0 },
+    )
+    .await
+    .expect("opens");
     let alice = hub.login("alice", &secret("alice"), Door::Imap).await.expect("right");
     let messages = alice.messages();
     let flagged = FlagChange::Add(Flags::FLAGGED | Flags::DELETED);
@@ -481,4 +486,35 @@ async fn counters_in_memory_follow_every_commit() {
     assert!(!messages.mailbox("C").await.expect("found").subscribed);
     messages.delete("C").await.expect("deleted");
     assert_eq!(check("deleted").await, before - 1);
+}
+
+/// What was read lately comes from memory, and is what the database would say.
+#[tokio::test]
+async fn messages_read_again_are_the_same() {
+    let Fixture { hub, alice, _directory, .. } = fixture().await;
+    let texts: Vec<String> =
+        (0..6).map(|n| format!("Subject: {n}\r\n\r\n{}\r\n", "some text ".repeat(n * 40))).collect();
+    for text in &texts {
+        append(&alice, &hub, MailboxId::INBOX, text).await;
+    }
+    let messages = alice.messages();
+    let snapshot = messages.open(MailboxId::INBOX).await.expect("opens").snapshot();
+    let emails: Vec<EmailId> = snapshot.iter().map(|record| record.email).collect();
+    // Twice the same e-mail, one that does not exist, any order.
+    let wanted = [emails[3], emails[0], EmailId(9_999), emails[3], emails[5]];
+    for round in ["read", "from memory"] {
+        let found = messages.fetch(&wanted).await.expect(round);
+        let sizes: Vec<Option<u64>> = found.iter().map(|m| m.as_ref().map(Message::size)).collect();
+        let size = |n: usize| Some(texts[n].len() as u64);
+        assert_eq!(sizes, [size(3), size(0), None, size(3), size(5)], "{round}");
+        // Short starts first: what is kept of them must not be taken for the whole.
+        for until in [0, 5, 100, u64::MAX, 20] {
+            let all: Vec<(&Message, u64)> = found.iter().flatten().map(|message| (message, until)).collect();
+            let starts = messages.read_starts(&all).await.expect(round);
+            for (start, n) in starts.iter().zip([3, 0, 3, 5]) {
+                let end = texts[n].len().min(usize::try_from(until).unwrap_or(usize::MAX));
+                assert_eq!(start, &texts[n].as_bytes()[..end], "{round}, {n} until {until}");
+            }
+        }
+    }
 }

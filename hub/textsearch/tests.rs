@@ -31,10 +31,12 @@ async fn account() -> (tempfile::TempDir, Account) {
         })
         .await
         .expect("made");
-    let hub =
-        Hub::open(storage, Settings { default_quota: None, index_cache: 1 << 20, header_cache: 1 << 20 })
-            .await
-            .expect("opens");
+    let hub = Hub::open(
+        storage,
+        Settings { default_quota: None, index_cache: 1 << 20, header_cache: 1 << 20, message_cache: 1 << 20 },
+    )
+    .await
+    .expect("opens");
     let handle = Address::parse("alice@example.org").expect("an address");
     (directory, Account { hub, id, handle, hidden_capabilities: Arc::default() })
 }
@@ -242,7 +244,8 @@ async fn enough_mail_is_indexed_by_itself() {
     drop((account, storage));
     let storage = open(directory.path()).await;
     assert_eq!(storage.unindexed(id, 100).await.expect("read").len(), 40);
-    let settings = Settings { default_quota: None, index_cache: 1 << 20, header_cache: 1 << 20 };
+    let settings =
+        Settings { default_quota: None, index_cache: 1 << 20, header_cache: 1 << 20, message_cache: 1 << 20 };
     let _hub = Hub::open(storage.clone(), settings).await.expect("opens");
     wait_until_indexed(&storage, id).await;
 }

@@ -63,7 +63,12 @@ pub(crate) async fn test_hub() -> TestHub {
         database: hub_storage::Database::Sqlite,
     };
     let storage = hub::Storage::open(options).await.expect("opens");
-    let settings = hub::Settings { default_quota: None, index_cache: 1 << 20, header_cache: 1 << 20 };
+    let settings = hub::Settings {
+        default_quota: None,
+        index_cache: 1 << 20,
+        header_cache: 1 << 20,
+        message_cache: 1 << 20,
+    };
     let hub = Hub::open(storage, settings).await.expect("opens");
     hub.add_domain("example.org").await.expect("added");
     for name in ["alice", "bob"] {
