@@ -16,87 +16,39 @@ pub(crate) enum Command {
     Logout,
     Noop,
     // Not authenticated (§6.2)
-    Authenticate {
-        mechanism: String,
-        initial: Option<Hidden>,
-    },
-    Login {
-        name: String,
-        password: Secret,
-    },
+    Authenticate { mechanism: String, initial: Option<Hidden> },
+    Login { name: String, password: Secret },
     StartTls,
     // Authenticated (§6.3). APPEND is no variant: its literals are streamed, see `AppendHead`.
     // ChangeAcl is SETACL or DELETEACL (RFC 4314). Notify is `supported` if all of its events are known here.
     ChangeAcl,
-    Compress {
-        algorithm: String,
-    },
-    Create {
-        mailbox: MailboxName,
-        uses: Vec<String>,
-    },
-    Delete {
-        mailbox: MailboxName,
-    },
+    Compress { algorithm: String },
+    Create { mailbox: MailboxName, uses: Vec<String> },
+    Delete { mailbox: MailboxName },
     Enable(Vec<String>),
-    GetAcl {
-        mailbox: MailboxName,
-    },
+    GetAcl { mailbox: MailboxName },
     GetMetadata(GetMetadata),
-    GetQuota {
-        root: Vec<u8>,
-    },
-    GetQuotaRoot {
-        mailbox: MailboxName,
-    },
+    GetQuota { root: Vec<u8> },
+    GetQuotaRoot { mailbox: MailboxName },
     Idle,
     List(List),
-    ListRights {
-        mailbox: MailboxName,
-        identifier: String,
-    },
-    Lsub {
-        reference: String,
-        pattern: String,
-    },
-    MyRights {
-        mailbox: MailboxName,
-    },
+    ListRights { mailbox: MailboxName, identifier: String },
+    Lsub { reference: String, pattern: String },
+    MyRights { mailbox: MailboxName },
     Namespace,
-    Notify {
-        notify: Notify,
-        status: bool,
-        supported: bool,
-    },
-    Rename {
-        from: MailboxName,
-        to: MailboxName,
-    },
+    Notify { notify: Notify, status: bool, supported: bool },
+    Rename { from: MailboxName, to: MailboxName },
     Select(Select),
     SetMetadata(SetMetadata),
     SetQuota,
-    Status {
-        mailbox: MailboxName,
-        items: Vec<StatusItem>,
-    },
-    Subscribe {
-        mailbox: MailboxName,
-        subscribed: bool,
-    },
-    // Selected (§6.4)
-    /// Tags of searches (RFC 5267 §4.3.5).
+    Status { mailbox: MailboxName, items: Vec<StatusItem> },
+    Subscribe { mailbox: MailboxName, subscribed: bool },
+    // Selected (§6.4). CancelUpdate has the tags of searches (RFC 5267 §4.3.5).
     CancelUpdate(Vec<String>),
     Check,
     Close,
-    Copy {
-        set: SequenceSet,
-        uid: bool,
-        mailbox: MailboxName,
-        moves: bool,
-    },
-    Expunge {
-        uids: Option<SequenceSet>,
-    },
+    Copy { set: SequenceSet, uid: bool, mailbox: MailboxName, moves: bool },
+    Expunge { uids: Option<SequenceSet> },
     Fetch(Fetch),
     Search(Search),
     Sort(Sort),
