@@ -51,6 +51,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/sqlite/0004_imports.sql"),
         include_str!("migrations/postgres/0004_imports.sql"),
     ),
+    (
+        include_str!("migrations/sqlite/0005_terms_of_headers_within.sql"),
+        include_str!("migrations/postgres/0005_terms_of_headers_within.sql"),
+    ),
 ];
 
 #[derive(Clone)]

@@ -7,7 +7,7 @@
 //!
 //! The rest are functions over a message and its table of parts: which bytes a section is
 //! ([`section_range`], [`header_fields`], [`body_without_extensions`]), and the text that SEARCH looks
-//! into ([`searchable_texts`], [`header_text`], [`header_values`], [`contains_folded`]).
+//! into ([`searchable_texts`], [`headers_within`], [`header_text`], [`header_values`], [`contains_folded`]).
 //!
 //! No input is an error: a message of any bytes has a summary, whose size is bounded (the limits
 //! stand at the top of `scanner.rs`). RFC 2045–2047, 2183, 2231, 5322, 6532, 9051 §6.4.5 and §7.5.2.
@@ -48,7 +48,7 @@ pub use correspondents::{Correspondents, FirstAddress, correspondents};
 pub use fields::{header_fields, header_text, header_values};
 pub use fold::{contains_folded, fold, fold_cow};
 pub use scanner::Scanner;
-pub use searchable::{PartText, is_text_header, searchable_texts};
+pub use searchable::{PartText, headers_within, searchable_texts};
 pub use section::{Section, find_part, section_range};
 pub use stored::SummaryView;
 pub use subject::{BaseSubject, base_subject};

@@ -15,23 +15,21 @@ const MAX_WHOLE: usize = 64 * 1024 * 1024;
 const MAX_LINE: usize = 1024 * 1024;
 
 /// The body of a message as texts, one after the other: text parts with their transfer encoding and
-/// charset decoded and HTML made text, and the headers of messages within. Decoded one at a time.
+/// charset decoded and HTML made text. Decoded one at a time.
 ///
 /// `message` holds the bytes that the offsets of `parts` count in; it may be cut short. For a message
-/// that is too large to be in memory [`is_text_header`] and [`PartText`] do the same piece by piece.
+/// that is too large to be in memory [`PartText`] does the same piece by piece.
 pub fn searchable_texts<'a>(message: &'a [u8], parts: &'a [Part]) -> impl Iterator<Item = String> + 'a {
-    parts.iter().enumerate().flat_map(move |(index, part)| {
-        let header = slice(message, part.header_start, part.body_start);
-        let in_header = is_text_header(parts, index).then(|| header_text(header));
-        let in_body = (part.kind == PartKind::Leaf).then(|| PartText::new(header)).flatten();
-        let in_body = in_body.map(|text| text.of(slice(message, part.body_start, part.body_end)));
-        in_header.into_iter().chain(in_body)
+    parts.iter().filter(|part| part.kind == PartKind::Leaf).filter_map(move |part| {
+        let text = PartText::new(slice(message, part.header_start, part.body_start))?;
+        Some(text.of(slice(message, part.body_start, part.body_end)))
     })
 }
 
-/// True if the header of this part is that of a message within, which is text.
-pub fn is_text_header(parts: &[Part], index: usize) -> bool {
-    index.checked_sub(1).is_some_and(|at| parts[at].kind == PartKind::Message)
+/// The headers of parts and of messages within, as a person reads them: TEXT looks at them, BODY does
+/// not (RFC 9051 §6.4.4). That of the message itself, the first part, is not among them.
+pub fn headers_within<'a>(message: &'a [u8], parts: &'a [Part]) -> impl Iterator<Item = String> + 'a {
+    parts.iter().skip(1).map(move |part| header_text(slice(message, part.header_start, part.body_start)))
 }
 
 /// Decodes the text of a part without children, whole or in pieces.
@@ -150,9 +148,16 @@ mod tests {
         scanner.feed(message);
         let parts = scanner.finish().parts;
         let texts: Vec<_> = searchable_texts(message, &parts).collect();
-        assert_eq!(texts, ["Grüße", "Hello World!", "Subject: inner ü\n", "inner body"]);
+        assert_eq!(texts, ["Grüße", "Hello World!", "inner body"]);
+        let headers: Vec<_> = headers_within(message, &parts).collect();
+        assert_eq!(headers.len(), 5);
+        assert_eq!(
+            headers[2..],
+            ["Content-Type: image/png\n", "Content-Type: message/rfc822\n", "Subject: inner ü\n"]
+        );
         for length in 0..message.len() {
             let _ = searchable_texts(&message[..length], &parts).count();
+            let _ = headers_within(&message[..length], &parts).count();
         }
     }
 

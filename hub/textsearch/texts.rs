@@ -2,7 +2,7 @@
 //! the tasks that serve clients, large messages in pieces. The index is made of the same texts.
 
 use bytes::Bytes;
-use hub_mime::{Part, PartKind, PartText, fold_cow, header_text, is_text_header, searchable_texts};
+use hub_mime::{Part, PartKind, PartText, fold_cow, header_text, headers_within, searchable_texts};
 use hub_storage::Storage;
 use tokio::sync::Semaphore;
 
@@ -23,7 +23,8 @@ const QUICK_BYTES: u64 = 64 * 1024;
 /// decoded as a whole, and its memory adds up.
 static LARGE_AT_ONCE: Semaphore = Semaphore::const_new(2);
 
-/// Where in a message a text stands.
+/// Where in a message a text stands: BODY matches no header field, not even of a part or of a message
+/// within; TEXT matches them all (RFC 9051 §6.4.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Body,
@@ -109,11 +110,12 @@ fn give_whole(message: &Message, body: &[u8], sink: &mut impl Sink) -> Result<()
     let header_end = usize::try_from(view.header_length()).unwrap_or(usize::MAX).min(body.len());
     give_header(message, &body[..header_end], sink)?;
     let parts: Vec<Part> = view.parts().collect();
-    for text in searchable_texts(body, &parts) {
+    let within = headers_within(body, &parts).map(|text| (Place::Header, text));
+    for (place, text) in within.chain(searchable_texts(body, &parts).map(|text| (Place::Body, text))) {
         if sink.is_satisfied() {
             break;
         }
-        give(sink, Place::Body, &text);
+        give(sink, place, &text);
     }
     Ok(())
 }
@@ -144,8 +146,8 @@ async fn read_large<S: Sink>(storage: &Storage, message: &Message, mut sink: S) 
             break;
         }
         let header = read(part.header_start, part.body_start).await?;
-        if is_text_header(&parts, index) {
-            give(&mut sink, Place::Body, &header_text(&header));
+        if index > 0 {
+            give(&mut sink, Place::Header, &header_text(&header));
         }
         let text = (part.kind == PartKind::Leaf).then(|| PartText::new(&header)).flatten();
         let Some(mut text) = text else { continue };
