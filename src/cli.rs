@@ -97,7 +97,7 @@ sent mail, drafts, junk and trash go into their counterparts here.";
 
 #[derive(Args)]
 pub(crate) struct Import {
-    /// imaps://USER@HOST[:PORT]/, imap://USER@HOST:PORT/ (STARTTLS), \"mbox\" or \"maildir\"
+    /// imaps://USER@HOST/ or imap://USER@HOST/ (STARTTLS), with :PORT if needed; "mbox" or "maildir"
     pub(crate) source: String,
     /// The file or folder, for mbox and maildir
     pub(crate) path: Option<PathBuf>,
