@@ -59,7 +59,7 @@ section! {
 
 section! {
     /// Ports at which the outside reaches the hub, where a forward or a proxy makes them differ from
-    /// those under [listen]. Programs are told these, and so is DNS. 0 keeps one to yourself.
+    /// those under listen. Programs are told these, and so is DNS. 0 keeps one to yourself.
     pub struct Public {
         http: Option<u16> = None, "80";
         https: Option<u16> = None, "443";
