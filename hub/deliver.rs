@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hub_mime::{Scanner, Summary};
 use hub_storage::{NewEmail, StagedBlob};
 
-use crate::{AccountId, Address, EmailId, Error, Flags, Hub, MailboxId, Result, Spool};
+use crate::{AccountId, Address, EmailId, Error, Flags, Hub, MailboxId, Result, Spool, Verdict};
 
 /// Where mail for an address goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct Delivery {
     /// Trace header fields to put in front (Received, Authentication-Results), CRLF-ended lines.
     /// Return-Path and Delivered-To are added per recipient by `deliver`.
     pub trace: Vec<u8>,
+    /// What is known of the sender, if the message came from another server.
+    pub verdict: Option<Verdict>,
 }
 
 /// Large bodies are scanned in pieces of this many bytes.

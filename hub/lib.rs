@@ -29,6 +29,7 @@ mod submit;
 mod textsearch;
 mod thread;
 mod threads;
+mod verdict;
 mod watch;
 
 use std::sync::{Arc, Mutex, Weak};
@@ -59,6 +60,7 @@ pub use submit::{
     Submitted,
 };
 pub use threads::{ThreadAlgorithm, Threads};
+pub use verdict::{AuthResult, DkimVerdict, DmarcPolicy, DmarcVerdict, SpfVerdict, Verdict};
 pub use watch::{Happenings, MessagesHappened, Watch};
 
 /// How often what nobody refers to any more is looked for.

@@ -106,6 +106,7 @@ impl Account {
             reverse_path,
             recipients: local,
             trace: submission.trace.clone(),
+            verdict: None,
         };
         let delivered = delivery.recipients.len();
         let emails = deliver::local_emails(&delivery);

@@ -140,6 +140,7 @@ async fn mail_finds_its_way() {
             recipient("alice+x@example.org", vec![alice.id()]),
         ],
         trace: b"Received: by us\r\n".to_vec(),
+        verdict: None,
     };
     assert_eq!(hub.deliver(delivery).await.expect("delivered").len(), 2, "once per account");
     assert_eq!(

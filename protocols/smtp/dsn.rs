@@ -70,7 +70,8 @@ pub(crate) async fn deliver(
     spool.write(format!("--{}--\r\n", boundary(report)).as_bytes()).await?;
     let incoming = hub.examine(spool).await?;
     let recipients = vec![Recipient { address: report.sender.clone(), accounts }];
-    hub.deliver(Delivery { incoming, reverse_path: None, recipients, trace: Vec::new() }).await?;
+    hub.deliver(Delivery { incoming, reverse_path: None, recipients, trace: Vec::new(), verdict: None })
+        .await?;
     Ok(true)
 }
 

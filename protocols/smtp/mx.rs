@@ -62,7 +62,7 @@ pub(crate) async fn deliver(
     };
     let trace = received(&Trace { recipient, ..trace.clone() }).into_bytes();
     let reverse_path = envelope.mail.reverse_path;
-    hub.deliver(Delivery { incoming, reverse_path, recipients, trace }).await?;
+    hub.deliver(Delivery { incoming, reverse_path, recipients, trace, verdict: None }).await?;
     Ok(())
 }
 

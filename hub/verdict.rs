@@ -1,0 +1,188 @@
+//! What is known of the sender of a message that came from outside: plain data, found out by
+//! whoever received it, for whoever decides where it goes.
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// The result of one method (RFC 8601 §2.7). Everything but `Pass` and `None` is a reason not to
+/// believe what the method was asked about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuthResult {
+    Fail,
+    Neutral,
+    /// Nothing to check: no record, no signature, no sender.
+    #[default]
+    None,
+    /// What was published or signed cannot be used, and trying again will not help.
+    PermError,
+    /// Valid, but not by rules of this hub (a key that is too short, a message too large to check).
+    Policy,
+    Pass,
+    SoftFail,
+    /// DNS did not answer.
+    TempError,
+}
+
+impl AuthResult {
+    pub fn is_pass(self) -> bool {
+        self == Self::Pass
+    }
+}
+
+impl fmt::Display for AuthResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fail => "fail",
+            Self::Neutral => "neutral",
+            Self::None => "none",
+            Self::PermError => "permerror",
+            Self::Policy => "policy",
+            Self::Pass => "pass",
+            Self::SoftFail => "softfail",
+            Self::TempError => "temperror",
+        })
+    }
+}
+
+/// What the owner of a domain wants done with mail that only claims to come from there
+/// (RFC 9989 §4.7), and what is to be done with this message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DmarcPolicy {
+    #[default]
+    None,
+    Quarantine,
+    Reject,
+}
+
+impl fmt::Display for DmarcPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Quarantine => "quarantine",
+            Self::Reject => "reject",
+        })
+    }
+}
+
+/// SPF of the reverse-path, or of HELO where that is null (RFC 7208).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpfVerdict {
+    pub result: AuthResult,
+    /// The domain that was asked, in lower case; empty if there was none.
+    pub domain: String,
+    /// The domain is in the same organisation as the author's.
+    pub aligned: bool,
+}
+
+/// One DKIM signature (RFC 6376).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DkimVerdict {
+    pub result: AuthResult,
+    /// `d=`, in lower case.
+    pub domain: String,
+    /// `s=`.
+    pub selector: String,
+    /// The domain is in the same organisation as the author's.
+    pub aligned: bool,
+}
+
+/// DMARC of the author's domain (RFC 9989).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DmarcVerdict {
+    pub result: AuthResult,
+    /// The domain in From, in lower case; empty if From names nobody or several domains.
+    pub domain: String,
+    /// What the domain publishes.
+    pub policy: DmarcPolicy,
+}
+
+/// Everything found out about one message. Made only for mail from other servers: what a twin sends
+/// after a log-in, and what the hub itself says, has none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Who connected.
+    pub peer: IpAddr,
+    /// As the peer gave it.
+    pub helo: String,
+    /// The peer's name, if its address leads to the name and the name back (RFC 8601 §3).
+    pub ptr: Option<String>,
+    pub iprev: AuthResult,
+    pub spf: SpfVerdict,
+    /// In the order of the header; at most as many as were looked at.
+    pub dkim: Vec<DkimVerdict>,
+    /// The chain of RFC 8617.
+    pub arc: AuthResult,
+    /// Who sealed last, in lower case, if the chain is valid.
+    pub arc_sealer: Option<String>,
+    pub dmarc: DmarcVerdict,
+    /// What is to be done with the message: what the author's domain wants, or this hub where that
+    /// domain is its own. A message to reject is not delivered at all.
+    pub action: DmarcPolicy,
+}
+
+impl Verdict {
+    /// Before anything was found out.
+    pub fn new(peer: IpAddr, helo: impl Into<String>) -> Self {
+        Self {
+            peer,
+            helo: helo.into(),
+            ptr: None,
+            iprev: AuthResult::None,
+            spf: SpfVerdict::default(),
+            dkim: Vec::new(),
+            arc: AuthResult::None,
+            arc_sealer: None,
+            dmarc: DmarcVerdict::default(),
+            action: DmarcPolicy::None,
+        }
+    }
+
+    /// True if the author's domain has authorised the message, with or without a DMARC record:
+    /// then From can be believed.
+    pub fn is_authentic(&self) -> bool {
+        self.dmarc.result.is_pass()
+            || (self.spf.result.is_pass() && self.spf.aligned)
+            || self.dkim.iter().any(|signature| signature.result.is_pass() && signature.aligned)
+    }
+
+    /// Domains that have answered for the message, each once: those of valid signatures, then SPF's.
+    pub fn authenticated_domains(&self) -> Vec<&str> {
+        let signed = self.dkim.iter().filter(|signature| signature.result.is_pass());
+        let mut domains: Vec<&str> = signed.map(|signature| signature.domain.as_str()).collect();
+        if self.spf.result.is_pass() {
+            domains.push(&self.spf.domain);
+        }
+        let mut seen = std::collections::HashSet::new();
+        domains.retain(|domain| !domain.is_empty() && seen.insert(*domain));
+        domains
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signature(domain: &str, result: AuthResult, aligned: bool) -> DkimVerdict {
+        DkimVerdict { result, domain: domain.into(), selector: "s".into(), aligned }
+    }
+
+    #[test]
+    fn who_answers_for_a_message() {
+        let mut verdict = Verdict::new("192.0.2.1".parse().expect("an address"), "mx.example");
+        assert!(!verdict.is_authentic());
+        assert!(verdict.authenticated_domains().is_empty());
+
+        verdict.dkim = vec![
+            signature("a.example", AuthResult::Fail, true),
+            signature("list.example", AuthResult::Pass, false),
+            signature("list.example", AuthResult::Pass, false),
+        ];
+        verdict.spf = SpfVerdict { result: AuthResult::Pass, domain: "list.example".into(), aligned: false };
+        assert!(!verdict.is_authentic());
+        assert_eq!(verdict.authenticated_domains(), ["list.example"]);
+
+        verdict.dkim.push(signature("a.example", AuthResult::Pass, true));
+        assert!(verdict.is_authentic());
+        assert_eq!(verdict.authenticated_domains(), ["list.example", "a.example"]);
+    }
+}
