@@ -56,8 +56,8 @@ pub use search::{Criterion, Progress};
 pub use snapshot::{Difference, Snapshot, difference};
 pub use sort::{SortCriterion, SortKey};
 pub use submit::{
-    Notify, Outcome, QueueEntry, QueuedMessage, QueuedRecipient, Return, Submission, SubmissionRecipient,
-    Submitted,
+    NextHop, Notify, Outcome, QueueEntry, QueuedMessage, QueuedRecipient, Return, Submission,
+    SubmissionRecipient, Submitted,
 };
 pub use threads::{ThreadAlgorithm, Threads};
 pub use verdict::{AuthResult, DkimVerdict, DmarcPolicy, DmarcVerdict, SpfVerdict, Verdict};

@@ -37,6 +37,15 @@ pub struct SubmissionRecipient {
     pub original: Option<String>,
 }
 
+/// Where a message for somebody elsewhere goes next.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NextHop {
+    /// To the hosts that take mail for this domain (RFC 5321 §5.1).
+    Mx(String),
+    /// To the one host that takes everything.
+    Relay,
+}
+
 /// A message that a twin sends.
 pub struct Submission {
     pub incoming: Incoming,

@@ -11,7 +11,8 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::relay::{Broken, Connection, Stream};
+use crate::outbound::next_hop::Broken;
+use crate::relay::{Connection, Stream};
 use crate::settings::{Relay, RelaySecurity, Settings};
 
 const CONNECT_TIME: Duration = Duration::from_secs(30);
@@ -39,9 +40,10 @@ impl Dialer {
         &self.relay.host
     }
 
-    /// Connects, says EHLO, and logs in if so configured. Every failure is temporary, a wrong
-    /// password too: mail must not bounce because of the hub's configuration.
-    pub(crate) async fn connect(&self) -> Result<Connection, Broken> {
+    /// Connects, says EHLO, and logs in if so configured; tells what protects the connection. Every
+    /// failure is temporary, a wrong password too: mail must not bounce because of the hub's
+    /// configuration.
+    pub(crate) async fn connect(&self) -> Result<(Connection, String), Broken> {
         let (tcp, ip) = self.dial().await?;
         let name = &self.host_name;
         let mut connection = match self.relay.security {
@@ -61,7 +63,11 @@ impl Dialer {
             }
             connection.log_in(user, password.expose()).await?;
         }
-        Ok(connection)
+        let tls = match self.relay.security {
+            RelaySecurity::ImplicitTls | RelaySecurity::StartTls => "TLS, certificate verified",
+            RelaySecurity::Plain => "",
+        };
+        Ok((connection, tls.to_owned()))
     }
 
     /// Tries the addresses in the order given, until one answers.

@@ -4,25 +4,25 @@
 //! A message leaves the queue only after the relay host's 250 or a final failure was recorded. If
 //! the hub dies between that 250 and the record, the message is sent twice; it is never lost.
 
+pub(crate) mod next_hop;
 #[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hub::{Hub, Outcome, QueuedMessage};
+use hub::{Hub, NextHop, Outcome, QueuedMessage};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::Service;
-use crate::dial::Dialer;
 use crate::dsn::{self, Action, Report, ReportedRecipient};
-use crate::relay::{Broken, Connection, Verdict};
 use crate::retry::{next_attempt, scaled};
 use crate::settings::Settings;
 use crate::status::causes;
 use crate::work::unix_now;
+use next_hop::{Broken, Connection, Connector, NoConnection, Server, Verdict};
 
 /// Messages sent at one time, each on a connection of its own.
 const CONNECTIONS: usize = 4;
@@ -40,18 +40,20 @@ const DRAIN_TIME: Duration = Duration::from_secs(8);
 
 /// Runs until `shutdown`. Without a relay host it ends at once: messages stay in the queue.
 pub async fn run(service: Arc<Service>, shutdown: CancellationToken) {
-    let Some(relay) = service.settings.relay.clone() else { return };
-    let dialer = match Dialer::new(relay, &service.settings) {
-        Ok(dialer) => dialer,
+    let connector = match Connector::new(&service.settings) {
+        Ok(connector) => connector,
         Err(Broken(why)) => {
             error!(why, "mail to the outside stays in the queue: the relay host cannot be used");
             return;
         }
     };
+    if !connector.reaches(&NextHop::Relay) {
+        return;
+    }
     let sender = Arc::new(Sender {
         hub: service.hub.clone(),
         settings: Arc::clone(&service.settings),
-        dialer,
+        connector,
         idle: Mutex::default(),
     });
     let mut attempts = JoinSet::new();
@@ -102,7 +104,7 @@ enum Reached {
 struct Sender {
     hub: Hub,
     settings: Arc<Settings>,
-    dialer: Dialer,
+    connector: Connector,
     /// Connections whose last message went well.
     idle: Mutex<Vec<Connection>>,
 }
@@ -122,29 +124,37 @@ impl Sender {
     }
 
     async fn attempt(&self, message: QueuedMessage) -> Reached {
-        let sent = tokio::time::timeout(ATTEMPT_TIME, self.send(&message))
-            .await
-            .unwrap_or_else(|_| Err(Broken("the attempt took too long".into())));
-        let (verdicts, relay_reports, reached) = match sent {
-            Ok((verdicts, relay_reports)) => (verdicts, relay_reports, Reached::Yes),
-            Err(Broken(why)) => (vec![Verdict::Deferred(why); message.recipients.len()], false, Reached::No),
+        let (verdicts, server, reached) = match tokio::time::timeout(ATTEMPT_TIME, self.send(&message)).await
+        {
+            Ok(Ok((verdicts, server))) => (verdicts, Some(server), Reached::Yes),
+            Ok(Err(verdict)) => (vec![verdict; message.recipients.len()], None, Reached::No),
+            Err(_) => {
+                let verdict = Verdict::Deferred("the attempt took too long".into());
+                (vec![verdict; message.recipients.len()], None, Reached::No)
+            }
         };
         let verdicts = self.give_up_on_old(&message, verdicts);
-        self.record(&message, &verdicts, relay_reports).await;
+        self.record(&message, &verdicts, server.as_ref()).await;
         reached
     }
 
-    /// Sends on a connection that is open already, or on a new one. Tells whether the relay host
-    /// reports on from here.
-    async fn send(&self, message: &QueuedMessage) -> Result<(Vec<Verdict>, bool), Broken> {
+    /// Sends on a connection that is open already, or on a new one.
+    async fn send(&self, message: &QueuedMessage) -> Result<(Vec<Verdict>, Server), Verdict> {
         let mut connection = match self.alive().await {
             Some(connection) => connection,
-            None => self.dialer.connect().await?,
+            None => {
+                let connected = self.connector.connect(&NextHop::Relay).await;
+                connected.map_err(|NoConnection { verdict, host }| {
+                    info!(relay = host, "no connection to the relay host");
+                    verdict
+                })?
+            }
         };
-        let verdicts = connection.send(&self.hub, message).await?;
-        let relay_reports = connection.reports();
+        let sent = connection.send(&self.hub, message).await;
+        let verdicts = sent.map_err(|Broken(why)| Verdict::Deferred(why))?;
+        let server = connection.server().clone();
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        Ok((verdicts, relay_reports))
+        Ok((verdicts, server))
     }
 
     async fn alive(&self) -> Option<Connection> {
@@ -179,9 +189,9 @@ impl Sender {
     }
 
     /// Reports first, then the queue: dying in between reports twice, never not at all.
-    async fn record(&self, message: &QueuedMessage, verdicts: &[Verdict], relay_reports: bool) {
-        self.log(message, verdicts);
-        let reported = self.report(message, verdicts, relay_reports).await;
+    async fn record(&self, message: &QueuedMessage, verdicts: &[Verdict], server: Option<&Server>) {
+        self.log(message, verdicts, server);
+        let reported = self.report(message, verdicts, server).await;
         let now = unix_now();
         let outcomes = message.recipients.iter().zip(verdicts).map(|(recipient, verdict)| {
             let outcome = match verdict.clone() {
@@ -207,7 +217,7 @@ impl Sender {
         }
     }
 
-    fn log(&self, message: &QueuedMessage, verdicts: &[Verdict]) {
+    fn log(&self, message: &QueuedMessage, verdicts: &[Verdict], server: Option<&Server>) {
         for (recipient, verdict) in message.recipients.iter().zip(verdicts) {
             let (outcome, status) = match verdict {
                 Verdict::Deferred(status) => ("deferred", status),
@@ -218,7 +228,8 @@ impl Sender {
                 queue_id = message.id,
                 from = message.reverse_path.as_ref().map(tracing::field::display),
                 to = %recipient.address,
-                relay = self.dialer.host(),
+                relay = server.map(|server| server.host.as_str()),
+                tls = server.map(|server| server.tls.as_str()),
                 attempt = recipient.attempts + 1,
                 outcome,
                 status,
@@ -230,10 +241,11 @@ impl Sender {
     /// Tells the sender what it has to know (RFC 3461 §5.2, RFC 5321 §6.1): failures unless NOTIFY
     /// forbids it, and the handing over to a host that does not report if NOTIFY=SUCCESS asks for
     /// it. True if that is done or nobody is there to be told.
-    async fn report(&self, message: &QueuedMessage, verdicts: &[Verdict], relay_reports: bool) -> bool {
+    async fn report(&self, message: &QueuedMessage, verdicts: &[Verdict], server: Option<&Server>) -> bool {
         let Some(sender) = &message.reverse_path else {
             return true;
         };
+        let is_reporting = server.is_some_and(|server| server.reports);
         let recipients: Vec<_> = message
             .recipients
             .iter()
@@ -241,7 +253,7 @@ impl Sender {
             .filter_map(|(recipient, verdict)| {
                 let (action, status) = match verdict {
                     Verdict::Failed(status) if recipient.notify.failure => (Action::Failed, status),
-                    Verdict::Delivered(status) if recipient.notify.success && !relay_reports => {
+                    Verdict::Delivered(status) if recipient.notify.success && !is_reporting => {
                         (Action::Relayed, status)
                     }
                     _ => return None,
@@ -261,7 +273,7 @@ impl Sender {
             id: &format!("q{}-{}", message.id, message.recipients.first().map_or(0, |r| r.attempts)),
             arrived_at: message.created_at,
             at: now,
-            remote: Some(self.dialer.host()),
+            remote: server.map(|server| server.host.as_str()),
             recipients,
         };
         match dsn::deliver(&self.hub, &report, Some(message)).await {

@@ -5,10 +5,10 @@
 //! (RFC 5321 §4.5.3.2), a bound on what the other side may send us, parameters (SIZE, BODY, SMTPUTF8,
 //! DSN), right dot-stuffing, and messages that are never in memory as a whole.
 
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use std::{fmt, io};
 
 use hub::{Hub, QueuedMessage, QueuedRecipient, Return};
 use mail_send::smtp::AssertReply;
@@ -18,6 +18,7 @@ use smtp_proto::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use crate::outbound::next_hop::{Broken, Verdict, printable};
 use crate::path::encode_xtext;
 use crate::stuffer::Stuffer;
 
@@ -39,18 +40,6 @@ const MAX_REPLY: usize = 64 * 1024;
 /// Bytes of the message read and sent at a time.
 const PIECE: u64 = 64 * 1024;
 
-/// What became of one recipient.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Deferred(String),
-    Delivered(String),
-    Failed(String),
-}
-
-/// The attempt broke down: nothing is known to be delivered, all of it is to be tried again.
-#[derive(Debug)]
-pub(crate) struct Broken(pub(crate) String);
-
 impl Broken {
     /// For what mail-send reports: a closed connection and gibberish are one to it.
     fn talking(phase: &str, error: mail_send::Error) -> Self {
@@ -62,10 +51,6 @@ impl Broken {
             mail_send::Error::Timeout => Self::at(phase, "timed out"),
             error => Self::at(phase, error),
         }
-    }
-
-    pub(crate) fn at(phase: &str, error: impl fmt::Display) -> Self {
-        Self(printable(&format!("{phase}: {error}")))
     }
 }
 
@@ -343,12 +328,6 @@ fn describe(reply: &Response<String>) -> String {
     let [class, subject, detail] = reply.esc;
     let enhanced = if class == 0 { String::new() } else { format!("{class}.{subject}.{detail} ") };
     printable(&format!("{} {enhanced}{}", reply.code, reply.message))
-}
-
-/// One line of at most 400 printable characters: it goes into logs, the queue and reports.
-fn printable(text: &str) -> String {
-    let line: String = text.chars().map(|c| if matches!(c, ' '..='~') { c } else { ' ' }).take(400).collect();
-    line.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

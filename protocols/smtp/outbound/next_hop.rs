@@ -1,0 +1,128 @@
+//! The seam between the queue's worker and the ways out: a [`Connector`] opens a connection to a next
+//! hop, a [`Connection`] sends queued messages and gives a [`Verdict`] for each recipient.
+//!
+//! The worker decides when to connect, how often and what to record; what is behind this file
+//! decides where to, with which TLS, and in which words.
+
+use std::fmt;
+
+use hub::{Hub, NextHop, QueuedMessage};
+
+use crate::dial::Dialer;
+use crate::relay;
+use crate::settings::Settings;
+
+/// What became of one recipient. The text is the other side's answer or our own reason, like
+/// `550 5.1.1 no such user`, in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Deferred(String),
+    Delivered(String),
+    Failed(String),
+}
+
+/// A conversation broke down: nothing is known to be delivered, all of it is to be tried again, and
+/// the connection is of no more use.
+#[derive(Debug)]
+pub(crate) struct Broken(pub(crate) String);
+
+impl Broken {
+    pub(crate) fn at(phase: &str, error: impl fmt::Display) -> Self {
+        Self(printable(&format!("{phase}: {error}")))
+    }
+}
+
+/// One line of at most 400 printable characters: it goes into logs, the queue and reports.
+pub(crate) fn printable(text: &str) -> String {
+    let line: String = text.chars().map(|c| if matches!(c, ' '..='~') { c } else { ' ' }).take(400).collect();
+    line.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Why a next hop has no connection for us.
+#[derive(Debug)]
+pub(crate) struct NoConnection {
+    /// Of every recipient that was to go there. `Deferred`: the hop as a whole is left alone for a
+    /// while. `Failed`: it is and remains impossible (RFC 5321 §5.1: no such domain; RFC 7505: a
+    /// null MX), and says nothing about other messages' hops.
+    pub(crate) verdict: Verdict,
+    /// The host that was tried last, if it came to that.
+    pub(crate) host: Option<String>,
+}
+
+/// The other side of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    /// For logs, and Remote-MTA in reports.
+    pub(crate) host: String,
+    /// What protects the connection, for the log of attempts: `TLS 1.3, certificate verified`;
+    /// empty without TLS.
+    pub(crate) tls: String,
+    /// It reports to the sender what becomes of a message (RFC 3461: it offers DSN).
+    pub(crate) reports: bool,
+}
+
+/// Opens connections to next hops.
+pub(crate) struct Connector {
+    relay: Option<Dialer>,
+}
+
+impl Connector {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, Broken> {
+        let relay = settings.relay.clone().map(|relay| Dialer::new(relay, settings)).transpose()?;
+        Ok(Self { relay })
+    }
+
+    /// Whether messages for this hop are to be taken from the queue at all.
+    pub(crate) fn reaches(&self, hop: &NextHop) -> bool {
+        match hop {
+            NextHop::Mx(_) => false,
+            NextHop::Relay => self.relay.is_some(),
+        }
+    }
+
+    pub(crate) async fn connect(&self, hop: &NextHop) -> Result<Connection, NoConnection> {
+        let unreachable = |why: String, host: Option<&str>| NoConnection {
+            verdict: Verdict::Deferred(why),
+            host: host.map(str::to_owned),
+        };
+        match (hop, &self.relay) {
+            (NextHop::Relay, Some(dialer)) => {
+                let connected = dialer.connect().await;
+                let (inner, tls) = connected.map_err(|Broken(why)| unreachable(why, Some(dialer.host())))?;
+                let server = Server { host: dialer.host().to_owned(), tls, reports: inner.reports() };
+                Ok(Connection { inner, server })
+            }
+            (NextHop::Relay, None) => Err(unreachable("no relay host is configured".into(), None)),
+            (NextHop::Mx(domain), _) => Err(unreachable(format!("no way to {domain} is known"), None)),
+        }
+    }
+}
+
+/// A connection on which messages can be sent, one after the other.
+pub(crate) struct Connection {
+    inner: relay::Connection,
+    server: Server,
+}
+
+impl Connection {
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Sends a message to all its recipients in one transaction. The verdicts are in the order of
+    /// the recipients.
+    pub(crate) async fn send(&mut self, hub: &Hub, message: &QueuedMessage) -> Result<Vec<Verdict>, Broken> {
+        self.inner.send(hub, message).await
+    }
+
+    /// Whether a connection that was idle is still there. To find out by sending a message would
+    /// leave open whether it was taken.
+    pub(crate) async fn is_alive(&mut self) -> bool {
+        self.inner.is_alive().await
+    }
+
+    /// Ends in good order; whatever comes of it does not matter.
+    pub(crate) async fn quit(self) {
+        self.inner.quit().await;
+    }
+}
