@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hub-mime", &[]),
     ("hub-storage", &[]),
     ("hub", &["hub-mime", "hub-storage"]),
+    ("hub-dns", &[]),
     ("hub-wire", &["hub-certs", "hub-config"]),
     ("hub-imap", &["hub", "hub-mime", "hub-wire"]),
     ("hub-smtp", &["hub", "hub-mime", "hub-wire"]),
