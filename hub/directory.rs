@@ -8,7 +8,7 @@ use hub_storage::{Counters, MailboxRow, Storage};
 
 use crate::cache::Cache;
 use crate::mailboxes::{LEVELS, MailboxInfo};
-use crate::{AccountId, MailboxId, Result};
+use crate::{AccountId, MailboxId, Result, Role};
 
 /// The mailboxes and subscriptions of one account.
 pub(crate) struct Directory {
@@ -58,6 +58,12 @@ impl Directory {
     pub(crate) fn with(&self, ids: &[MailboxId]) -> Vec<MailboxInfo> {
         let infos = crate::locked(&self.infos);
         ids.iter().filter_map(|id| infos.get(*self.by_id.get(id)?).cloned()).collect()
+    }
+
+    /// The mailbox with this special use, if it can hold messages.
+    pub(crate) fn with_role(&self, role: Role) -> Option<MailboxId> {
+        let infos = crate::locked(&self.infos);
+        infos.iter().find(|info| info.role == Some(role) && info.selectable).map(|info| info.id)
     }
 
     pub(crate) fn subscriptions(&self) -> &[String] {

@@ -3,9 +3,9 @@
 
 use hub_storage::queue::{self, NewQueued, NewRecipient, Settled};
 
-use crate::deliver::{self, Delivery, Recipient, Route};
+use crate::deliver::{Delivery, Recipient};
 use crate::messages::{Message, read_message};
-use crate::{Account, Address, Error, Hub, Incoming, Result};
+use crate::{Account, Address, Error, Hub, Incoming, Result, Route};
 
 /// RFC 3461 §4.3.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl Account {
             verdict: None,
         };
         let delivered = delivery.recipients.len();
-        let emails = deliver::local_emails(&delivery);
+        let emails = self.hub.local_emails(&delivery).await?;
         let storage = &self.hub.0.storage;
         if elsewhere.is_empty() {
             storage.append(emails).await?;
