@@ -8,8 +8,24 @@ use crate::words::decode_words;
 /// or all others, as they stand in the block, and the empty line, which is always there. Names are
 /// compared in any case. Lines that are no field belong to the others.
 pub fn header_fields(block: &[u8], names: &[impl AsRef<[u8]>], not: bool) -> Vec<u8> {
-    let is_named = |name: &[u8]| names.iter().any(|n| n.as_ref().eq_ignore_ascii_case(name));
     let mut out = Vec::with_capacity(if not { block.len() + 2 } else { 256 });
+    choose(&mut out, block, names, not);
+    out.extend_from_slice(b"\r\n");
+    out
+}
+
+/// [`header_fields`] of fields that are listed ([`crate::are_listed`]), from what a summary keeps of
+/// them and the prefix in front of the message.
+pub fn listed_header_fields(prefix: &[u8], listed: &[u8], names: &[impl AsRef<[u8]>]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(listed.len() + 4);
+    choose(&mut out, prefix, names, false);
+    choose(&mut out, listed, names, false);
+    out.extend_from_slice(b"\r\n");
+    out
+}
+
+fn choose(out: &mut Vec<u8>, block: &[u8], names: &[impl AsRef<[u8]>], not: bool) {
+    let is_named = |name: &[u8]| names.iter().any(|n| n.as_ref().eq_ignore_ascii_case(name));
     for field in Fields::new(block) {
         if field.name.is_some_and(is_named) != not {
             out.extend_from_slice(field.raw);
@@ -18,8 +34,6 @@ pub fn header_fields(block: &[u8], names: &[impl AsRef<[u8]>], not: bool) -> Vec
             }
         }
     }
-    out.extend_from_slice(b"\r\n");
-    out
 }
 
 /// The values of all fields with this name, decoded: unfolded, and encoded-words as the text they

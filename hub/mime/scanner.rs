@@ -6,6 +6,7 @@
 use crate::content::{ContentType, transfer_encoding};
 use crate::envelope::{Addresses, put_envelope};
 use crate::header::{Field, HeaderBlock};
+use crate::listed::ListedFields;
 use crate::preview::Preview;
 use crate::structure::{Form, Node, Rendered, put_body};
 use crate::{Part, PartKind, Summary, text};
@@ -53,6 +54,8 @@ pub struct Scanner {
     /// Length of that line so far.
     line_length: u64,
     header: HeaderBlock,
+    /// Of the message's own header.
+    listed: ListedFields,
     nodes: Vec<Node>,
     /// The path from the message to the part that is being read.
     open: Vec<Open>,
@@ -100,6 +103,7 @@ impl Scanner {
             line: Vec::new(),
             line_length: 0,
             header: HeaderBlock::default(),
+            listed: ListedFields::default(),
             nodes: Vec::new(),
             open: Vec::new(),
             headers_left: MAX_HEADERS,
@@ -145,6 +149,7 @@ impl Scanner {
         put_body(&mut summary.body_structure, &self.nodes, 0);
         summary.parts = self.nodes.into_iter().map(|node| node.part).collect();
         summary.preview = self.preview.finish();
+        summary.listed_fields = self.listed.finish();
         summary
     }
 
@@ -200,6 +205,13 @@ impl Scanner {
             self.end_header();
         } else {
             self.header.line(content);
+            if self.nodes.len() == 1 {
+                if length > MAX_LINE as u64 {
+                    self.listed.give_up();
+                } else {
+                    self.listed.line(line);
+                }
+            }
         }
     }
 

@@ -11,9 +11,12 @@ use crate::summary::sent_day;
 use crate::{Part, PartKind, Summary};
 
 /// Raise it when the layout or the meaning of a section changes, and go on reading the older ones.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
-/// It has no `in_references`: all ids are taken for those of References.
+/// It has no listed fields.
+const VERSION_2: u8 = 2;
+
+/// Nor has it `in_references`: all ids are taken for those of References.
 const VERSION_1: u8 = 1;
 
 /// Sections in the order in which they are kept; what is read most stands first.
@@ -32,9 +35,14 @@ enum Section {
     Preview,
     AuthorAddresses,
     DeliveredTo,
+    /// Empty, or [`LISTED`] and the listed fields.
+    Listed,
 }
 
-const SECTIONS: usize = Section::DeliveredTo as usize + 1;
+const SECTIONS: usize = Section::Listed as usize + 1;
+
+/// Stands before the listed fields, which may be none.
+const LISTED: u8 = 1;
 
 impl Summary {
     /// The bytes to keep; [`Summary::decode`] and [`SummaryView::new`] read them.
@@ -43,6 +51,7 @@ impl Summary {
         let references = encode_list(&self.references);
         let authors = encode_list(&self.author_addresses);
         let delivered_to = encode_list(&self.delivered_to);
+        let listed = self.listed_fields.as_ref().map(|fields| [&[LISTED], fields.as_slice()].concat());
         let sections: [&[u8]; SECTIONS] = [
             &self.envelope,
             &self.body_structure,
@@ -57,6 +66,7 @@ impl Summary {
             self.preview.as_bytes(),
             &authors,
             &delivered_to,
+            listed.as_deref().unwrap_or_default(),
         ];
         let length: usize = sections.iter().map(|section| section.len()).sum();
         let mut out = Vec::with_capacity(length + 64);
@@ -107,6 +117,7 @@ impl Summary {
             received_count: view.received_count,
             author_addresses: list(Section::AuthorAddresses)?,
             delivered_to: list(Section::DeliveredTo)?,
+            listed_fields: view.listed_fields().map(<[u8]>::to_vec),
         })
     }
 }
@@ -130,7 +141,7 @@ impl<'a> SummaryView<'a> {
     /// `None` if the bytes are damaged or of another version.
     pub fn new(stored: &'a [u8]) -> Option<Self> {
         let (&version, mut rest) = stored.split_first()?;
-        if !matches!(version, VERSION_1 | VERSION) {
+        if !matches!(version, VERSION_1 | VERSION_2 | VERSION) {
             return None;
         }
         let size = take_number(&mut rest)?;
@@ -151,10 +162,12 @@ impl<'a> SummaryView<'a> {
         };
         let mut ends = [0; SECTIONS];
         let mut total = 0u32;
-        for end in &mut ends {
+        let known = if version == VERSION { SECTIONS } else { Section::Listed as usize };
+        for end in &mut ends[..known] {
             total = total.checked_add(u32::try_from(take_number(&mut rest)?).ok()?)?;
             *end = total;
         }
+        ends[known..].fill(total);
         (rest.len() == total as usize).then_some(Self {
             size,
             header_length,
@@ -245,6 +258,11 @@ impl<'a> SummaryView<'a> {
 
     pub fn delivered_to(&self) -> impl Iterator<Item = &'a str> {
         self.list(Section::DeliveredTo)
+    }
+
+    /// See [`Summary::listed_fields`].
+    pub fn listed_fields(&self) -> Option<&'a [u8]> {
+        self.section(Section::Listed).strip_prefix(&[LISTED])
     }
 
     fn section(&self, section: Section) -> &'a [u8] {
@@ -377,7 +395,7 @@ mod tests {
             (any::<u64>(), any::<u64>(), any::<u32>(), any::<Option<(i64, i16)>>()),
             (bytes(), bytes(), proptest::collection::vec(part(), 0..5)),
             proptest::array::uniform7(".{0,40}"),
-            (list(), list(), list()),
+            (list(), list(), list(), proptest::option::of(bytes())),
         )
             .prop_map(|((size, header_length, received_count, sent), wire, text, lists)| {
                 let [subject, from, to, cc, bcc, message_id, preview] = text;
@@ -401,6 +419,7 @@ mod tests {
                     received_count,
                     author_addresses: lists.1,
                     delivered_to: lists.2,
+                    listed_fields: lists.3,
                 }
             })
     }
@@ -430,6 +449,7 @@ mod tests {
             prop_assert!(view.references().eq(summary.references.iter()));
             prop_assert!(view.author_addresses().eq(summary.author_addresses.iter()));
             prop_assert!(view.delivered_to().eq(summary.delivered_to.iter()));
+            prop_assert_eq!(view.listed_fields(), summary.listed_fields.as_deref());
         }
 
         #[test]
@@ -459,11 +479,17 @@ mod tests {
     }
 
     #[test]
-    fn the_first_version_is_read() {
+    fn earlier_versions_are_read() {
         let summary = Summary { size: 7, references: vec!["a@b".into()], ..Summary::default() };
         let mut stored = summary.encode();
+        // Behind version, size, header_length, received_count, in_references and "no date", a byte
+        // each, come the lengths of the sections.
+        stored.remove(6 + Section::Listed as usize);
+        stored[0] = VERSION_2;
+        let view = SummaryView::new(&stored).expect("understood");
+        assert_eq!((view.size(), view.references().count(), view.message_id()), (7, 1, ""));
+        assert_eq!(view.listed_fields(), None);
         stored[0] = VERSION_1;
-        // Behind version, size, header_length and received_count, a byte each.
         stored.remove(4);
         let view = SummaryView::new(&stored).expect("understood");
         assert_eq!((view.size(), view.references().count(), view.message_id()), (7, 1, ""));

@@ -39,6 +39,9 @@ pub struct Summary {
     pub author_addresses: Vec<String>,
     /// Values of Delivered-To header fields.
     pub delivered_to: Vec<String>,
+    /// Fields that clients list messages by, as they stand in the header block (see [`crate::are_listed`]);
+    /// `None` if they must be looked up there.
+    pub listed_fields: Option<Vec<u8>>,
 }
 
 impl Summary {

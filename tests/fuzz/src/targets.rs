@@ -7,7 +7,7 @@ use hub::{Address, IdSet};
 use hub_config::Config;
 use hub_mime::{
     PartKind, Scanner, Section, Summary, SummaryView, TransferDecoder, body_without_extensions,
-    decode_transfer, header_fields, header_text, searchable_texts, section_range,
+    decode_transfer, header_fields, header_text, listed_header_fields, searchable_texts, section_range,
 };
 use hub_wire::sasl::{ChannelBinding, Exchange, Step, mechanisms};
 
@@ -227,6 +227,9 @@ fn mime(bytes: &[u8]) {
     let fields = header_fields(header, &["Subject", "From"], false);
     assert!(fields.len() <= header.len() + 4);
     header_fields(header, &["Subject"], true);
+    if let Some(listed) = view.listed_fields() {
+        assert_eq!(listed_header_fields(b"", listed, &["Subject", "From"]), fields);
+    }
     header_text(header);
     assert_eq!(
         whole.parts.iter().filter(|part| part.depth == 0).count(),
