@@ -52,7 +52,7 @@ pub use import::Imported;
 pub use incoming::Incoming;
 pub use mailbox::OpenMailbox;
 pub use mailboxes::MailboxInfo;
-pub use messages::{Appended, Copied, FlagChange, Keywords, Message, Messages, NewMessage};
+pub use messages::{Appended, Copied, FlagChange, Keywords, Message, Messages, NewMessage, OpenMessage};
 pub use metadata::{Annotation, METADATA_VALUE};
 pub use password::{ScramCredentials, Secret};
 pub use route::Route;

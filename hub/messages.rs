@@ -332,9 +332,9 @@ impl Messages<'_> {
         Ok(self.storage().saved_at(self.account.id, mailbox, uids).await?.into_iter().collect())
     }
 
-    /// Bytes of a message, prefix included; the range is cut to its length. Reads no more than needed.
-    pub async fn read(&self, message: &Message, range: Range<u64>) -> Result<Bytes> {
-        read_message(self.storage(), message, range).await
+    /// Opens a message for reading it in pieces.
+    pub async fn open_message(&self, message: &Message) -> Result<OpenMessage> {
+        OpenMessage::open(self.storage(), message).await
     }
 
     /// The first so many bytes of each message, prefix included, at once: for FETCH of many small
@@ -371,23 +371,42 @@ impl Messages<'_> {
     }
 }
 
+/// A message that was looked up for reading it in pieces.
+pub struct OpenMessage {
+    prefix: Bytes,
+    size: u64,
+    body: hub_storage::OpenBlob,
+}
+
+impl OpenMessage {
+    pub(crate) async fn open(storage: &hub_storage::Storage, message: &Message) -> Result<Self> {
+        let body = storage.open_blob(message.blob).await?;
+        Ok(Self { prefix: message.prefix.clone(), size: message.size(), body })
+    }
+
+    /// Bytes of the message, prefix included; the range is cut to its length. Reads no more than needed.
+    pub async fn read(&self, range: Range<u64>) -> Result<Bytes> {
+        let end = range.end.min(self.size);
+        let start = range.start.min(end);
+        let prefix = self.prefix.len() as u64;
+        if end <= prefix {
+            return Ok(self.prefix.slice(start as usize..end as usize));
+        }
+        let from = start.saturating_sub(prefix);
+        let length =
+            usize::try_from(end - prefix - from).map_err(|_| Error::TooLarge { limit: usize::MAX as u64 })?;
+        let body = self.body.read(from, length).await?;
+        if start >= prefix {
+            return Ok(body);
+        }
+        Ok([&self.prefix[start as usize..], &body].concat().into())
+    }
+}
+
 pub(crate) async fn read_message(
     storage: &hub_storage::Storage,
     message: &Message,
     range: Range<u64>,
 ) -> Result<Bytes> {
-    let end = range.end.min(message.size());
-    let start = range.start.min(end);
-    let prefix = message.prefix.len() as u64;
-    if end <= prefix {
-        return Ok(message.prefix.slice(start as usize..end as usize));
-    }
-    let from = start.saturating_sub(prefix);
-    let length =
-        usize::try_from(end - prefix - from).map_err(|_| Error::TooLarge { limit: usize::MAX as u64 })?;
-    let body = storage.read_blob(message.blob, from, length).await?;
-    if start >= prefix {
-        return Ok(body);
-    }
-    Ok([&message.prefix[start as usize..], &body].concat().into())
+    OpenMessage::open(storage, message).await?.read(range).await
 }

@@ -40,7 +40,7 @@ pub use idset::IdSet;
 pub use mail::append::{Appended, NewEmail, append_within};
 pub use mail::change::Copied;
 pub use mail::mailboxes::MailboxRow;
-pub use mail::read::{MailboxIndex, StoredEmail};
+pub use mail::read::{MailboxIndex, OpenBlob, StoredEmail};
 pub use mail::summaries::SummaryRow;
 pub use mail::{Edit, Record, Role, change as messages, mailboxes, metadata, packed};
 pub use open::{Database, Options, Storage};

@@ -6,7 +6,7 @@ use hub_mime::{Part, PartKind, PartText, fold_cow, header_text, headers_within, 
 use hub_storage::Storage;
 use tokio::sync::Semaphore;
 
-use crate::messages::read_message;
+use crate::messages::OpenMessage;
 use crate::{Error, Message, Result, search};
 
 /// A message from this size on is read and decoded in pieces, without its attachments.
@@ -136,7 +136,8 @@ fn give_header(message: &Message, received: &[u8], sink: &mut impl Sink) -> Resu
 async fn read_large<S: Sink>(storage: &Storage, message: &Message, mut sink: S) -> Result<S> {
     let _turn = LARGE_AT_ONCE.acquire().await.map_err(|_| busy())?;
     let prefix = message.prefix.len() as u64;
-    let read = |start: u64, end: u64| read_message(storage, message, prefix + start..prefix + end);
+    let opened = OpenMessage::open(storage, message).await?;
+    let read = |start: u64, end: u64| opened.read(prefix + start..prefix + end);
     let view = search::view(message)?;
     let header = read(0, view.header_length()).await?;
     give_header(message, &header, &mut sink)?;

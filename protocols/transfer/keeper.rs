@@ -268,9 +268,10 @@ impl Keeper<'_> {
         message: &Message,
         link: &mut Link<S>,
     ) -> Result<(), Trouble> {
+        let opened = self.account.messages().open_message(message).await?;
         let mut at = 0;
         while at < message.size() {
-            let piece = self.account.messages().read(message, at..at + MAX_PIECE as u64).await?;
+            let piece = opened.read(at..at + MAX_PIECE as u64).await?;
             at += piece.len() as u64;
             link.send(&Told::Bytes, &piece).await?;
         }

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use crate::blobs;
-use crate::db::{Connection, Row, values};
+use crate::blobs::{self, Content};
+use crate::db::{Connection, Row, Value, values};
 use crate::mail::{Record, packed};
-use crate::{AccountId, BlobId, EmailId, Error, Flags, MailboxId, Modseq, Result, Storage, Uid, UidValidity};
+use crate::{
+    AccountId, BlobId, EmailId, Error, Flags, IdSet, MailboxId, Modseq, Result, Storage, Uid, UidValidity,
+};
 
 /// Columns `uid, size, flags, modseq, email, received_at`.
 pub(crate) fn record(row: Row<'_>) -> Result<Record> {
@@ -41,6 +43,16 @@ pub struct StoredEmail {
     pub thread: i64,
     pub prefix: Bytes,
     pub summary: Bytes,
+}
+
+/// A blob that was looked up; it can be read as long as the storage keeps what is gone.
+pub struct OpenBlob(Content);
+
+impl OpenBlob {
+    /// Bytes from `offset` on; fewer at its end.
+    pub async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
+        self.0.read(offset, length).await
+    }
 }
 
 /// Below this many messages one scan is as quick as several.
@@ -92,14 +104,13 @@ impl Storage {
 
     /// E-mails by id, in any order; what does not exist is left out.
     pub async fn emails(&self, account: AccountId, ids: &[EmailId]) -> Result<Vec<StoredEmail>> {
-        let rows = ids.iter().map(|id| values![account, *id]).collect();
         self.reader()
             .await?
             .query_many(
                 "SELECT e.id, e.blob, e.size, e.thread, e.prefix, e.summary
                  FROM (VALUES {values}) AS v CROSS JOIN email e
-                 WHERE e.account = v.column1 AND e.id = v.column2",
-                rows,
+                 WHERE e.account = v.column1 AND e.id BETWEEN v.column2 AND v.column3",
+                ranges(account, ids),
                 |row| {
                     Ok(StoredEmail {
                         id: EmailId(row.int(0)?),
@@ -134,13 +145,16 @@ impl Storage {
             .await
     }
 
+    /// Opens a blob for reading it in pieces.
+    pub async fn open_blob(&self, blob: BlobId) -> Result<OpenBlob> {
+        let wanted = HashMap::from([(blob, usize::MAX)]);
+        let opened = blobs::open(&mut self.reader().await?, self.store(), &wanted).await?;
+        opened.into_iter().next().map(|(_, content)| OpenBlob(content)).ok_or_else(|| missing(blob))
+    }
+
     /// Bytes of a blob; fewer at its end.
     pub async fn read_blob(&self, blob: BlobId, offset: u64, length: usize) -> Result<Bytes> {
-        let until = usize::try_from(offset).unwrap_or(usize::MAX).saturating_add(length);
-        let wanted = HashMap::from([(blob, until)]);
-        let opened = blobs::open(&mut self.reader().await?, self.store(), &wanted).await?;
-        let Some((_, content)) = opened.into_iter().next() else { return Err(missing(blob)) };
-        content.read(offset, length).await
+        self.open_blob(blob).await?.read(offset, length).await
     }
 
     /// The first so many bytes of each blob, in the order asked for, at once; fewer where a blob is
@@ -163,6 +177,12 @@ impl Storage {
         };
         starts.iter().map(start).collect()
     }
+}
+
+/// A row of values per run of ids: those of neighbours in a mailbox mostly follow each other.
+pub(crate) fn ranges(account: AccountId, ids: &[EmailId]) -> Vec<Vec<Value>> {
+    let ids: IdSet = ids.iter().map(|id| id.0 as u64).collect();
+    ids.ranges().iter().map(|&(first, last)| values![account, first, last]).collect()
 }
 
 fn missing(blob: BlobId) -> Error {
@@ -225,6 +245,11 @@ async fn read_index(
     }
     Ok(Some(index))
 }
+
+/// Rows of ranges of UIDs.
+pub(crate) const SELECT_RANGES: &str = "SELECT m.uid, m.size, m.flags, m.modseq, m.email, m.received_at
+    FROM (VALUES {values}) AS v CROSS JOIN mailbox_message m
+    WHERE m.account = v.column1 AND m.mailbox = v.column2 AND m.uid BETWEEN v.column3 AND v.column4";
 
 /// Rows of a range of UIDs, ascending.
 pub(crate) async fn rows(

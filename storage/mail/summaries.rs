@@ -45,13 +45,12 @@ impl Storage {
         ids: &[EmailId],
         mut take: impl FnMut(SummaryRow<'_>) + Send,
     ) -> Result<()> {
-        let rows = ids.iter().map(|id| values![account, *id]).collect();
         self.reader()
             .await?
             .query_many(
                 "SELECT e.id, e.thread, e.summary FROM (VALUES {values}) AS v CROSS JOIN email e
-                 WHERE e.account = v.column1 AND e.id = v.column2",
-                rows,
+                 WHERE e.account = v.column1 AND e.id BETWEEN v.column2 AND v.column3",
+                super::read::ranges(account, ids),
                 |row| summary_row(row).map(&mut take),
             )
             .await

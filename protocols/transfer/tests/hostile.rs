@@ -97,7 +97,8 @@ impl World {
         let ids: Vec<_> = snapshot.iter().map(|record| record.email).collect();
         let mut found = Vec::new();
         for message in messages.fetch(&ids).await.expect("fetched").into_iter().flatten() {
-            let bytes = messages.read(&message, 0..u64::MAX).await.expect("read");
+            let bytes =
+                messages.open_message(&message).await.expect("opened").read(0..u64::MAX).await.expect("read");
             found.push(String::from_utf8_lossy(&bytes).into_owned());
         }
         found
