@@ -7,8 +7,7 @@ use crate::mail::{Edit, Record};
 use crate::tx::Tx;
 use crate::{AccountId, EmailId, Error, Flags, IdSet, MailboxId, Modseq, Result, Uid, UidValidity};
 
-/// Up to so many ranges are deleted one by one; more are named message by message, many in a
-/// statement.
+/// Up to so many ranges are deleted one by one; of more, many in a statement that looks them up first.
 const FEW_RANGES: usize = 8;
 
 /// What a copy or move did; the n-th of `from` became the n-th of `to`.
@@ -89,27 +88,12 @@ const UPDATE_FLAGS: &str = "UPDATE mailbox_message
     WHERE account = v.column1 AND mailbox = v.column2 AND uid BETWEEN v.column3 AND v.column4
       AND modseq <= v.column5 AND ((flags & v.column7) <> 0 OR (flags & v.column6) <> v.column6)";
 
-/// Rows of the messages in `uids` that exist, ascending; only those with `having`, if not empty.
-async fn rows(
-    tx: &mut Tx,
-    account: AccountId,
-    mailbox: MailboxId,
-    uids: &IdSet,
-    having: Flags,
-) -> Result<Vec<Record>> {
-    let range = |&(first, last): &(u64, u64)| values![account, mailbox, first, last, having];
+/// Rows of the messages in `uids` that exist, ascending.
+async fn rows(tx: &mut Tx, account: AccountId, mailbox: MailboxId, uids: &IdSet) -> Result<Vec<Record>> {
+    let range = |&(first, last): &(u64, u64)| values![account, mailbox, first, last];
     let ranges = uids.ranges().iter().map(range).collect();
-    let mut records = tx
-        .connection
-        .query_many(
-            "SELECT m.uid, m.size, m.flags, m.modseq, m.email, m.received_at
-             FROM (VALUES {values}) AS v CROSS JOIN mailbox_message m
-             WHERE m.account = v.column1 AND m.mailbox = v.column2
-               AND m.uid BETWEEN v.column3 AND v.column4 AND (m.flags & v.column5) = v.column5",
-            ranges,
-            super::read::record,
-        )
-        .await?;
+    let mut records =
+        tx.connection.query_many(super::read::SELECT_RANGES, ranges, super::read::record).await?;
     records.sort_unstable_by_key(|record| record.uid);
     Ok(records)
 }
@@ -124,7 +108,7 @@ pub async fn copy(
 ) -> Result<Copied> {
     tx.load_mailboxes(vec![(account, from), (account, to)]).await?;
     tx.mailbox(account, from)?;
-    let records = rows(tx, account, from, uids, Flags::NONE).await?;
+    let records = rows(tx, account, from, uids).await?;
     let bytes = records.iter().map(|r| u64::from(r.size)).sum();
     tx.take_bytes(account, bytes)?;
     let copied = insert_copies(tx, account, &records, to)?;
@@ -144,9 +128,9 @@ pub async fn move_to(
 ) -> Result<Copied> {
     tx.load_mailboxes(vec![(account, from), (account, to)]).await?;
     tx.mailbox(account, from)?;
-    let records = rows(tx, account, from, uids, Flags::NONE).await?;
+    let records = take_rows(tx, account, from, uids, Flags::NONE).await?;
     let copied = insert_copies(tx, account, &records, to)?;
-    delete_rows(tx, account, from, &records)?;
+    note_removed(tx, account, from, &records)?;
     if !records.is_empty() {
         tx.journal_emails(account, [], records.iter().map(|r| r.email), []);
     }
@@ -194,22 +178,48 @@ fn insert_copies(tx: &mut Tx, account: AccountId, records: &[Record], to: Mailbo
     Ok(copied)
 }
 
-/// Takes messages out of a mailbox, leaving the e-mails themselves.
-fn delete_rows(tx: &mut Tx, account: AccountId, mailbox: MailboxId, records: &[Record]) -> Result<IdSet> {
+/// Deletes the rows of those messages in `uids` that have `having`, leaving the e-mails themselves;
+/// returns what they were, ascending.
+async fn take_rows(
+    tx: &mut Tx,
+    account: AccountId,
+    mailbox: MailboxId,
+    uids: &IdSet,
+    having: Flags,
+) -> Result<Vec<Record>> {
+    let ranges = uids.ranges().iter().map(|&(first, last)| values![account, mailbox, first, last, having]);
+    let statements: Vec<Statement> = if uids.ranges().len() > FEW_RANGES {
+        chunks(DELETE_SCATTERED, ranges.collect()).collect()
+    } else {
+        ranges.map(|range| (DELETE_RANGE, range)).collect()
+    };
+    let mut records = Vec::new();
+    let take = |_, answer: Answer<'_>| {
+        if let Answer::Row(row) = answer {
+            records.push(super::read::record(row)?);
+        }
+        Ok(())
+    };
+    tx.connection.run_each(statements, take).await?;
+    records.sort_unstable_by_key(|record| record.uid);
+    Ok(records)
+}
+
+const DELETE_RANGE: &str = "DELETE FROM mailbox_message
+    WHERE account = $1 AND mailbox = $2 AND uid BETWEEN $3 AND $4 AND (flags & $5) = $5
+    RETURNING uid, size, flags, modseq, email, received_at";
+
+const DELETE_SCATTERED: &str = "DELETE FROM mailbox_message WHERE (account, mailbox, uid) IN
+    (SELECT m.account, m.mailbox, m.uid FROM (VALUES {values}) AS v CROSS JOIN mailbox_message m
+     WHERE m.account = v.column1 AND m.mailbox = v.column2
+       AND m.uid BETWEEN v.column3 AND v.column4 AND (m.flags & v.column5) = v.column5)
+    RETURNING uid, size, flags, modseq, email, received_at";
+
+/// Counts and notes that these messages have gone from a mailbox.
+fn note_removed(tx: &mut Tx, account: AccountId, mailbox: MailboxId, records: &[Record]) -> Result<IdSet> {
     let uids: IdSet = records.iter().map(|r| u64::from(r.uid)).collect();
     if uids.is_empty() {
         return Ok(uids);
-    }
-    if uids.ranges().len() > FEW_RANGES {
-        let rows = uids.iter().map(|uid| values![account, mailbox, uid]).collect();
-        let sql = "DELETE FROM mailbox_message WHERE (account, mailbox, uid) IN (VALUES {values})";
-        tx.connection.defer_many(sql, rows);
-    } else {
-        for &(first, last) in uids.ranges() {
-            let sql = "DELETE FROM mailbox_message
-                WHERE account = $1 AND mailbox = $2 AND uid BETWEEN $3 AND $4";
-            tx.connection.defer(sql, values![account, mailbox, first, last]);
-        }
     }
     let state = tx.mailbox_mut(account, mailbox)?;
     for record in records {
@@ -233,8 +243,8 @@ pub async fn expunge(
 ) -> Result<IdSet> {
     tx.load_mailboxes(vec![(account, mailbox)]).await?;
     tx.mailbox(account, mailbox)?;
-    let records = rows(tx, account, mailbox, uids, having).await?;
-    let removed = delete_rows(tx, account, mailbox, &records)?;
+    let records = take_rows(tx, account, mailbox, uids, having).await?;
+    let removed = note_removed(tx, account, mailbox, &records)?;
     let bytes = records.iter().map(|r| u64::from(r.size)).sum();
     tx.give_back_bytes(account, bytes)?;
     let emails: Vec<EmailId> = records.iter().map(|r| r.email).collect();
@@ -260,19 +270,21 @@ pub async fn replace(
     append_within(tx, &[email]).await?.pop().ok_or(Error::NotFound("message"))
 }
 
+/// Marks those e-mails that lie in no mailbox any more; returns them.
 pub(crate) async fn mark_gone(
     tx: &mut Tx,
     account: AccountId,
     emails: &[EmailId],
 ) -> Result<std::collections::BTreeSet<i64>> {
     let now = tx.now;
-    let rows = emails.iter().map(|email| values![account, *email, now]).collect();
+    let emails: IdSet = emails.iter().map(|email| email.0 as u64).collect();
+    let rows = emails.ranges().iter().map(|&(first, last)| values![account, first, last, now]).collect();
     let gone = tx
         .connection
         .query_many(
-            "UPDATE email SET gone_at = v.column3 FROM (VALUES {values}) AS v
-             WHERE account = v.column1 AND id = v.column2 AND NOT EXISTS
-               (SELECT 1 FROM mailbox_message m WHERE m.account = v.column1 AND m.email = v.column2)
+            "UPDATE email SET gone_at = v.column4 FROM (VALUES {values}) AS v
+             WHERE account = v.column1 AND id BETWEEN v.column2 AND v.column3 AND NOT EXISTS
+               (SELECT 1 FROM mailbox_message m WHERE m.account = email.account AND m.email = email.id)
              RETURNING id",
             rows,
             |row| row.int(0),

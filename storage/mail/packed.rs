@@ -83,10 +83,9 @@ pub(crate) async fn load(
     if touched.len() > records.len() as u64 / 2 || touched.ranges().len() > 1_000 {
         return Ok(None);
     }
-    let mut changed = Vec::new();
-    for &(first, last) in touched.ranges() {
-        changed.append(&mut super::read::rows(reader, account, mailbox, first, last).await?);
-    }
+    let ranges = touched.ranges().iter().map(|&(first, last)| values![account, mailbox, first, last]);
+    let mut changed =
+        reader.query_many(super::read::SELECT_RANGES, ranges.collect(), super::read::record).await?;
     let kept = records.into_iter().filter(|record| !touched.contains(u64::from(record.uid)));
     changed.extend(kept);
     changed.sort_unstable_by_key(|record| record.uid);
