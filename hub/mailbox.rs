@@ -1,6 +1,7 @@
 //! Open mailboxes: one shared index per mailbox in memory, kept true by the writer's commits.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, Weak};
 
 use hub_storage::{AccountId, Change, Edit, Modseq, Storage, packed};
@@ -10,14 +11,32 @@ use crate::{Error, MailboxId, Result, Snapshot};
 
 type Key = (AccountId, MailboxId);
 
-/// Messages from which on a mailbox gets a packed copy of its index: reading so many rows takes
-/// some 5 ms.
-const COPIED_FROM: u32 = 5_000;
-/// Rows that may have changed since the copy was made; opening reads them one by one.
-const WORTH_A_COPY: usize = 2_000;
+/// Messages from which on a mailbox gets a packed copy of its index: as many rows lie on several pages,
+/// each of which a disk must find.
+const COPIED_FROM: u32 = 256;
+/// Rows that may have changed since the copy was made: the eighth part of the mailbox, within these
+/// bounds. Opening reads them one by one.
+const WORTH_A_COPY: RangeInclusive<usize> = 256..=2_000;
 /// With so many the copy is not put off: after a large import and a crash the first opening must be
 /// quick too.
 const URGENT: usize = 10_000;
+
+/// What has changed in a mailbox since its packed copy.
+#[derive(Clone, Copy, Default)]
+struct Drift {
+    /// Rows that came or changed, as far as this run knows.
+    rows: usize,
+    /// Messages, when it was last open.
+    messages: Option<u32>,
+}
+
+impl Drift {
+    fn is_worth_a_copy(&self) -> bool {
+        let (&least, &most) = (WORTH_A_COPY.start(), WORTH_A_COPY.end());
+        let part = |messages: u32| messages as usize / 8;
+        self.rows >= self.messages.map_or(most, |messages| part(messages).clamp(least, most))
+    }
+}
 
 /// A mailbox that somebody looks at. All sessions of it share one.
 pub struct OpenMailbox {
@@ -140,8 +159,7 @@ impl quick_cache::Weighter<Key, Recent> for Weigh {
 pub(crate) struct Mailboxes {
     open: Mutex<HashMap<Key, Weak<OpenMailbox>>>,
     recent: quick_cache::sync::Cache<Key, Recent, Weigh>,
-    /// Rows that came or changed since the mailbox's packed copy, as far as this run knows.
-    drift: Mutex<HashMap<Key, usize>>,
+    drift: Mutex<HashMap<Key, Drift>>,
     /// Woken when the drift of a mailbox is [`URGENT`].
     urgent: Arc<Notify>,
 }
@@ -173,7 +191,8 @@ impl Mailboxes {
         };
         // Registered before it is read: no commit can fall between the reading and the registering.
         let load = async || -> Result<()> {
-            self.note_drift(key, mailbox.load(storage).await?);
+            let rows = mailbox.load(storage).await?;
+            self.note_drift(key, rows, Some(mailbox.snapshot().len()));
             Ok(())
         };
         mailbox.loaded.get_or_try_init(load).await?;
@@ -196,9 +215,9 @@ impl Mailboxes {
     /// Writes packed copies of large mailboxes that have changed much since the last one, so that
     /// they open quickly after the next start. What cannot be written now is tried again.
     pub(crate) async fn copy_drifted(&self, storage: &Storage) {
-        let drifted: Vec<(Key, usize)> =
-            crate::locked(&self.drift).extract_if(|_, rows| *rows >= WORTH_A_COPY).collect();
-        for (key, rows) in drifted {
+        let drifted: Vec<(Key, Drift)> =
+            crate::locked(&self.drift).extract_if(|_, drift| drift.is_worth_a_copy()).collect();
+        for (key, drift) in drifted {
             let copied = match self.open(storage, key).await {
                 Ok(mailbox) => mailbox.copy(storage).await,
                 Err(error) => Err(error),
@@ -207,17 +226,18 @@ impl Mailboxes {
                 Ok(()) | Err(Error::NotFound(_)) => {}
                 Err(error) => {
                     tracing::debug!(mailbox = key.1.0, %error, "no copy of an index was written");
-                    *crate::locked(&self.drift).entry(key).or_default() += rows;
+                    crate::locked(&self.drift).entry(key).or_default().rows += drift.rows;
                 }
             }
         }
     }
 
-    fn note_drift(&self, key: Key, rows: usize) {
-        let mut drift = crate::locked(&self.drift);
-        let sum = drift.entry(key).or_default();
-        *sum += rows;
-        if *sum >= URGENT {
+    fn note_drift(&self, key: Key, rows: usize, messages: Option<u32>) {
+        let mut drifts = crate::locked(&self.drift);
+        let drift = drifts.entry(key).or_default();
+        drift.rows += rows;
+        drift.messages = messages.or(drift.messages);
+        if drift.rows >= URGENT {
             self.urgent.notify_one();
         }
     }
@@ -251,10 +271,12 @@ impl Mailboxes {
             }
         }
         for (key, modseq, edits) in edits {
-            self.note_drift(key, edits.iter().map(rows_to_read).sum());
-            if let Some(mailbox) = self.find(key) {
+            let rows = edits.iter().map(rows_to_read).sum();
+            let mailbox = self.find(key);
+            if let Some(mailbox) = &mailbox {
                 mailbox.apply(modseq, edits);
             }
+            self.note_drift(key, rows, mailbox.map(|mailbox| mailbox.snapshot().len()));
         }
     }
 
