@@ -14,7 +14,7 @@ use crate::{AccountId, EmailId, MailboxId, Messages, Record, Result, Snapshot, U
 mod criteria;
 mod table;
 
-pub(crate) use criteria::{asks_facts, fact_leaf};
+pub(crate) use criteria::{asks_facts, fact_leaf, facts_suffice};
 use table::Builder;
 pub(crate) use table::{Fact, Key, Table, Text};
 
@@ -117,8 +117,7 @@ impl Messages<'_> {
         let place = (self.account.id, mailbox);
         let shared = facts.shared(place);
         let known = || Arc::clone(&crate::locked(&shared.table));
-        let table = known();
-        if missing(&table, records).await.is_empty() {
+        if let Some(table) = self.known_facts(mailbox, records).await {
             return Ok(table);
         }
         let _reading = shared.reading.lock().await;
@@ -137,6 +136,13 @@ impl Messages<'_> {
         *crate::locked(&shared.table) = Arc::clone(&table);
         facts.weigh(place, table.weight() as u64);
         Ok(table)
+    }
+
+    /// The same if they are all in memory.
+    pub(crate) async fn known_facts(&self, mailbox: MailboxId, records: &[Record]) -> Option<Arc<Table>> {
+        let shared = self.account.hub.0.facts.shared((self.account.id, mailbox));
+        let table = Arc::clone(&crate::locked(&shared.table));
+        missing(&table, records).await.is_empty().then_some(table)
     }
 
     async fn read_facts(&self, mailbox: MailboxId, missing: &[Record], table: &mut Table) -> Result<()> {

@@ -18,6 +18,18 @@ fn text_of(field: &str) -> Option<Text> {
     })
 }
 
+/// True if facts and records tell all about the criterion, whatever the message.
+pub(crate) fn facts_suffice(criterion: &Criterion) -> bool {
+    match criterion {
+        Criterion::And(all) => all.iter().all(facts_suffice),
+        Criterion::Not(inner) => facts_suffice(inner),
+        Criterion::Or(a, b) => facts_suffice(a) && facts_suffice(b),
+        Criterion::Body(_) | Criterion::Text(_) => false,
+        Criterion::Header(name, needle) => !needle.is_empty() && text_of(name).is_some(),
+        _ => true,
+    }
+}
+
 /// What a message's facts say of a key whose text is folded; `None` if they do not tell.
 pub(crate) fn fact_leaf(leaf: &Criterion, record: &Record, fact: Fact<'_>) -> Option<bool> {
     let contains = |text: Text, needle: &str| {
