@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use hub_mime::{PartKind, TransferDecoder, find_part, part_encoding};
 
-use crate::body::{Layout, cut, write_path};
-use crate::content::{Content, LONGEST_HEADER, PIECE};
+use crate::body::{Layout, cut, fields_within, write_path};
+use crate::content::{Content, PIECE};
 use crate::encode::{self, Buffer};
 use crate::grammar::command::{Item, Section, SectionName};
 use crate::link::{Link, Stop};
@@ -48,9 +48,8 @@ pub(crate) async fn decoder(
         // RFC 2045 §6.4: what has parts is not encoded itself.
         return Ok(as_it_is(Some(body)));
     }
-    let start = within(part.header_start);
-    let end = body.start.min(start + LONGEST_HEADER).max(start);
-    let encoding = part_encoding(&content.read(start, end).await?);
+    let header = fields_within(within(part.header_start)..body.start);
+    let encoding = part_encoding(&content.read(header.start, header.end).await?);
     Ok(TransferDecoder::new(&encoding).map(|decoder| Encoded { body: Some(body), decoder }))
 }
 

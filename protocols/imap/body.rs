@@ -2,11 +2,14 @@
 
 use std::ops::Range;
 
-use hub_mime::{Part, section_range};
+use hub_mime::{Part, are_listed, section_range};
 
 use crate::encode::{self, Buffer};
 use crate::grammar::command::{Portion, Section, SectionName};
 use crate::grammar::is_atom_char;
+
+/// A header block is looked at up to this size for HEADER.FIELDS; nobody writes a megabyte of them.
+pub(crate) const LONGEST_HEADER: u64 = 1 << 20;
 
 /// Where a section's bytes come from. Ranges count from the first byte that clients see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub(crate) enum Source {
     Bytes(Range<u64>),
     /// Fields of the header block that lies here.
     Fields(Range<u64>),
+    /// Fields that the summary keeps.
+    Listed,
     /// There is no such section: NIL.
     Nothing,
 }
@@ -28,10 +33,19 @@ pub(crate) struct Layout<'a> {
     /// All of it: RFC822.SIZE.
     pub(crate) size: u64,
     pub(crate) parts: &'a [Part],
+    /// What the summary keeps of the header block received.
+    pub(crate) listed: Option<&'a [u8]>,
 }
 
 /// RFC 9051 §6.4.5.1.
 pub(crate) fn locate(section: &Section, layout: &Layout<'_>) -> Source {
+    if layout.listed.is_some()
+        && section.path.is_empty()
+        && let Portion::Fields { names, not: false } = &section.portion
+        && are_listed(names)
+    {
+        return Source::Listed;
+    }
     let body_start = (layout.prefix + layout.header).min(layout.size);
     let (kind, is_fields) = match section.portion {
         Portion::All => (hub_mime::Section::Whole, false),
@@ -57,6 +71,33 @@ pub(crate) fn locate(section: &Section, layout: &Layout<'_>) -> Source {
         }
     };
     if is_fields { Source::Fields(range) } else { Source::Bytes(range) }
+}
+
+/// Where the bytes end that must be read for a section.
+pub(crate) fn end(section: &Section, layout: &Layout<'_>) -> u64 {
+    // To cut decoded content one must decode it from its beginning.
+    let partial = section.partial.filter(|_| section.name != SectionName::Binary);
+    match locate(section, layout) {
+        Source::Bytes(range) => {
+            Some(cut(range, partial)).filter(|cut| !cut.is_empty()).map_or(0, |cut| cut.end)
+        }
+        Source::Fields(range) => fields_within(range).end,
+        Source::Listed | Source::Nothing => 0,
+    }
+}
+
+/// Where a part ends; 0 if there is none.
+pub(crate) fn end_of_part(path: &[u32], layout: &Layout<'_>) -> u64 {
+    if path.is_empty() {
+        return layout.size;
+    }
+    let part = section_range(layout.parts, path, hub_mime::Section::Whole);
+    part.map_or(0, |part| (part.end + layout.prefix).min(layout.size))
+}
+
+/// The part of a header block that is looked at for HEADER.FIELDS.
+pub(crate) fn fields_within(block: Range<u64>) -> Range<u64> {
+    block.start..block.end.min(block.start.saturating_add(LONGEST_HEADER))
 }
 
 /// The part of `range` that `<offset.length>` names: exactly min(length, what is left), nothing past
@@ -148,6 +189,7 @@ mod tests {
             header: summary.header_length,
             size: whole.len() as u64,
             parts: &summary.parts,
+            listed: summary.listed_fields.as_deref(),
         };
         let header = &whole[..whole.find("\r\n\r\n").expect("header") + 4];
         let check = |path: &[u32], portion: Portion, expected: Option<&str>| {
@@ -155,7 +197,7 @@ mod tests {
                 Source::Bytes(range) | Source::Fields(range) => {
                     Some(&whole[range.start as usize..range.end as usize])
                 }
-                Source::Nothing => None,
+                Source::Listed | Source::Nothing => None,
             };
             assert_eq!(found, expected, "{path:?} {portion:?}");
         };
@@ -174,6 +216,12 @@ mod tests {
         check(&[2, 1], Portion::All, Some("inner\r\n"));
         check(&[3], Portion::All, None);
         check(&[1, 1], Portion::All, None);
+        let fields = |names: &[&str]| {
+            let names = names.iter().map(|name| name.as_bytes().to_vec()).collect();
+            locate(&section(&[], Portion::Fields { names, not: false }, None), &layout)
+        };
+        assert_eq!(fields(&["Subject", "to"]), Source::Listed);
+        assert_eq!(fields(&["Subject", "Received"]), Source::Fields(0..header.len() as u64));
     }
 
     #[test]

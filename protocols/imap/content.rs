@@ -1,28 +1,34 @@
 //! The bytes of one message: read in ranges, written as sections.
 
-use bytes::Bytes;
-use hub::{Account, Message};
-use hub_mime::header_fields;
+use std::ops::Range;
 
-use crate::body::{Layout, Source, cut, locate};
+use bytes::Bytes;
+use hub::{Account, Message, OpenMessage};
+use hub_mime::{header_fields, listed_header_fields};
+use tokio::sync::OnceCell;
+
+use crate::body::{Layout, Source, cut, fields_within, locate};
 use crate::encode::{self, Buffer};
 use crate::grammar::command::{Portion, Section};
 use crate::link::{Link, Stop};
 
 /// Bytes of a large message read at a time.
 pub(crate) const PIECE: u64 = 128 << 10;
-/// A header block is looked at up to this size for HEADER.FIELDS; nobody writes a megabyte of them.
-pub(crate) const LONGEST_HEADER: u64 = 1 << 20;
 
 pub(crate) struct Content<'a> {
-    pub(crate) account: &'a Account,
-    pub(crate) message: &'a Message,
-    pub(crate) saved_at: Option<i64>,
-    /// The bytes of a small message that its sections lie in, from the first on.
-    pub(crate) whole: Option<Bytes>,
+    account: &'a Account,
+    message: &'a Message,
+    /// The bytes that the sections lie in, from the first on, if they are few.
+    whole: Option<Bytes>,
+    /// Looked up when the first piece is read.
+    opened: OnceCell<OpenMessage>,
 }
 
-impl Content<'_> {
+impl<'a> Content<'a> {
+    pub(crate) fn new(account: &'a Account, message: &'a Message, whole: Option<Bytes>) -> Self {
+        Self { account, message, whole, opened: OnceCell::new() }
+    }
+
     /// `nstring`. Once its length is said every byte must follow: if one cannot be read then, the
     /// connection is closed, because the client could not tell what comes next.
     pub(crate) async fn write_section(
@@ -34,12 +40,16 @@ impl Content<'_> {
         match locate(section, layout) {
             Source::Nothing => link.out.extend_from_slice(b"NIL"),
             Source::Fields(range) => {
-                let end = range.end.min(range.start.saturating_add(LONGEST_HEADER));
-                let block = self.read(range.start, end).await?;
+                let range = fields_within(range);
+                let block = self.read(range.start, range.end).await?;
                 let Portion::Fields { names, not } = &section.portion else { return Ok(()) };
-                let fields = header_fields(&block, names, *not);
-                let kept = cut(0..fields.len() as u64, section.partial);
-                put_bytes(&mut link.out, &fields[kept.start as usize..kept.end as usize]);
+                put_fields(&mut link.out, &header_fields(&block, names, *not), section);
+            }
+            Source::Listed => {
+                let Portion::Fields { names, .. } = &section.portion else { return Ok(()) };
+                let listed = layout.listed.unwrap_or_default();
+                let fields = listed_header_fields(&self.message.prefix, listed, names);
+                put_fields(&mut link.out, &fields, section);
             }
             Source::Bytes(range) => {
                 let range = cut(range, section.partial);
@@ -69,17 +79,28 @@ impl Content<'_> {
                 let within = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(whole.len());
                 whole.slice(within(start)..within(end))
             }
-            None => self.account.messages().read(self.message, start..end).await.map_err(|error| {
+            None if length == 0 => Bytes::new(),
+            None => self.read_piece(start..end).await.map_err(|error| {
                 tracing::error!(error = &error as &dyn std::error::Error, "a message cannot be read");
                 unreadable()
             })?,
         };
         if bytes.len() as u64 == length { Ok(bytes) } else { Err(unreadable()) }
     }
+
+    async fn read_piece(&self, range: Range<u64>) -> hub::Result<Bytes> {
+        let messages = self.account.messages();
+        self.opened.get_or_try_init(|| messages.open_message(self.message)).await?.read(range).await
+    }
 }
 
 fn unreadable() -> Stop {
     Stop::Lost(std::io::Error::other("a message could not be read to its end"))
+}
+
+fn put_fields(out: &mut Buffer, fields: &[u8], section: &Section) {
+    let kept = cut(0..fields.len() as u64, section.partial);
+    put_bytes(out, &fields[kept.start as usize..kept.end as usize]);
 }
 
 /// A literal, or `""` for nothing.

@@ -139,7 +139,13 @@ fn sections(items: &[Item], out: &mut encode::Buffer) {
     scanner.feed(MESSAGE);
     let summary = scanner.finish();
     let size = MESSAGE.len() as u64 + 7;
-    let layout = Layout { prefix: 7, header: summary.header_length, size, parts: &summary.parts };
+    let layout = Layout {
+        prefix: 7,
+        header: summary.header_length,
+        size,
+        parts: &summary.parts,
+        listed: summary.listed_fields.as_deref(),
+    };
     for item in items {
         let Item::Section(section) = item else { continue };
         body::write_name(out, section);
@@ -147,8 +153,9 @@ fn sections(items: &[Item], out: &mut encode::Buffer) {
             Source::Bytes(range) | Source::Fields(range) => {
                 let cut = body::cut(range.clone(), section.partial);
                 assert!(range.start <= cut.start && cut.start <= cut.end && cut.end <= size);
+                assert!(cut.is_empty() || cut.end <= body::end(section, &layout));
             }
-            Source::Nothing => {}
+            Source::Listed | Source::Nothing => {}
         }
         out.extend_from_slice(b"\r\n");
     }

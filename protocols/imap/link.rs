@@ -3,6 +3,7 @@
 //! Output is collected in one buffer and written when it is full or when the client is waited for;
 //! nobody holds a lock or a transaction over that. While nothing happens no buffer is kept.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -64,6 +65,9 @@ pub(crate) const FULL: usize = 64 << 10;
 /// Room for reading: a stranger gets little, a client in the middle of APPEND a lot.
 const SMALL_READ: usize = 4 << 10;
 const LARGE_READ: usize = 64 << 10;
+/// A client that says nothing for so long is taken to be idle. Others keep their buffers: to get them
+/// anew costs more than many a command.
+const BREATH: Duration = Duration::from_millis(500);
 
 pub(crate) struct Link {
     transport: Option<Box<dyn Transport>>,
@@ -149,15 +153,28 @@ impl Link {
     /// Waits for input, the deadline or the shutdown. These two come first: a client that sends a byte
     /// now and then must not get around them.
     async fn wait(&mut self) -> Result<(), Stop> {
-        self.rest();
         let within_command = !self.input.is_stranger() && !self.input.is_between_commands();
         let until = if within_command { Instant::now() + self.patience } else { self.deadline };
+        let breath = until.min(Instant::now() + BREATH);
+        match self.wait_until(breath).await? {
+            Woken::Time if breath < until => {
+                self.rest();
+                self.wait_until(until).await?.in_time()
+            }
+            woken => woken.in_time(),
+        }
+    }
+
+    async fn wait_until(&mut self, until: Instant) -> Result<Woken<Infallible>, Stop> {
         let transport = self.transport.as_mut().ok_or(Stop::Closed)?;
         tokio::select! {
             biased;
             () = self.shutdown.cancelled() => Err(Stop::Bye("The server is shutting down")),
-            () = tokio::time::sleep_until(until) => Err(Stop::Bye("Nothing was heard for too long")),
-            readable = transport.readable() => Ok(readable?),
+            () = tokio::time::sleep_until(until) => Ok(Woken::Time),
+            readable = transport.readable() => {
+                readable?;
+                Ok(Woken::Input)
+            }
         }
     }
 
@@ -239,6 +256,15 @@ pub(crate) enum Woken<T> {
     Input,
     Other(T),
     Time,
+}
+
+impl Woken<Infallible> {
+    fn in_time(self) -> Result<(), Stop> {
+        match self {
+            Self::Input => Ok(()),
+            Self::Time => Err(Stop::Bye("Nothing was heard for too long")),
+        }
+    }
 }
 
 fn too_slow() -> Stop {

@@ -6,18 +6,18 @@ use hub::{Account, IdSet, MailboxId, Message, Record, Uid};
 use hub_mime::{Part, SummaryView, body_without_extensions};
 
 use crate::binary;
-use crate::body::{Layout, write_name};
+use crate::body::{self, Layout, write_name};
 use crate::content::Content;
 use crate::encode::{self, Buffer};
-use crate::grammar::command::{Item, Portion, SectionName};
+use crate::grammar::command::{Item, SectionName};
 use crate::link::{Link, Stop};
 use crate::names::Names;
 
 /// Messages whose rows are fetched at once.
 pub(crate) const PAGE: usize = 256;
-/// A message up to this size is read whole, with its neighbours, in one go.
+/// Up to so many bytes of a message are read together with those of its neighbours.
 const SMALL: u64 = 64 << 10;
-/// Bytes of small messages read at once.
+/// Bytes of small messages that are read at once.
 const BATCH: u64 = 1 << 20;
 
 /// `* n FETCH (…)` of items that the index record tells.
@@ -100,13 +100,6 @@ pub(crate) struct Skipped {
     pub(crate) undecodable: IdSet,
 }
 
-/// What became of a message's response.
-enum Written {
-    Damaged,
-    Undecodable,
-    Whole,
-}
-
 /// Why a page was not written to its end.
 pub(crate) enum Broken {
     /// The storage failed between two responses: the command can be refused.
@@ -135,54 +128,72 @@ impl From<Broken> for crate::commands::Failure {
     }
 }
 
-impl Page<'_> {
-    /// Writes all responses; returns the messages that have none.
-    pub(crate) async fn write(&self, link: &mut Link) -> Result<Skipped, Broken> {
-        let mut skipped = Skipped::default();
-        let emails: Vec<_> = self.records.iter().map(|(_, record)| record.email).collect();
-        let messages = self.account.messages().fetch(&emails).await?;
-        let saved_at = self.saved_at().await?;
-        let wants_bytes =
-            self.items.iter().any(|item| matches!(item, Item::BinarySize(_) | Item::Section(_)));
-        let mut rest: &[_] = &messages;
-        let mut records = self.records;
-        while !rest.is_empty() {
-            let count = if wants_bytes { batch(rest) } else { rest.len() };
-            let (now, later) = rest.split_at(count);
-            let (now_records, later_records) = records.split_at(count);
-            (rest, records) = (later, later_records);
-            let small: Vec<(&Message, u64)> = now
-                .iter()
-                .flatten()
-                .filter(|message| wants_bytes && message.size() <= SMALL)
-                .map(|message| (message, self.needs(message)))
-                .collect();
-            let bytes = if small.is_empty() {
-                Vec::new()
-            } else {
-                self.account.messages().read_starts(&small).await?
-            };
-            let mut bytes = bytes.into_iter();
-            for ((index, record), message) in now_records.iter().zip(now) {
-                let Some(message) = message else {
-                    skipped.missing.insert((*index).into());
-                    continue;
-                };
-                let whole = if wants_bytes && message.size() <= SMALL { bytes.next() } else { None };
-                let saved_at = saved_at.get(&record.uid).copied();
-                let content = Content { account: self.account, message, saved_at, whole };
-                match self.write_message(link, *index, record, &content).await? {
-                    Written::Whole => {}
-                    Written::Damaged => skipped.missing.insert((*index).into()),
-                    Written::Undecodable => skipped.undecodable.insert((*index).into()),
-                }
-                link.relieve().await?;
-            }
-        }
-        Ok(skipped)
+/// What was read of a page's messages before anything is written.
+pub(crate) struct Loaded {
+    messages: Vec<Option<Message>>,
+    /// Save dates by UID; they are not in the index, because hardly anybody asks.
+    saved_at: HashMap<Uid, i64>,
+}
+
+/// A message with what is known of its layout.
+struct Prepared<'a> {
+    message: &'a Message,
+    summary: SummaryView<'a>,
+    /// If the items name parts.
+    parts: Vec<Part>,
+    /// How many bytes from the first on its sections lie in: a list of headers needs no bodies, and
+    /// mostly nothing at all.
+    needs: u64,
+}
+
+impl<'a> Prepared<'a> {
+    /// `None` if the summary is damaged.
+    fn new(message: &'a Message, items: &[Item]) -> Option<Self> {
+        let summary = SummaryView::new(&message.summary)?;
+        let needs_parts = items.iter().any(|item| match item {
+            Item::BinarySize(path) => !path.is_empty(),
+            Item::Section(section) => !section.path.is_empty(),
+            _ => false,
+        });
+        let parts = if needs_parts { summary.parts().collect() } else { Vec::new() };
+        let mut prepared = Self { message, summary, parts, needs: 0 };
+        prepared.needs = items.iter().map(|item| prepared.end_of(item)).max().unwrap_or(0);
+        Some(prepared)
     }
 
-    /// Save dates by UID; they are not in the index, because hardly anybody asks.
+    fn layout(&self) -> Layout<'_> {
+        Layout {
+            prefix: self.message.prefix.len() as u64,
+            header: self.summary.header_length(),
+            size: self.message.size(),
+            parts: &self.parts,
+            listed: self.summary.listed_fields(),
+        }
+    }
+
+    /// All of them are read at once, together with those of other messages.
+    fn is_small(&self) -> bool {
+        (1..=SMALL).contains(&self.needs)
+    }
+
+    /// Where the bytes end that the item tells of.
+    fn end_of(&self, item: &Item) -> u64 {
+        match item {
+            Item::BinarySize(path) => body::end_of_part(path, &self.layout()),
+            Item::Section(section) => body::end(section, &self.layout()),
+            _ => 0,
+        }
+    }
+}
+
+impl Page<'_> {
+    /// Reads what is kept of the messages.
+    pub(crate) async fn load(&self) -> Result<Loaded, hub::Error> {
+        let emails: Vec<_> = self.records.iter().map(|(_, record)| record.email).collect();
+        let messages = self.account.messages().fetch(&emails).await?;
+        Ok(Loaded { messages, saved_at: self.saved_at().await? })
+    }
+
     async fn saved_at(&self) -> Result<HashMap<Uid, i64>, hub::Error> {
         if !self.items.contains(&Item::SaveDate) {
             return Ok(HashMap::new());
@@ -191,52 +202,61 @@ impl Page<'_> {
         self.account.messages().saved_at(self.mailbox, &uids).await
     }
 
-    /// How many bytes of a message the sections lie in: a list of headers needs no bodies.
-    fn needs(&self, message: &Message) -> u64 {
-        let is_header = |item: &Item| match item {
-            Item::Section(section) => {
-                section.path.is_empty() && matches!(section.portion, Portion::Header | Portion::Fields { .. })
+    /// Writes all responses; returns the messages that have none.
+    pub(crate) async fn write(&self, link: &mut Link, loaded: &Loaded) -> Result<Skipped, Broken> {
+        let mut skipped = Skipped::default();
+        let mut prepared: Vec<(u32, &Record, Prepared<'_>)> = Vec::with_capacity(self.records.len());
+        for ((index, record), message) in self.records.iter().zip(&loaded.messages) {
+            match message.as_ref().map(|message| Prepared::new(message, self.items)) {
+                Some(Some(message)) => prepared.push((*index, record, message)),
+                Some(None) => {
+                    // Nothing that a client could do about it; the others must still be readable.
+                    tracing::error!(email = %record.email, "the summary of a message cannot be read");
+                    skipped.missing.insert((*index).into());
+                }
+                None => skipped.missing.insert((*index).into()),
             }
-            Item::BinarySize(_) => false,
-            _ => true,
-        };
-        match SummaryView::new(&message.summary) {
-            Some(summary) if self.items.iter().all(is_header) => {
-                message.prefix.len() as u64 + summary.header_length()
-            }
-            _ => message.size(),
         }
+        let mut rest = prepared.as_slice();
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(batch(rest.iter().map(|(_, _, message)| message.needs)));
+            rest = later;
+            let small: Vec<(&Message, u64)> = now
+                .iter()
+                .filter(|(_, _, message)| message.is_small())
+                .map(|(_, _, message)| (message.message, message.needs))
+                .collect();
+            let mut bytes = match small.is_empty() {
+                true => Vec::new(),
+                false => self.account.messages().read_starts(&small).await?,
+            }
+            .into_iter();
+            for (index, record, message) in now {
+                let whole = if message.is_small() { bytes.next() } else { None };
+                let content = Content::new(self.account, message.message, whole);
+                let saved_at = loaded.saved_at.get(&record.uid).copied();
+                if !self.write_message(link, (*index, record), message, (&content, saved_at)).await? {
+                    skipped.undecodable.insert((*index).into());
+                }
+                link.relieve().await?;
+            }
+        }
+        Ok(skipped)
     }
 
-    /// Writes the response, or nothing.
+    /// Writes the response, or nothing if it asks for something that cannot be decoded.
     async fn write_message(
         &self,
         link: &mut Link,
-        index: u32,
-        record: &Record,
-        content: &Content<'_>,
-    ) -> Result<Written, Broken> {
-        let Some(summary) = SummaryView::new(&content.message.summary) else {
-            // Nothing that a client could do about it; the others must still be readable.
-            tracing::error!(email = %record.email, "the summary of a message cannot be read");
-            return Ok(Written::Damaged);
-        };
-        let needs_parts = self.items.iter().any(|item| match item {
-            Item::BinarySize(path) => !path.is_empty(),
-            Item::Section(section) => !section.path.is_empty(),
-            _ => false,
-        });
-        let parts: Vec<Part> = if needs_parts { summary.parts().collect() } else { Vec::new() };
-        let layout = Layout {
-            prefix: content.message.prefix.len() as u64,
-            header: summary.header_length(),
-            size: content.message.size(),
-            parts: &parts,
-        };
+        (index, record): (u32, &Record),
+        message: &Prepared<'_>,
+        (content, saved_at): (&Content<'_>, Option<i64>),
+    ) -> Result<bool, Broken> {
+        let (summary, layout) = (&message.summary, message.layout());
         // RFC 3516 §4.3: a body that cannot be decoded is not sent at all.
         for path in self.items.iter().filter_map(binary::path) {
             if binary::decoder(content, path, &layout).await?.is_none() {
-                return Ok(Written::Undecodable);
+                return Ok(false);
             }
         }
         begin(&mut link.out, index);
@@ -269,7 +289,7 @@ impl Page<'_> {
                 }
                 Item::SaveDate => {
                     out.extend_from_slice(b"SAVEDATE ");
-                    match content.saved_at {
+                    match saved_at {
                         Some(seconds) => encode::date_time(out, seconds),
                         // It has just gone.
                         None => out.extend_from_slice(b"NIL"),
@@ -277,7 +297,7 @@ impl Page<'_> {
                 }
                 Item::ThreadId => {
                     out.extend_from_slice(b"THREADID (T");
-                    encode::number(out, content.message.thread);
+                    encode::number(out, message.message.thread);
                     out.push(b')');
                 }
                 Item::Section(section) => {
@@ -294,16 +314,16 @@ impl Page<'_> {
             }
         }
         link.out.extend_from_slice(b")\r\n");
-        Ok(Written::Whole)
+        Ok(true)
     }
 }
 
-/// How many messages from the front are read together: at least one.
-fn batch(messages: &[Option<Message>]) -> usize {
+/// How many messages from the front are read together, of which so many bytes are needed: at least one.
+fn batch(needs: impl Iterator<Item = u64>) -> usize {
     let mut bytes = 0;
-    let fits = |message: &&Option<Message>| {
-        bytes += message.as_ref().map_or(0, Message::size).min(SMALL);
+    let fits = |needs: &u64| {
+        bytes += (*needs).min(SMALL);
         bytes <= BATCH
     };
-    messages.iter().take_while(fits).count().max(1)
+    needs.take_while(fits).count().max(1)
 }

@@ -7,8 +7,8 @@ use hub::{Account, EmailId, Message, Snapshot, Spool};
 use hub_mime::{Part, SummaryView, header_fields};
 
 use super::Failure;
-use crate::body::{Layout, Source, cut, locate};
-use crate::content::{LONGEST_HEADER, PIECE};
+use crate::body::{Layout, Source, cut, fields_within, locate};
+use crate::content::PIECE;
 use crate::conversation::Conversation;
 use crate::grammar::command::Portion;
 use crate::grammar::{MessageUrl, message_url};
@@ -88,6 +88,8 @@ async fn section(account: &Account, message: Message, url: &MessageUrl) -> Resul
         header: summary.header_length(),
         size: message.size(),
         parts: &parts,
+        // A rare command; one way is enough.
+        listed: None,
     };
     match (locate(&url.section, &layout), &url.section.portion) {
         (Source::Bytes(range), _) => {
@@ -95,8 +97,8 @@ async fn section(account: &Account, message: Message, url: &MessageUrl) -> Resul
             Ok(Some(Found::Range(Box::new(message), range)))
         }
         (Source::Fields(range), Portion::Fields { names, not }) => {
-            let end = range.end.min(range.start.saturating_add(LONGEST_HEADER));
-            let block = account.messages().read(&message, range.start..end).await?;
+            let opened = account.messages().open_message(&message).await?;
+            let block = opened.read(fields_within(range)).await?;
             let fields = header_fields(&block, names, *not);
             let kept = cut(0..fields.len() as u64, url.section.partial);
             Ok(Some(Found::Fields(fields[kept.start as usize..kept.end as usize].to_vec())))
@@ -118,9 +120,10 @@ impl Found {
         match self {
             Self::Fields(bytes) => spool.write(&bytes).await.map_err(hub::Error::from)?,
             Self::Range(message, range) => {
+                let opened = account.messages().open_message(&message).await?;
                 let mut at = range.start;
                 while at < range.end {
-                    let bytes = account.messages().read(&message, at..range.end.min(at + PIECE)).await?;
+                    let bytes = opened.read(at..range.end.min(at + PIECE)).await?;
                     if bytes.is_empty() {
                         return Err(Reply::no("UNAVAILABLE", "A message could not be read").into());
                     }
@@ -133,10 +136,16 @@ impl Found {
     }
 }
 
+/// A longer URL is not said again: a line has its limits too.
+const LONGEST_URL: usize = 1000;
+
 /// `"BADURL" SP url-resp-text`; the URL only if it fits there.
 fn bad_url(url: &[u8]) -> Reply {
     let fits = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b']' | b'\\');
-    let shown =
-        if !url.is_empty() && url.iter().all(fits) { String::from_utf8_lossy(url) } else { "?".into() };
+    let shown = if (1..=LONGEST_URL).contains(&url.len()) && url.iter().all(fits) {
+        String::from_utf8_lossy(url)
+    } else {
+        "?".into()
+    };
     Reply::no("BADURL", "The URL names nothing that is here").with_code(format!("BADURL {shown}"))
 }

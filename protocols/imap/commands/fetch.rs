@@ -12,6 +12,7 @@ use super::{Failure, Outcome};
 use crate::conversation::Conversation;
 use crate::encode;
 use crate::grammar::command::{Fetch, Item, SequenceSet};
+use crate::link::Link;
 use crate::render::{self, Page, Skipped};
 use crate::sets::{self, both, without};
 use crate::status::Reply;
@@ -147,28 +148,51 @@ async fn run(c: &mut Conversation, plan: &Plan, ranges: &[(u32, u32)]) -> Result
             link.relieve().await?;
             continue;
         }
-        for page in records.chunks(render::PAGE) {
-            let page = Page {
+        let pages: Vec<Page<'_>> = records
+            .chunks(render::PAGE)
+            .map(|records| Page {
                 account: &account,
                 mailbox: selected.mailbox,
                 items: &plan.items,
                 keywords: &user.keywords.0,
                 names: user.names,
-                records: page,
-            };
-            let Skipped { missing, undecodable } = page.write(link).await?;
-            done.missing |= !missing.is_empty();
-            done.undecodable |= !undecodable.is_empty();
-            for (index, record) in page.records {
-                let index = u64::from(*index);
-                let is_written = !missing.contains(index) && !undecodable.contains(index);
-                if is_written && !record.flags.contains(Flags::SEEN) {
-                    done.unseen.insert(record.uid.into());
-                }
+                records,
+            })
+            .collect();
+        write_pages(link, &pages, &mut done).await?;
+    }
+    Ok(done)
+}
+
+/// Writes one page after the other; the next one is read meanwhile.
+async fn write_pages(link: &mut Link, pages: &[Page<'_>], done: &mut Done) -> Result<(), Failure> {
+    let mut loaded = match pages.first() {
+        Some(page) => Some(page.load().await?),
+        None => None,
+    };
+    for (n, page) in pages.iter().enumerate() {
+        let Some(now) = loaded.take() else { break };
+        let next = async {
+            match pages.get(n + 1) {
+                Some(page) => page.load().await.map(Some),
+                None => Ok(None),
+            }
+        };
+        // First the asking, then the writing, which does not wait for the answer.
+        let (next, skipped) = tokio::join!(biased; next, page.write(link, &now));
+        let Skipped { missing, undecodable } = skipped?;
+        loaded = next?;
+        done.missing |= !missing.is_empty();
+        done.undecodable |= !undecodable.is_empty();
+        for (index, record) in page.records {
+            let index = u64::from(*index);
+            let is_written = !missing.contains(index) && !undecodable.contains(index);
+            if is_written && !record.flags.contains(Flags::SEEN) {
+                done.unseen.insert(record.uid.into());
             }
         }
     }
-    Ok(done)
+    Ok(())
 }
 
 /// `* VANISHED (EARLIER) set`: those of `known` that were removed after `since` (RFC 7162 §3.2.10.1).

@@ -1,6 +1,6 @@
 //! SORT and THREAD (RFC 5256 §3, RFC 5957, RFC 5267 §3): a search whose results have an order.
 
-use hub::Threads;
+use hub::{IdSet, Threads};
 
 use super::contexts;
 use super::results::{Answer, Found, write_plain};
@@ -17,7 +17,12 @@ pub(super) async fn sort(c: &mut Conversation, tag: &str, sort: Sort) -> Outcome
     let found = matching(c, tag, search).await?;
     let (user, selected) = c.session.selected()?;
     let messages = user.account.messages();
-    let order = messages.sort(&selected.open, selected.view.base(), &found, &sort.criteria).await?;
+    let order = messages.sort(&selected.open, selected.view.base(), &found, &sort.criteria).await;
+    if order.is_err() && search.returns.is_some_and(|returns| returns.save) {
+        // As in `matching`: RFC 5182 §2.1.
+        selected.saved = IdSet::new();
+    }
+    let order = order?;
     let found = Found::all(selected, &order, search.uid);
     let mentions_modseq = has_modseq(&search.key);
     match search.returns {

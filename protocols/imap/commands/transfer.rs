@@ -42,7 +42,12 @@ pub(super) async fn move_to(
     if let Some(code) = copy_uid(&moved) {
         c.link.say(&format!("* OK [{code}] Moved"));
     }
-    Ok(Reply::ok("Moved"))
+    let reply = Reply::ok("Moved");
+    if user.condstore && !moved.from.is_empty() {
+        // RFC 6851 §4.4; to a client that has never asked for a modseq it would mean nothing.
+        return Ok(reply.with_code(format!("HIGHESTMODSEQ {}", selected.open.snapshot().modseq)));
+    }
+    Ok(reply)
 }
 
 /// `"COPYUID" SP nz-number SP uid-set SP uid-set`; nothing if no message was left.
