@@ -70,6 +70,8 @@ pub struct SpfVerdict {
     pub result: AuthResult,
     /// The domain that was asked, in lower case; empty if there was none.
     pub domain: String,
+    /// It is the domain of HELO, because the reverse-path is null (RFC 7208 §2.4).
+    pub of_helo: bool,
     /// The domain is in the same organisation as the author's.
     pub aligned: bool,
 }
@@ -145,6 +147,28 @@ impl Verdict {
             || self.dkim.iter().any(|signature| signature.result.is_pass() && signature.aligned)
     }
 
+    /// Decides what is to be done. `is_ours`: the author's domain is one of this hub's.
+    /// `is_passed_on`: the message says that it came over a mailing list.
+    ///
+    /// RFC 9989 §7.4: the wish to reject is not reason enough where a list may have changed the
+    /// message; then it is put aside. A stranger who speaks for a domain of ours is put aside at
+    /// least, whatever that domain publishes.
+    pub fn decide(&mut self, is_ours: bool, is_passed_on: bool) {
+        let wanted =
+            if self.dmarc.result == AuthResult::Fail { self.dmarc.policy } else { DmarcPolicy::None };
+        self.action = match wanted {
+            DmarcPolicy::Reject if is_passed_on || self.arc.is_pass() => DmarcPolicy::Quarantine,
+            DmarcPolicy::None if is_ours && !self.is_authentic() => DmarcPolicy::Quarantine,
+            wanted => wanted,
+        };
+    }
+
+    /// True if the author's domain wants something done with mail that fails, and DNS has not told
+    /// whether this one does: another attempt of the sender can be decided (RFC 9989 §5.3.6).
+    pub fn is_open(&self) -> bool {
+        self.dmarc.result == AuthResult::TempError && self.dmarc.policy != DmarcPolicy::None
+    }
+
     /// Domains that have answered for the message, each once: those of valid signatures, then SPF's.
     pub fn authenticated_domains(&self) -> Vec<&str> {
         let signed = self.dkim.iter().filter(|signature| signature.result.is_pass());
@@ -167,6 +191,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_done() {
+        use DmarcPolicy::{None as Leave, Quarantine, Reject};
+        for (result, policy, is_ours, is_passed_on, action) in [
+            (AuthResult::Fail, Reject, false, false, Reject),
+            (AuthResult::Fail, Reject, true, false, Reject),
+            (AuthResult::Fail, Reject, false, true, Quarantine),
+            (AuthResult::Fail, Quarantine, false, true, Quarantine),
+            (AuthResult::Fail, Leave, false, false, Leave),
+            (AuthResult::Fail, Leave, true, false, Quarantine),
+            (AuthResult::None, Leave, true, false, Quarantine),
+            (AuthResult::None, Leave, false, false, Leave),
+            (AuthResult::Pass, Reject, true, false, Leave),
+            (AuthResult::TempError, Reject, false, false, Leave),
+        ] {
+            let mut verdict = Verdict::new("192.0.2.1".parse().expect("an address"), "mx.example");
+            verdict.dmarc = DmarcVerdict { result, domain: "example.com".into(), policy };
+            verdict.decide(is_ours, is_passed_on);
+            assert_eq!(verdict.action, action, "{result} {policy} {is_ours} {is_passed_on}");
+            assert_eq!(verdict.is_open(), result == AuthResult::TempError);
+        }
+    }
+
+    #[test]
     fn who_answers_for_a_message() {
         let mut verdict = Verdict::new("192.0.2.1".parse().expect("an address"), "mx.example");
         assert!(!verdict.is_authentic());
@@ -177,7 +224,8 @@ mod tests {
             signature("list.example", AuthResult::Pass, false),
             signature("list.example", AuthResult::Pass, false),
         ];
-        verdict.spf = SpfVerdict { result: AuthResult::Pass, domain: "list.example".into(), aligned: false };
+        verdict.spf =
+            SpfVerdict { result: AuthResult::Pass, domain: "list.example".into(), ..SpfVerdict::default() };
         assert!(!verdict.is_authentic());
         assert_eq!(verdict.authenticated_domains(), ["list.example"]);
 

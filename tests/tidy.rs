@@ -20,7 +20,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hub-dns", &[]),
     ("hub-wire", &["hub-certs", "hub-config"]),
     ("hub-imap", &["hub", "hub-mime", "hub-wire"]),
-    ("hub-smtp", &["hub", "hub-mime", "hub-wire"]),
+    ("hub-mailauth", &["hub"]),
+    ("hub-smtp", &["hub", "hub-mailauth", "hub-mime", "hub-wire"]),
     ("hub-transfer", &["hub", "hub-wire"]),
     ("hub-web", &["hub", "hub-wire"]),
 ];

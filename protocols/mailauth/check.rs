@@ -1,0 +1,147 @@
+//! All checks of one message: what the connection tells while the message is still coming, then what
+//! the message tells.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hub::{Address, AuthResult, SpfVerdict, Verdict};
+use mail_auth::AuthenticatedMessage;
+use mail_auth::dkim::Canonicalization;
+use tokio::time::timeout;
+
+use crate::dns::Dns;
+use crate::message::{BodyHash, hashes, parse, set_body, wanted};
+use crate::spf::{Query, SpfAnswer, check_host};
+use crate::{arc, dkim, dmarc, iprev};
+
+/// For all look-ups of either half. RFC 7208 §4.6.4 asks for 20 seconds at least.
+const MOST_TIME: Duration = Duration::from_secs(20);
+
+/// Asks the name server. Cheap to clone.
+#[derive(Clone)]
+pub struct Authenticator {
+    dns: Dns,
+    host_name: String,
+}
+
+/// What a peer said before the message.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    pub peer: IpAddr,
+    pub helo: String,
+    /// `None` is the null reverse-path.
+    pub reverse_path: Option<Address>,
+}
+
+/// What is known before the message.
+#[derive(Clone, Debug)]
+pub struct Sender(Verdict);
+
+impl Authenticator {
+    /// `server` is asked, else those of the system; `time` is for one answer. Fails if the system's
+    /// configuration cannot be read.
+    pub fn new(
+        host_name: impl Into<String>,
+        server: Option<SocketAddr>,
+        time: Duration,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self { dns: Dns::new(server, time)?, host_name: host_name.into() })
+    }
+
+    /// iprev and SPF, which need no message.
+    pub async fn sender(&self, envelope: Envelope) -> Sender {
+        let mut verdict = Verdict::new(envelope.peer, envelope.helo.clone());
+        let (path, domain) = match &envelope.reverse_path {
+            Some(path) => (path.to_string(), path.domain().to_owned()),
+            // RFC 7208 §2.4
+            None => (format!("postmaster@{}", envelope.helo), envelope.helo.clone()),
+        };
+        let domain = ascii(&domain);
+        let query = Query {
+            ip: envelope.peer,
+            domain: &domain,
+            sender: &path,
+            helo: &envelope.helo,
+            receiver: &self.host_name,
+        };
+        let late = (AuthResult::TempError, None);
+        let (iprev, spf) = tokio::join!(
+            async { timeout(MOST_TIME, iprev::check(&self.dns, envelope.peer)).await.unwrap_or(late) },
+            self.spf(query),
+        );
+        (verdict.iprev, verdict.ptr) = iprev;
+        verdict.spf = SpfVerdict {
+            result: spf.result,
+            of_helo: envelope.reverse_path.is_none(),
+            domain,
+            aligned: false,
+        };
+        Sender(verdict)
+    }
+
+    /// `check_host` of RFC 7208 §4.
+    pub async fn spf(&self, query: Query<'_>) -> SpfAnswer {
+        let late = SpfAnswer { result: AuthResult::TempError, explanation: None };
+        timeout(MOST_TIME, check_host(&self.dns, query)).await.unwrap_or(late)
+    }
+
+    /// DKIM, ARC and DMARC. `header` ends with the empty line; the body is read only if something
+    /// signs it. `now` in Unix seconds. Fails if the body cannot be read.
+    pub async fn message(
+        &self,
+        sender: Sender,
+        now: i64,
+        header: &[u8],
+        body: impl Iterator<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> io::Result<Verdict> {
+        let Sender(mut verdict) = sender;
+        let Some(mut message) = parse(header, now) else { return Ok(verdict) };
+        let chain = arc::read(&message.headers);
+        let forms = wanted(&message, last_forms(&chain));
+        let found = tokio::task::spawn_blocking(move || hashes(&forms, body)).await??;
+        set_body(&mut message, &found);
+        let checks = async {
+            let (signed, arc) =
+                tokio::join!(dkim::check(&self.dns, &message), self.chain(&message, &chain, &found),);
+            verdict.dkim = signed.iter().map(dkim::verdict).collect();
+            (verdict.arc, verdict.arc_sealer) = arc;
+            let (spf, signatures) = (&mut verdict.spf, &mut verdict.dkim);
+            verdict.dmarc = dmarc::check(&self.dns, &message, &signed, spf, signatures).await;
+        };
+        if timeout(MOST_TIME, checks).await.is_err() {
+            verdict.dmarc.result = AuthResult::TempError;
+        }
+        Ok(verdict)
+    }
+
+    /// The result of the chain, and who sealed last.
+    async fn chain(
+        &self,
+        message: &AuthenticatedMessage<'_>,
+        state: &arc::State<'_>,
+        hashes: &[BodyHash],
+    ) -> (AuthResult, Option<String>) {
+        let chain = match state {
+            arc::State::Absent => return (AuthResult::None, None),
+            arc::State::Broken => return (AuthResult::Fail, None),
+            arc::State::Whole(chain) => chain,
+        };
+        let result = arc::verify(&self.dns, message, chain, hashes).await;
+        let sealer = chain.last().and_then(|set| set.seal_tags.text("d")).filter(|_| result.is_pass());
+        (result, sealer.map(str::to_ascii_lowercase))
+    }
+}
+
+/// Canonical forms of the body that the last signature of a chain asks for.
+fn last_forms(state: &arc::State<'_>) -> Vec<Canonicalization> {
+    let arc::State::Whole(chain) = state else { return Vec::new() };
+    let forms = chain.last().and_then(arc::Set::canonicalizations).unwrap_or_default();
+    forms.into_iter().map(|(_, body)| body).collect()
+}
+
+/// The form that DNS knows.
+fn ascii(domain: &str) -> String {
+    mail_auth::common::to_a_label(domain).into_owned()
+}

@@ -1,0 +1,28 @@
+//! Who is behind a message from another server: iprev, SPF, DKIM, ARC and DMARC, evaluated from the
+//! bytes, the envelope and the peer, over a name server.
+//!
+//! mail-auth does the cryptography and parses what is signed and published. What it lacks or does
+//! otherwise is ours: SPF (`spf`), limits on the work that a message can cause, algorithms that
+//! count no more (RFC 8301), bodies hashed in pieces, what ARC demands of a chain before it is
+//! looked at.
+//!
+//! It finds out and writes down; what becomes of a message is `hub::Verdict::decide`. It must not
+//! know SMTP or storage.
+//!
+//! RFC 6376 (DKIM), 7208 (SPF), 8301 and 8463 (algorithms), 8601 (Authentication-Results, iprev),
+//! 8617 (ARC), 9989 (DMARC).
+
+mod arc;
+mod check;
+mod dkim;
+mod dmarc;
+mod dns;
+mod iprev;
+mod message;
+mod results;
+mod spf;
+mod tags;
+
+pub use check::{Authenticator, Envelope, Sender};
+pub use results::authentication_results;
+pub use spf::{Query, SpfAnswer};

@@ -1,0 +1,108 @@
+//! Senders who want work done for nothing.
+
+use hub::AuthResult;
+use hub_mailauth::{Envelope, Query};
+
+use crate::dkim::evaluate;
+use crate::zone::{Entry, Zone, address_entry, mail_host, txt};
+
+async fn spf(zone: Zone, domain: &str) -> (AuthResult, usize) {
+    let served = zone.serve();
+    let ip = "192.0.2.1".parse().expect("an address");
+    let query = Query { ip, domain, sender: domain, helo: "h.example", receiver: "r.example" };
+    let answer = served.authenticator().spf(query).await;
+    (answer.result, served.asked())
+}
+
+#[tokio::test]
+async fn rfc7208_4_6_4_an_endless_chain_of_includes_ends() {
+    let mut zone = Zone::default();
+    for n in 0..100 {
+        zone.txt(&format!("n{n}.example.com"), &format!("v=spf1 include:n{}.example.com -all", n + 1));
+    }
+    let (result, asked) = spf(zone, "n0.example.com").await;
+    assert_eq!(result, AuthResult::PermError);
+    assert!(asked <= 11, "{asked} questions");
+}
+
+#[tokio::test]
+async fn rfc7208_4_6_4_a_record_that_branches_ends() {
+    let mut zone = Zone::default();
+    let includes = "include:self.example.com ".repeat(12);
+    zone.txt("self.example.com", &format!("v=spf1 {includes}-all"));
+    let (result, asked) = spf(zone, "self.example.com").await;
+    assert_eq!(result, AuthResult::PermError);
+    assert!(asked <= 11, "{asked} questions");
+}
+
+#[tokio::test]
+async fn rfc7208_4_6_4_names_without_records_are_few() {
+    let mut zone = Zone::default();
+    zone.txt(
+        "void.example.com",
+        "v=spf1 a:a.example.net a:b.example.net a:c.example.net a:d.example.net ?all",
+    );
+    let (result, asked) = spf(zone, "void.example.com").await;
+    assert_eq!(result, AuthResult::PermError);
+    assert!(asked <= 4, "{asked} questions");
+}
+
+#[tokio::test]
+async fn rfc7208_4_6_4_many_mail_hosts() {
+    let mut zone = Zone::default();
+    zone.txt("mx.example.com", "v=spf1 mx -all");
+    for n in 0..40 {
+        zone.add("mx.example.com", mail_host(n, &format!("h{n}.example.com")));
+        zone.address(&format!("h{n}.example.com"), "192.0.2.99");
+    }
+    let (result, asked) = spf(zone, "mx.example.com").await;
+    assert_eq!(result, AuthResult::PermError);
+    assert!(asked <= 3, "{asked} questions");
+}
+
+#[tokio::test]
+async fn records_of_the_wrong_type_are_none() {
+    let mut zone = Zone::default();
+    zone.add("wrong.example.com", address_entry("192.0.2.1"));
+    assert_eq!(spf(zone, "wrong.example.com").await.0, AuthResult::None);
+    let mut zone = Zone::default();
+    zone.add("bytes.example.com", txt(&[b"v=spf1 \xff\xfe a:\0 -all".to_vec()]));
+    assert_eq!(spf(zone, "bytes.example.com").await.0, AuthResult::PermError);
+}
+
+#[tokio::test]
+async fn of_many_signatures_a_few_are_looked_at() {
+    let signature = |n: u32| {
+        format!(
+            "DKIM-Signature: v=1; a=rsa-sha256; d=d{n}.example.com; s=s; h=from;\n \
+             bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA\n"
+        )
+    };
+    let signatures: String = (0..100).map(signature).collect();
+    let served = Zone::default().serve();
+    let message = format!("{signatures}From: a@example.com\n\n");
+    let verdict = evaluate(&served.authenticator(), &message).await;
+    assert_eq!(verdict.dkim.len(), 10);
+    // With those for iprev, SPF and DMARC.
+    assert!(served.asked() <= 20, "{} questions", served.asked());
+}
+
+#[tokio::test]
+async fn a_name_server_in_trouble_is_no_reason_to_refuse() {
+    let mut zone = Zone::default();
+    zone.add("example.com", Entry::Trouble);
+    zone.add("_dmarc.example.com", Entry::Trouble);
+    let served = zone.serve();
+    let authenticator = served.authenticator();
+    let envelope = Envelope {
+        peer: "192.0.2.1".parse().expect("an address"),
+        helo: "peer.example".to_owned(),
+        reverse_path: hub::Address::parse("a@example.com").ok(),
+    };
+    let sender = authenticator.sender(envelope).await;
+    let header = b"From: a@example.com\r\n\r\n";
+    let verdict = authenticator.message(sender, 0, header, std::iter::empty()).await.expect("evaluated");
+    assert_eq!(verdict.spf.result, AuthResult::TempError);
+    assert_eq!(verdict.dmarc.result, AuthResult::TempError);
+    assert!(!verdict.is_authentic());
+}

@@ -1,0 +1,8 @@
+//! Published cases and hostile senders, against a name server on loopback.
+
+mod arc;
+mod dkim;
+mod dmarc;
+mod hostile;
+mod spf;
+mod zone;
