@@ -13,7 +13,9 @@ mod sections;
 mod value;
 
 pub use read::{Errors, Problem};
-pub use sections::{Config, General, Limits, Listen, Log, Outbound, Public, Relay, Resolver, Tls};
+pub use sections::{
+    Authentication, Config, General, Limits, Listen, Log, Outbound, Public, Relay, Resolver, Tls,
+};
 pub use value::{
     CertificateFiles, Database, Endpoint, Endpoints, LogFormat, LogLevel, Quota, RelayTls, Size,
 };

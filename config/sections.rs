@@ -144,6 +144,17 @@ section! {
 }
 
 section! {
+    /// Who is behind mail from other servers: SPF, DKIM, ARC and DMARC.
+    pub struct Authentication {
+        /// Check it, do what the author's domain asks for (refuse it, or put it into Junk), and write
+        /// Authentication-Results. Mail that claims a domain of this hub without proof goes to Junk.
+        check: bool = true;
+        /// Check mail from this machine too. Off, because that comes from the owner's own programs.
+        check_loopback: bool = false;
+    }
+}
+
+section! {
     /// Mail to the outside.
     pub struct Outbound {
         /// Port of other mail servers, for when the hub brings mail to them itself; until then a relay
@@ -220,6 +231,7 @@ config! {
     tls: Tls,
     limits: Limits,
     resolver: Resolver,
+    authentication: Authentication,
     outbound: Outbound,
     relay: Relay,
     log: Log,

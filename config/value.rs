@@ -84,6 +84,18 @@ integers! {
     usize, "a whole number";
 }
 
+impl Setting for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn read(value: &DeValue<'_>) -> Result<Self, Option<String>> {
+        value.as_bool().ok_or(None)
+    }
+
+    fn render(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
 impl Setting for f64 {
     const EXPECTED: &'static str = "a number";
 

@@ -1,7 +1,9 @@
 //! A message that has arrived: spooled, examined, not yet kept.
 
+use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hub_mime::{Scanner, Summary};
 use hub_storage::{NewEmail, StagedBlob};
 
@@ -21,6 +23,26 @@ pub struct Incoming {
 const PIECE: usize = 256 * 1024;
 
 impl Incoming {
+    /// The header as it came, with the empty line that ends it.
+    pub fn header(&self) -> Result<Bytes> {
+        let length = usize::try_from(self.summary.header_length).unwrap_or(usize::MAX);
+        Ok(self.blob.read_at(0, length)?)
+    }
+
+    /// The rest, in pieces. Reading may wait for the disk.
+    pub fn body(&self) -> impl Iterator<Item = io::Result<Bytes>> + Send + 'static {
+        let blob = Arc::clone(&self.blob);
+        let mut offset = self.summary.header_length;
+        std::iter::from_fn(move || {
+            if offset >= blob.size() {
+                return None;
+            }
+            let piece = blob.read_at(offset, PIECE).map_err(io::Error::other);
+            offset += piece.as_ref().map_or(blob.size(), |piece| piece.len().max(1) as u64);
+            Some(piece)
+        })
+    }
+
     /// The row of this message in one mailbox.
     pub(crate) fn into_email(
         self,

@@ -163,6 +163,7 @@ fn start(
         hub: hub.clone(),
         tls: certs.server_config(&["smtp"])?,
         login_delay,
+        authenticator: settings::authenticator(&setup.config, &host_name),
         settings: Arc::new(settings::smtp(&setup.config, host_name)?),
     });
     let web = Arc::new(hub_web::Service { hub: hub.clone(), services });

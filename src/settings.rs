@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use anyhow::{Context as _, Result, bail};
 use hub::Secret;
 use hub_config::{Config, Limits, Relay, RelayTls};
+use hub_mailauth::Authenticator;
 
 pub(crate) fn imap(limits: &Limits) -> hub_imap::Settings {
     hub_imap::Settings {
@@ -38,8 +39,24 @@ pub(crate) fn smtp(config: &Config, host_name: String) -> Result<hub_smtp::Setti
         resolver: config.resolver.address.map(|ip| SocketAddr::new(ip, config.resolver.port)),
         resolver_time: config.resolver.time,
         trust_roots,
+        check_loopback: config.authentication.check_loopback,
         clock_scale: config.outbound.clock_scale,
     })
+}
+
+/// `None` if mail from others is to be believed.
+pub(crate) fn authenticator(config: &Config, host_name: &str) -> Option<Authenticator> {
+    if !config.authentication.check {
+        return None;
+    }
+    let server = config.resolver.address.map(|ip| SocketAddr::new(ip, config.resolver.port));
+    match Authenticator::new(host_name, server, config.resolver.time) {
+        Ok(authenticator) => Some(authenticator),
+        Err(error) => {
+            tracing::error!(error = %error, "no name server is known (resolver.address): senders are not checked");
+            None
+        }
+    }
 }
 
 fn relay(relay: &Relay) -> Result<Option<hub_smtp::Relay>> {

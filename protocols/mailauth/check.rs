@@ -27,7 +27,7 @@ pub struct Authenticator {
 }
 
 /// What a peer said before the message.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
     pub peer: IpAddr,
     pub helo: String,

@@ -3,7 +3,7 @@
 //!
 //! This file has the sockets of clients, `dial` those towards the relay host. `session` speaks the
 //! protocol without I/O, `work` asks the hub for it, `mx` and `submission` hold the rules of their
-//! port, `outbound` empties the queue over `relay`, `dsn` writes reports.
+//! port, `authentic` those about senders, `outbound` empties the queue over `relay`, `dsn` writes reports.
 //!
 //! It must not know storage, or another protocol. Whether a message may be promised (250) is known
 //! from the hub alone: `Hub::deliver` and `Account::submit` return when it is on disk.
@@ -11,10 +11,12 @@
 //! RFC 5321, 6409, 1870 (SIZE), 2034 (enhanced codes), 2920 (PIPELINING), 3030 (CHUNKING), 3207
 //! (STARTTLS), 3461 and 3464 (DSN), 3848 (with), 4954 (AUTH), 6152 (8BITMIME), 6531 (SMTPUTF8).
 
+mod authentic;
 mod command;
 mod dial;
 mod dsn;
 mod fill;
+mod forged;
 mod framer;
 #[doc(hidden)]
 pub mod fuzz;
@@ -43,6 +45,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use hub::Hub;
+use hub_mailauth::Authenticator;
 use hub_wire::limits::LoginDelay;
 use hub_wire::{Connection, ListenOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -71,6 +74,8 @@ pub struct Service {
     pub tls: Arc<rustls::ServerConfig>,
     pub login_delay: Arc<LoginDelay>,
     pub settings: Arc<Settings>,
+    /// Checks who is behind mail from other servers; without it all of it is believed.
+    pub authenticator: Option<Authenticator>,
 }
 
 /// Serves a listener until `shutdown`.

@@ -1,7 +1,8 @@
 //! Mail from other servers: for twins of this hub and nobody else. There is no relaying here, for
 //! whatever reason or address.
 
-use hub::{Delivery, Error, Hub, Incoming, Recipient, Route};
+use hub::{Delivery, Error, Hub, Incoming, Recipient, Route, Verdict};
+use hub_mailauth::authentication_results;
 
 use crate::headers::{Trace, received};
 use crate::path::ForwardPath;
@@ -47,6 +48,7 @@ pub(crate) async fn deliver(
     envelope: Envelope,
     incoming: Incoming,
     trace: &Trace<'_>,
+    verdict: Option<Verdict>,
 ) -> Result<(), Failure> {
     let mut recipients = Vec::with_capacity(envelope.recipients.len());
     for accepted in envelope.recipients {
@@ -60,9 +62,10 @@ pub(crate) async fn deliver(
         [only] => Some(&only.address),
         _ => None,
     };
-    let trace = received(&Trace { recipient, ..trace.clone() }).into_bytes();
-    let reverse_path = envelope.mail.reverse_path;
-    hub.deliver(Delivery { incoming, reverse_path, recipients, trace, verdict: None }).await?;
+    let results = verdict.as_ref().map(|verdict| authentication_results(&settings.host_name, verdict));
+    let trace = results.unwrap_or_default() + &received(&Trace { recipient, ..trace.clone() });
+    let (reverse_path, trace) = (envelope.mail.reverse_path, trace.into_bytes());
+    hub.deliver(Delivery { incoming, reverse_path, recipients, trace, verdict }).await?;
     Ok(())
 }
 

@@ -61,8 +61,9 @@ pub(crate) enum Request {
     LoginFailed { login: String, why: &'static str },
     /// SCRAM has proved the password of this login. → [`Session::logged_in`]
     LoginProven { login: String },
+    /// Whether the recipient is accepted; the sender is told too, so that he can be looked up meanwhile.
     /// → [`Session::routed`]
-    Route { path: ForwardPath, size: u64 },
+    Route { path: ForwardPath, size: u64, reverse_path: Option<Address>, helo: String },
     /// → [`Session::scram_credentials`]
     ScramCredentials { login: String },
 }

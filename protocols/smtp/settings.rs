@@ -32,6 +32,8 @@ pub struct Settings {
     pub resolver_time: Duration,
     /// Certificates in PEM to trust besides the public ones, when sending.
     pub trust_roots: Vec<u8>,
+    /// Senders on this machine are checked too.
+    pub check_loopback: bool,
     /// Times between attempts to send are multiplied by this; 1 except in tests.
     pub clock_scale: f64,
 }
@@ -51,6 +53,7 @@ impl Settings {
             resolver: None,
             resolver_time: Duration::from_secs(5),
             trust_roots: Vec::new(),
+            check_loopback: false,
             clock_scale: 1.0,
         }
     }

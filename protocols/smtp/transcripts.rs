@@ -111,6 +111,7 @@ pub(crate) fn service_with(hub: &Hub, settings: Settings, tls: Arc<rustls::Serve
         tls,
         login_delay: Arc::new(LoginDelay::new()),
         settings: Arc::new(settings),
+        authenticator: None,
     })
 }
 
@@ -118,7 +119,12 @@ impl TestHub {
     /// The messages of alice's or bob's INBOX, oldest first.
     pub(crate) async fn inbox(&self, name: &str) -> Vec<Vec<u8>> {
         let account = if name == "alice" { &self.alice } else { &self.bob };
-        let snapshot = account.messages().open(MailboxId::INBOX).await.expect("opens").snapshot();
+        self.messages_of(account, MailboxId::INBOX).await
+    }
+
+    /// All messages of a mailbox, oldest first.
+    pub(crate) async fn messages_of(&self, account: &Account, mailbox: MailboxId) -> Vec<Vec<u8>> {
+        let snapshot = account.messages().open(mailbox).await.expect("opens").snapshot();
         let mut all = Vec::new();
         for index in 0.. {
             let Some(record) = snapshot.get(index) else { break };

@@ -4,10 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use hub::{Account, Door, Error, Incoming, ScramCredentials, Secret, Spool};
+use hub::{Account, Door, Error, Incoming, ScramCredentials, Secret, Spool, Verdict};
+use hub_mailauth::Envelope as Sender;
 use tracing::info;
 
+use crate::authentic::{self, Pending};
 use crate::fill::{Beginning, Fill};
+use crate::forged::Forged;
 use crate::headers::{Trace, date};
 use crate::path::ForwardPath;
 use crate::reply::Reply;
@@ -25,15 +28,30 @@ pub(crate) struct Worker {
     account: Option<Account>,
     /// The message that is coming in.
     spool: Option<Spool>,
+    /// Takes results of checks out of its header that we have not made.
+    forged: Option<Forged>,
     /// Holds its header back, if it is a twin's.
     fill: Option<Fill>,
+    /// What is being asked about its sender, if it is a stranger's.
+    sender: Option<Pending>,
     /// Messages begun on this connection, for their ids.
     messages: u32,
 }
 
 impl Worker {
     pub(crate) fn new(service: Arc<Service>, kind: Kind, conn: u64, peer: IpAddr) -> Self {
-        Self { service, kind, conn, peer, account: None, spool: None, fill: None, messages: 0 }
+        Self {
+            service,
+            kind,
+            conn,
+            peer,
+            account: None,
+            spool: None,
+            forged: None,
+            fill: None,
+            sender: None,
+            messages: 0,
+        }
     }
 
     pub(crate) async fn perform(&mut self, request: Request, session: &mut Session) {
@@ -61,8 +79,11 @@ impl Worker {
                 let answer = self.login(&login, None).await;
                 session.logged_in(answer.map(|account| self.enter(account)));
             }
-            Request::Route { path, size } => {
+            Request::Route { path, size, reverse_path, helo } => {
                 let answer = self.route(&path, size).await;
+                if answer.is_ok() {
+                    self.look_up(Sender { peer: self.peer, helo, reverse_path });
+                }
                 session.routed(answer);
             }
             Request::ScramCredentials { login } => {
@@ -81,9 +102,20 @@ impl Worker {
     async fn spool(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         if self.spool.is_none() {
             self.spool = Some(self.service.hub.spool());
+            self.forged = Some(Forged::new(&self.service.settings.host_name));
             self.fill = (self.kind == Kind::Submission).then(Fill::default);
             self.messages += 1;
         }
+        match &mut self.forged {
+            Some(forged) if !forged.is_past() => {
+                let kept = forged.pass(bytes);
+                self.fill_up(&kept).await
+            }
+            _ => self.fill_up(bytes).await,
+        }
+    }
+
+    async fn fill_up(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         match &mut self.fill {
             Some(fill) if !fill.is_past() => match fill.hold(bytes) {
                 Some(beginning) => self.begin(beginning).await,
@@ -96,6 +128,9 @@ impl Worker {
     /// The complete message, also if it is empty.
     async fn take_spool(&mut self) -> Result<Spool, Failure> {
         self.spool(b"").await?;
+        if let Some(rest) = self.forged.as_mut().map(Forged::end) {
+            self.fill_up(&rest).await?;
+        }
         if let Some(beginning) = self.fill.take().and_then(|mut fill| fill.end()) {
             self.begin(beginning).await?;
         }
@@ -130,6 +165,29 @@ impl Worker {
 
     pub(crate) fn discard(&mut self) {
         self.spool = None;
+        self.forged = None;
+    }
+
+    /// Begins to ask who a stranger is; the message need not have come for it.
+    fn look_up(&mut self, envelope: Sender) {
+        let checks =
+            self.kind == Kind::Mx && (self.service.settings.check_loopback || !self.peer.is_loopback());
+        let Some(authenticator) = self.service.authenticator.as_ref().filter(|_| checks) else { return };
+        if !self.sender.as_ref().is_some_and(|pending| pending.is_about(&envelope)) {
+            self.sender = Some(Pending::begin(authenticator, envelope));
+        }
+    }
+
+    /// What is known of the sender now that the message is there; `None` if he is not checked.
+    async fn verify(&mut self, incoming: &Incoming) -> Result<Option<Verdict>, Failure> {
+        let removed = self.forged.take().map(Forged::into_removed).unwrap_or_default();
+        match (&self.service.authenticator, self.sender.take()) {
+            (Some(authenticator), Some(pending)) => {
+                let hub = &self.service.hub;
+                authentic::verify(hub, authenticator, pending, incoming, &removed).await.map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Decides about a recipient of a message of `size` bytes (1, if the client has not said).
@@ -210,7 +268,10 @@ impl Worker {
         let answer = match self.take_incoming().await {
             Ok(incoming) => {
                 message_id.clone_from(&incoming.summary.message_id);
-                self.hand_over(envelope, incoming).await
+                match self.verify(&incoming).await {
+                    Ok(verdict) => self.hand_over(envelope, incoming, verdict).await,
+                    Err(failure) => Err(failure),
+                }
             }
             Err(failure) => Err(failure),
         };
@@ -242,7 +303,12 @@ impl Worker {
         Ok(self.service.hub.examine(spool).await?)
     }
 
-    async fn hand_over(&self, envelope: Envelope, incoming: Incoming) -> Result<Option<i64>, Failure> {
+    async fn hand_over(
+        &self,
+        envelope: Envelope,
+        incoming: Incoming,
+        verdict: Option<Verdict>,
+    ) -> Result<Option<i64>, Failure> {
         let settings = &self.service.settings;
         let (id, helo) = (envelope.id.clone(), envelope.helo.clone());
         let trace = Trace {
@@ -259,7 +325,7 @@ impl Worker {
         };
         match (&self.account, self.kind) {
             (None, Kind::Mx) => {
-                mx::deliver(&self.service.hub, settings, envelope, incoming, &trace).await?;
+                mx::deliver(&self.service.hub, settings, envelope, incoming, &trace, verdict).await?;
                 Ok(None)
             }
             (Some(account), Kind::Submission) => {

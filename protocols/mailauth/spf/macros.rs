@@ -120,7 +120,7 @@ fn tokens(text: &str, explanation: bool) -> Result<Vec<Token>, Malformed> {
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         if c != '%' {
-            if !c.is_ascii_graphic() && !(explanation && c == ' ') {
+            if !(c.is_ascii_graphic() || explanation && c == ' ') {
                 return Err(Malformed);
             }
             literal.push(c);

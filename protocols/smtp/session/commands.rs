@@ -139,8 +139,11 @@ impl Session {
             return self.refuse(&reply);
         }
         let path = rcpt.path.clone();
-        let size = self.transaction.as_ref().and_then(|transaction| transaction.mail.size).unwrap_or(1);
-        self.ask(Asked::Recipient(rcpt), Request::Route { path, size });
+        let mail = self.transaction.as_ref().map(|transaction| &transaction.mail);
+        let size = mail.and_then(|mail| mail.size).unwrap_or(1);
+        let reverse_path = mail.and_then(|mail| mail.reverse_path.clone());
+        let helo = self.client.as_ref().map(|client| client.name.clone()).unwrap_or_default();
+        self.ask(Asked::Recipient(rcpt), Request::Route { path, size, reverse_path, helo });
     }
 
     /// RFC 3207 §4. STARTTLS injection: what an attacker put behind the command in the same packet

@@ -1,0 +1,119 @@
+//! Who is behind a message on the MX port, and what follows from it: nothing, Junk, or a refusal.
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+use hub::{AuthResult, DmarcPolicy, Hub, Incoming, Verdict};
+use hub_mailauth::{Authenticator, Envelope, Sender};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::forged::{Removed, restore};
+use crate::reply::Reply;
+use crate::status::Failure;
+use crate::work::unix_now;
+
+/// Octets of a header. Signatures are checked over all of it, so it is in memory then; ten times what
+/// Postfix takes. More is refused, or whoever pads his header could not be checked at all.
+const MAX_HEADER: u64 = 1 << 20;
+
+const UNDECIDED: Reply =
+    Reply::new(451, "4.7.1", "Cannot tell yet whether the sender is genuine, try again later");
+const HEADER_TOO_LARGE: Reply = Reply::new(552, "5.3.4", "The header is larger than 1 MiB");
+
+/// What DNS tells of the peer and the reverse-path, asked while the message is still coming.
+pub(crate) struct Pending {
+    envelope: Envelope,
+    task: AbortOnDropHandle<Sender>,
+}
+
+impl Pending {
+    pub(crate) fn begin(authenticator: &Authenticator, envelope: Envelope) -> Self {
+        let (authenticator, asked) = (authenticator.clone(), envelope.clone());
+        let task = tokio::spawn(async move { authenticator.sender(asked).await });
+        Self { envelope, task: AbortOnDropHandle::new(task) }
+    }
+
+    pub(crate) fn is_about(&self, envelope: &Envelope) -> bool {
+        self.envelope == *envelope
+    }
+
+    async fn finish(self) -> io::Result<Sender> {
+        self.task.await.map_err(io::Error::other)
+    }
+}
+
+/// Finds out the rest and decides. Refuses what the author's domain wants refused, in the session, so
+/// that a sender who is genuine after all hears of it.
+pub(crate) async fn verify(
+    hub: &Hub,
+    authenticator: &Authenticator,
+    pending: Pending,
+    incoming: &Incoming,
+    removed: &[Removed],
+) -> Result<Verdict, Failure> {
+    if incoming.summary.header_length > MAX_HEADER {
+        return Err(HEADER_TOO_LARGE.into());
+    }
+    let header = restore(&incoming.header()?, removed);
+    let checked = async {
+        let sender = pending.finish().await?;
+        authenticator.message(sender, unix_now(), &header, incoming.body()).await
+    };
+    let mut verdict = checked.await.map_err(|error| {
+        tracing::error!(%error, "a sender could not be checked");
+        Failure::from(UNDECIDED)
+    })?;
+    let is_ours = speaks_for_us(hub, &verdict, incoming).await?;
+    verdict.decide(is_ours, is_from_list(&header));
+    tracing::info!(
+        peer = %verdict.peer,
+        from = verdict.dmarc.domain,
+        dmarc = %verdict.dmarc.result,
+        spf = %verdict.spf.result,
+        dkim = verdict.dkim.iter().any(|signature| signature.result.is_pass()),
+        action = %verdict.action,
+        "sender checked"
+    );
+    if verdict.is_open() {
+        return Err(UNDECIDED.into());
+    }
+    if verdict.action == DmarcPolicy::Reject {
+        return Err(refusal(&verdict).into());
+    }
+    Ok(verdict)
+}
+
+fn refusal(verdict: &Verdict) -> Reply {
+    let signed = match verdict.dkim.iter().any(|signature| signature.result == AuthResult::Pass) {
+        true => "a DKIM signature of somebody else",
+        false => "no valid DKIM signature",
+    };
+    let text = format!(
+        "{} wants mail refused that it has not authorised; this has {signed}, and SPF says {}",
+        verdict.dmarc.domain, verdict.spf.result
+    );
+    Reply::with(550, "5.7.1", text)
+}
+
+/// The author claims to be of a domain of ours. From may name several domains, of which DMARC says
+/// nothing.
+async fn speaks_for_us(hub: &Hub, verdict: &Verdict, incoming: &Incoming) -> Result<bool, Failure> {
+    let authors = incoming.summary.author_addresses.iter().filter_map(|author| author.rsplit_once('@'));
+    let authors = authors.map(|(_, domain)| domain).filter(|_| verdict.dmarc.domain.is_empty());
+    for domain in std::iter::once(verdict.dmarc.domain.as_str()).chain(authors) {
+        if hub.hosts_domain(domain).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// RFC 2919, RFC 2369: fields that lists add.
+fn is_from_list(header: &[u8]) -> bool {
+    header.split(|byte| *byte == b'\n').any(|line| {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        name.eq_ignore_ascii_case(b"list-id") || name.eq_ignore_ascii_case(b"list-post")
+    })
+}

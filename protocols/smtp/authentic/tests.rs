@@ -1,0 +1,142 @@
+//! Conversations with a hub that asks a name server on loopback about its peers.
+
+#[path = "../../mailauth/tests/cases/zone.rs"]
+#[expect(dead_code, reason = "shared with the cases of hub-mailauth, which need more of it")]
+mod zone;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use hub::Role;
+
+use crate::session::{Link, Session, Step};
+use crate::transcripts::{TestHub, certificate, test_hub};
+use crate::work::Worker;
+use crate::{Kind, Service, Settings};
+use zone::{Entry, Zone};
+
+/// Mail from 192.0.2.7 is good for these domains; each wants something else done with other mail.
+fn world() -> Zone {
+    let mut zone = Zone::default();
+    for (domain, policy) in
+        [("strict.example", "reject"), ("wary.example", "quarantine"), ("lax.example", "none")]
+    {
+        zone.txt(domain, "v=spf1 ip4:192.0.2.7 -all");
+        zone.txt(&format!("_dmarc.{domain}"), &format!("v=DMARC1; p={policy}"));
+    }
+    zone.txt("_dmarc.shaky.example", "v=DMARC1; p=reject");
+    zone.add("shaky.example", Entry::Trouble);
+    zone
+}
+
+struct World {
+    test: TestHub,
+    service: Arc<Service>,
+    _served: zone::Served,
+}
+
+async fn start() -> World {
+    let test = test_hub().await;
+    let served = world().serve();
+    let service = Service {
+        hub: test.hub.clone(),
+        tls: certificate().1,
+        login_delay: Arc::default(),
+        settings: Arc::new(Settings::new("mail.example.org")),
+        authenticator: Some(served.authenticator()),
+    };
+    World { test, service: Arc::new(service), _served: served }
+}
+
+impl World {
+    /// Sends a message to alice; the last reply.
+    async fn send(&self, peer: &str, sender: &str, message: &str) -> String {
+        let now = Instant::now();
+        let peer = peer.parse().expect("an address");
+        let link = Link {
+            conn: 1,
+            peer,
+            tls: None,
+            can_start_tls: false,
+            may_authenticate: false,
+            binding: None,
+            unix_millis: 0,
+        };
+        let settings = Arc::clone(&self.service.settings);
+        let mut session = Session::new(Kind::Mx, settings, link, now);
+        let mut worker = Worker::new(Arc::clone(&self.service), Kind::Mx, 1, peer);
+        let commands =
+            format!("EHLO peer.example\r\nMAIL FROM:<{sender}>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n");
+        let input = commands + message + "\r\n.\r\n";
+        let mut input = input.as_bytes();
+        loop {
+            match session.feed(&mut input, now) {
+                Step::Ask(request) => worker.perform(request, &mut session).await,
+                Step::Discard => worker.discard(),
+                Step::Write(bytes) => worker.write(bytes).await.expect("written"),
+                Step::Read | Step::Close | Step::StartTls => break,
+            }
+        }
+        let output = String::from_utf8_lossy(session.output()).into_owned();
+        output.lines().last().unwrap_or_default().to_owned()
+    }
+
+    /// The last message that alice has, from INBOX and Junk.
+    async fn last(&self, role: Role) -> String {
+        let mailboxes = self.test.alice.messages().mailboxes().await.expect("read");
+        let junk = mailboxes.iter().find(|mailbox| mailbox.role == Some(role)).expect("there is one");
+        let mut messages = self.test.messages_of(&self.test.alice, junk.id).await;
+        String::from_utf8(messages.pop().expect("a message")).expect("ASCII")
+    }
+}
+
+#[tokio::test]
+async fn the_authors_domain_decides() {
+    let world = start().await;
+    let from = |domain: &str| format!("From: x@{domain}\r\nSubject: {domain}\r\n\r\nhi");
+    for (peer, domain, reply, place) in [
+        ("192.0.2.7", "strict.example", "250 2.0.0", Some(Role::Inbox)),
+        ("192.0.2.8", "strict.example", "550 5.7.1", None),
+        ("192.0.2.7", "wary.example", "250 2.0.0", Some(Role::Inbox)),
+        ("192.0.2.8", "wary.example", "250 2.0.0", Some(Role::Junk)),
+        ("192.0.2.8", "lax.example", "250 2.0.0", Some(Role::Inbox)),
+        ("192.0.2.8", "unknown.example", "250 2.0.0", Some(Role::Inbox)),
+        ("192.0.2.8", "shaky.example", "451 4.7.1", None),
+        // A domain of ours, without any record.
+        ("192.0.2.8", "example.org", "250 2.0.0", Some(Role::Junk)),
+        // This machine is not asked.
+        ("127.0.0.1", "strict.example", "250 2.0.0", Some(Role::Inbox)),
+    ] {
+        let said = world.send(peer, &format!("x@{domain}"), &from(domain)).await;
+        assert!(said.starts_with(reply), "{domain} from {peer}: {said}");
+        if let Some(place) = place {
+            let last = world.last(place).await;
+            assert!(last.contains(&format!("Subject: {domain}\r\n")), "{domain} from {peer}: {last}");
+            assert_eq!(last.contains("Authentication-Results: mail.example.org;"), peer != "127.0.0.1");
+        }
+    }
+}
+
+#[tokio::test]
+async fn rfc9989_7_4_lists_may_change_messages() {
+    let world = start().await;
+    let message = "From: x@strict.example\r\nList-Id: <l.lax.example>\r\nSubject: list\r\n\r\nhi";
+    let said = world.send("192.0.2.7", "l@lax.example", message).await;
+    assert!(said.starts_with("250 2.0.0"), "{said}");
+    assert!(world.last(Role::Junk).await.contains("Subject: list\r\n"));
+}
+
+#[tokio::test]
+async fn rfc8601_5_forged_results_are_removed() {
+    let world = start().await;
+    let message = "Authentication-Results: mail.example.org; dmarc=pass header.from=bank.example\r\n\
+                   Authentication-Results: other.example; spf=pass\r\n\
+                   From: x@lax.example\r\nSubject: forged\r\n\r\nhi";
+    world.send("192.0.2.8", "x@lax.example", message).await;
+    let last = world.last(Role::Inbox).await;
+    assert!(!last.contains("bank.example"), "{last}");
+    assert!(last.contains("Authentication-Results: other.example; spf=pass\r\n"), "{last}");
+    let results =
+        "Authentication-Results: mail.example.org;\r\n\tdmarc=fail (p=none) header.from=lax.example;\r\n";
+    assert!(last.contains(results), "{last}");
+}
