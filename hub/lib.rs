@@ -16,6 +16,7 @@ mod error;
 mod facts;
 mod import;
 mod incoming;
+mod keys;
 mod login;
 mod mailbox;
 mod mailboxes;
@@ -50,6 +51,7 @@ pub use hub_storage::{
 };
 pub use import::Imported;
 pub use incoming::Incoming;
+pub use keys::{KeyState, SigningKey};
 pub use mailbox::OpenMailbox;
 pub use mailboxes::MailboxInfo;
 pub use messages::{Appended, Copied, FlagChange, Keywords, Message, Messages, NewMessage, OpenMessage};
@@ -92,6 +94,7 @@ struct Inner {
     routes: cache::Cache<String, Route>,
     /// Accounts without a quota: for them nothing need be asked.
     unlimited: cache::Cache<AccountId, ()>,
+    signers: keys::Signers,
     watches: watch::Watches,
     queue_filled: tokio::sync::Notify,
     text_index: Arc<textsearch::TextIndex>,
@@ -129,6 +132,7 @@ impl Hub {
             keywords: cache::Cache::new(),
             routes: cache::Cache::new(),
             unlimited: cache::Cache::new(),
+            signers: keys::Signers::default(),
             watches: watch::Watches::default(),
             queue_filled: tokio::sync::Notify::new(),
             text_index: Arc::default(),
@@ -170,7 +174,10 @@ impl Inner {
                     self.directories.forget(*account);
                 }
                 Change::Counters { account, counters } => self.directories.count(*account, counters),
-                Change::Domains => self.routes.clear(),
+                Change::Domains => {
+                    self.routes.clear();
+                    self.signers.forget();
+                }
                 Change::Keywords(account) => self.keywords.remove(account),
                 Change::Messages { account, edit: Edit::Added(records), .. } => {
                     self.text_index.arrived(*account, records);

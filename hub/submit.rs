@@ -124,11 +124,12 @@ impl Account {
             storage.append(emails).await?;
             return Ok(Submitted { delivered, queued: None });
         }
+        let signatures = self.hub.signatures(&submission.incoming).await?;
         let queued = NewQueued {
             account: self.id,
             reverse_path: submission.reverse_path.map(|path| path.to_string()).unwrap_or_default(),
             blob: submission.incoming.blob,
-            prefix: submission.trace,
+            prefix: [submission.trace, signatures.into_bytes()].concat(),
             ret: submission.ret.name().to_owned(),
             envelope_id: submission.envelope_id.unwrap_or_default(),
             smtputf8: submission.smtputf8,

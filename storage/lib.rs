@@ -14,6 +14,7 @@ mod batch;
 mod blobs;
 mod changes;
 mod db;
+pub mod dkim;
 mod error;
 mod flags;
 mod id;

@@ -55,6 +55,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/sqlite/0005_terms_of_headers_within.sql"),
         include_str!("migrations/postgres/0005_terms_of_headers_within.sql"),
     ),
+    (include_str!("migrations/sqlite/0008_dkim.sql"), include_str!("migrations/postgres/0008_dkim.sql")),
 ];
 
 #[derive(Clone)]

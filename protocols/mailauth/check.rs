@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hub::{Address, AuthResult, SpfVerdict, Verdict};
+use hub_dkim::{BodyHash, Set, State, hashes};
 use mail_auth::AuthenticatedMessage;
 use mail_auth::dkim::Canonicalization;
 use tokio::time::timeout;
 
 use crate::dns::Dns;
-use crate::message::{BodyHash, hashes, parse, set_body, wanted};
+use crate::message::{parse, set_body, wanted};
 use crate::spf::{Query, SpfAnswer, check_host};
 use crate::{arc, dkim, dmarc, iprev};
 
@@ -98,7 +99,7 @@ impl Authenticator {
     ) -> io::Result<Verdict> {
         let Sender(mut verdict) = sender;
         let Some(mut message) = parse(header, now) else { return Ok(verdict) };
-        let chain = arc::read(&message.headers);
+        let chain = hub_dkim::read(&message.headers);
         let forms = wanted(&message, last_forms(&chain));
         let found = tokio::task::spawn_blocking(move || hashes(&forms, body)).await??;
         set_body(&mut message, &found);
@@ -120,13 +121,13 @@ impl Authenticator {
     async fn chain(
         &self,
         message: &AuthenticatedMessage<'_>,
-        state: &arc::State<'_>,
+        state: &State<'_>,
         hashes: &[BodyHash],
     ) -> (AuthResult, Option<String>) {
         let chain = match state {
-            arc::State::Absent => return (AuthResult::None, None),
-            arc::State::Broken => return (AuthResult::Fail, None),
-            arc::State::Whole(chain) => chain,
+            State::Absent => return (AuthResult::None, None),
+            State::Broken => return (AuthResult::Fail, None),
+            State::Whole(chain) => chain,
         };
         let result = arc::verify(&self.dns, message, chain, hashes).await;
         let sealer = chain.last().and_then(|set| set.seal_tags.text("d")).filter(|_| result.is_pass());
@@ -135,9 +136,9 @@ impl Authenticator {
 }
 
 /// Canonical forms of the body that the last signature of a chain asks for.
-fn last_forms(state: &arc::State<'_>) -> Vec<Canonicalization> {
-    let arc::State::Whole(chain) = state else { return Vec::new() };
-    let forms = chain.last().and_then(arc::Set::canonicalizations).unwrap_or_default();
+fn last_forms(state: &State<'_>) -> Vec<Canonicalization> {
+    let State::Whole(chain) = state else { return Vec::new() };
+    let forms = chain.last().and_then(Set::canonicalizations).unwrap_or_default();
     forms.into_iter().map(|(_, body)| body).collect()
 }
 

@@ -21,7 +21,6 @@ mod iprev;
 mod message;
 mod results;
 mod spf;
-mod tags;
 
 pub use check::{Authenticator, Envelope, Sender};
 pub use results::authentication_results;

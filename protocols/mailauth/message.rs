@@ -1,13 +1,10 @@
 //! A message as the signatures see it: the header in memory, the body only as hashes. So a message
 //! of any size costs its header and one piece of its body.
 
-use std::io;
-
-use bytes::Bytes;
+use hub_dkim::BodyHash;
 use mail_auth::AuthenticatedMessage;
-use mail_auth::common::crypto::{HashAlgorithm, HashContext, HashImpl, Sha256};
+use mail_auth::common::crypto::HashAlgorithm;
 use mail_auth::dkim::Canonicalization;
-use mail_auth::dkim::canonicalize::BodyHasher;
 
 /// Signatures of one message that are looked at. Each costs a look-up and public-key arithmetic; a
 /// message that went over several lists has half a dozen.
@@ -58,25 +55,4 @@ pub(crate) fn wanted(
         }
     }
     wanted
-}
-
-pub(crate) type BodyHash = (Canonicalization, Vec<u8>);
-
-pub(crate) fn hashes(
-    wanted: &[Canonicalization],
-    body: impl Iterator<Item = io::Result<Bytes>>,
-) -> io::Result<Vec<BodyHash>> {
-    let hasher = |form: &Canonicalization| (*form, BodyHasher::new(Sha256::hasher(), *form, 0));
-    let mut hashers: Vec<_> = wanted.iter().map(hasher).collect();
-    if !hashers.is_empty() {
-        for piece in body {
-            let piece = piece?;
-            hashers.iter_mut().for_each(|(_, hasher)| hasher.write(&piece));
-        }
-    }
-    let hashed = hashers.into_iter().map(|(form, hasher)| {
-        let (hasher, _) = hasher.finish();
-        (form, hasher.complete().as_ref().to_vec())
-    });
-    Ok(hashed.collect())
 }

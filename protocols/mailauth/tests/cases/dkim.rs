@@ -6,7 +6,7 @@ use hub_mailauth::{Authenticator, Envelope};
 use crate::zone::Zone;
 
 /// When all messages here were fresh.
-const NOW: i64 = 1_667_843_664;
+pub(crate) const NOW: i64 = 1_667_843_664;
 
 /// Evaluates a message with LF line ends, from nobody in particular.
 pub(crate) async fn evaluate(authenticator: &Authenticator, message: &str) -> Verdict {

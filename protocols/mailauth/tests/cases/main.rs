@@ -4,5 +4,6 @@ mod arc;
 mod dkim;
 mod dmarc;
 mod hostile;
+mod signing;
 mod spf;
 mod zone;

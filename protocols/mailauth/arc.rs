@@ -1,15 +1,15 @@
-//! The signatures of a chain (RFC 8617 §5.2, steps 4 to 6).
+//! The chain of those who passed a message on (RFC 8617 §5.2, steps 4 to 6). The signatures are
+//! checked with mail-auth's keys; the chain is read by `hub-dkim`, because mail-auth takes seals
+//! without an algorithm or with a tag given twice, and refuses signatures that rely on defaults.
 
 use hub::AuthResult;
+use hub_dkim::{BodyHash, Chain, Field, Set, Tags, algorithm, without_signature};
 use mail_auth::common::cache::NoCache;
 use mail_auth::common::verify::DomainKey;
 use mail_auth::dkim::Canonicalization;
 use mail_auth::{AuthenticatedMessage, DnsError, Error, Txt};
 
-use super::chain::{Chain, Field, Set, algorithm};
 use crate::dns::Dns;
-use crate::message::BodyHash;
-use crate::tags::{Tags, without_signature};
 
 /// Why a chain is not good.
 enum Trouble {

@@ -8,11 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 /// tag-spec = [FWS] tag-name [FWS] "=" [FWS] tag-value [FWS]
 /// ```
 #[derive(Clone, Debug)]
-pub(crate) struct Tags<'a>(Vec<(&'a str, &'a str)>);
+pub struct Tags<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Tags<'a> {
     /// `None` if it is malformed or names a tag twice, which makes all of it void.
-    pub(crate) fn parse(value: &'a [u8]) -> Option<Self> {
+    pub fn parse(value: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(value).ok()?;
         let mut tags: Vec<(&str, &str)> = Vec::new();
         let mut specs = text.split(';').map(str::trim_ascii).peekable();
@@ -30,17 +30,17 @@ impl<'a> Tags<'a> {
         Some(Self(tags))
     }
 
-    pub(crate) fn value(&self, name: &str) -> Option<&'a str> {
+    pub fn value(&self, name: &str) -> Option<&'a str> {
         self.0.iter().find(|(tag, _)| *tag == name).map(|(_, value)| *value)
     }
 
     /// Not empty.
-    pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
+    pub fn text(&self, name: &str) -> Option<&'a str> {
         self.value(name).filter(|value| !value.is_empty())
     }
 
     /// Base64 with white space in it.
-    pub(crate) fn octets(&self, name: &str) -> Option<Vec<u8>> {
+    pub fn octets(&self, name: &str) -> Option<Vec<u8>> {
         let mut value = self.text(name)?.to_owned();
         value.retain(|c| !c.is_ascii_whitespace());
         STANDARD.decode(value).ok()
@@ -54,7 +54,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// The value of a signature field with `b=` emptied and without the last line end: what was signed.
-pub(crate) fn without_signature(value: &[u8]) -> Vec<u8> {
+pub fn without_signature(value: &[u8]) -> Vec<u8> {
     let value = value.strip_suffix(b"\n").unwrap_or(value);
     let value = value.strip_suffix(b"\r").unwrap_or(value);
     let mut out = Vec::with_capacity(value.len());

@@ -3,28 +3,29 @@
 use mail_auth::common::crypto::Algorithm;
 use mail_auth::dkim::Canonicalization;
 
-use crate::message::BodyHash;
+use crate::body::BodyHash;
 use crate::tags::Tags;
 
 /// RFC 8617 §4.2.1: instances.
-const MAX_SETS: usize = 50;
+pub(crate) const MAX_SETS: usize = 50;
 
 /// A field as it stands in the header: name, and value with its line end.
-pub(crate) type Field<'m> = (&'m [u8], &'m [u8]);
+pub type Field<'m> = (&'m [u8], &'m [u8]);
 
 #[derive(Clone, Debug)]
-pub(crate) struct Set<'m> {
-    pub(crate) results: Field<'m>,
-    pub(crate) signature: Field<'m>,
-    pub(crate) seal: Field<'m>,
-    pub(crate) signature_tags: Tags<'m>,
-    pub(crate) seal_tags: Tags<'m>,
+pub struct Set<'m> {
+    pub results: Field<'m>,
+    pub signature: Field<'m>,
+    pub seal: Field<'m>,
+    pub signature_tags: Tags<'m>,
+    pub seal_tags: Tags<'m>,
 }
 
 /// Sets by instance, the first one first; at least one.
-pub(crate) type Chain<'m> = Vec<Set<'m>>;
+pub type Chain<'m> = Vec<Set<'m>>;
 
-pub(crate) enum State<'m> {
+#[derive(Clone, Debug)]
+pub enum State<'m> {
     Absent,
     Broken,
     /// As far as can be seen without keys.
@@ -39,7 +40,29 @@ struct Slot<'m> {
     seal: Option<(Field<'m>, Tags<'m>)>,
 }
 
-pub(crate) fn read<'m>(header: &[Field<'m>]) -> State<'m> {
+/// All fields of a header, up to the empty line; what has no colon is none.
+pub fn fields(header: &[u8]) -> Vec<Field<'_>> {
+    let mut fields = Vec::new();
+    let mut rest = header;
+    while !rest.is_empty() && !rest.starts_with(b"\r\n") {
+        let mut end = 0;
+        // A line that begins with white space goes on with the field before it.
+        loop {
+            end = rest[end..].iter().position(|b| *b == b'\n').map_or(rest.len(), |at| end + at + 1);
+            if !matches!(rest.get(end), Some(b' ' | b'\t')) {
+                break;
+            }
+        }
+        let (field, behind) = rest.split_at(end);
+        if let Some(colon) = field.iter().position(|b| *b == b':') {
+            fields.push((&field[..colon], &field[colon + 1..]));
+        }
+        rest = behind;
+    }
+    fields
+}
+
+pub fn read<'m>(header: &[Field<'m>]) -> State<'m> {
     let mut slots: Vec<Slot<'m>> = Vec::new();
     for field in header {
         let Some(place) = placed(*field, &mut slots) else { continue };
@@ -107,14 +130,14 @@ impl<'m> Slot<'m> {
 
 impl<'m> Set<'m> {
     /// `h=`; it must be there, and may be empty.
-    pub(crate) fn signed_names(&self) -> Option<impl Iterator<Item = &'m str> + use<'m>> {
+    pub fn signed_names(&self) -> Option<impl Iterator<Item = &'m str> + use<'m>> {
         let names = self.signature_tags.value("h")?.split(':').map(str::trim_ascii);
         Some(names.filter(|name| !name.is_empty()))
     }
 
     /// Of header and body. Without `c=` it is simple as in DKIM; ARC's own test suite means relaxed
     /// there, so that is tried too.
-    pub(crate) fn canonicalizations(&self) -> Option<Vec<(Canonicalization, Canonicalization)>> {
+    pub fn canonicalizations(&self) -> Option<Vec<(Canonicalization, Canonicalization)>> {
         let form = |name: &str| match name.to_ascii_lowercase().as_str() {
             "relaxed" => Some(Canonicalization::Relaxed),
             "simple" => Some(Canonicalization::Simple),
@@ -127,14 +150,14 @@ impl<'m> Set<'m> {
     }
 
     /// The body is the one that was signed, in the form given.
-    pub(crate) fn signs(&self, form: Canonicalization, hashes: &[BodyHash]) -> bool {
+    pub fn signs(&self, form: Canonicalization, hashes: &[BodyHash]) -> bool {
         let signed = self.signature_tags.octets("bh");
         signed.is_some() && hashes.iter().any(|(of, hash)| *of == form && Some(hash) == signed.as_ref())
     }
 }
 
 /// RFC 8617 §4.1.3: SHA-256 only.
-pub(crate) fn algorithm(tags: &Tags<'_>) -> Option<Algorithm> {
+pub fn algorithm(tags: &Tags<'_>) -> Option<Algorithm> {
     match tags.text("a")?.to_ascii_lowercase().as_str() {
         "rsa-sha256" => Some(Algorithm::RsaSha256),
         "ed25519-sha256" => Some(Algorithm::Ed25519Sha256),
@@ -148,4 +171,17 @@ fn is_continuous(sets: &[Set<'_>]) -> bool {
         let wanted = if n == 0 { "none" } else { "pass" };
         set.seal_tags.text("cv").is_some_and(|cv| cv.eq_ignore_ascii_case(wanted))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_a_header() {
+        let header = b"A: b\r\n c\r\nnone\r\nD:\r\n\r\nE: body\r\n";
+        assert_eq!(fields(header), [(&b"A"[..], &b" b\r\n c\r\n"[..]), (b"D", b"\r\n")]);
+        assert_eq!(fields(b"A: b"), [(&b"A"[..], &b" b"[..])]);
+        assert!(fields(b"\r\nA: b\r\n").is_empty() && fields(b"").is_empty());
+    }
 }
