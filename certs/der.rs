@@ -13,6 +13,8 @@ pub(crate) struct Facts {
     /// Unix seconds.
     pub(crate) not_before: i64,
     pub(crate) not_after: i64,
+    /// SubjectPublicKeyInfo, with its own tag and length.
+    pub(crate) public_key: Vec<u8>,
 }
 
 const BOOLEAN: u8 = 0x01;
@@ -39,7 +41,11 @@ pub(crate) fn facts(certificate: &[u8]) -> Option<Facts> {
     let mut validity = Der(tbs.expect(SEQUENCE)?);
     let not_before = time(validity.next()?)?;
     let not_after = time(validity.next()?)?;
-    let mut facts = Facts { names: Vec::new(), addresses: Vec::new(), not_before, not_after };
+    tbs.expect(SEQUENCE)?; // subject
+    let before = tbs.0;
+    tbs.expect(SEQUENCE)?;
+    let public_key = before[..before.len() - tbs.0.len()].to_vec();
+    let mut facts = Facts { names: Vec::new(), addresses: Vec::new(), not_before, not_after, public_key };
     while let Some((tag, content)) = tbs.next() {
         if tag == EXTENSIONS {
             let mut extensions = Der(Der(content).expect(SEQUENCE)?);

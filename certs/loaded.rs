@@ -12,6 +12,8 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 use crate::authority::ascii_name;
 use crate::der::{Facts, facts};
 use crate::{Error, tls};
@@ -25,6 +27,8 @@ pub struct Certificate {
     /// Unix seconds.
     pub not_before: i64,
     pub not_after: i64,
+    /// SHA-256 of the public key, in hex: what a TLSA record holds (RFC 6698 §2.1).
+    pub key_hash: String,
 }
 
 impl Certificate {
@@ -75,8 +79,13 @@ impl Loaded {
             names: self.facts.names.iter().cloned().chain(addresses).collect(),
             not_before: self.facts.not_before,
             not_after: self.facts.not_after,
+            key_hash: hex(digest(&SHA256, &self.facts.public_key).as_ref()),
         }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// RFC 6125 §6.4: exactly, or a wildcard for the leftmost label.

@@ -35,7 +35,13 @@ pub(crate) enum Request {
     DomainAdd {
         name: String,
     },
+    DomainKeys {
+        name: String,
+    },
     DomainList,
+    DomainRotateKeys {
+        name: String,
+    },
     QueueList,
     Status,
     /// What follows is no request any more, but a transfer.
@@ -79,6 +85,7 @@ pub(crate) enum Answer {
     Done,
     /// A sentence for the person who asked.
     Failed(String),
+    Keys(Vec<Key>),
     Queue(Vec<Queued>),
     Status {
         version: String,
@@ -109,6 +116,16 @@ pub(crate) struct AppPassword {
     pub(crate) doors: Vec<String>,
     pub(crate) created_at: i64,
     pub(crate) last_used_at: Option<i64>,
+}
+
+/// A signing key of a domain.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) selector: String,
+    /// new, signing, retired or revoked.
+    pub(crate) state: String,
+    pub(crate) record: String,
+    pub(crate) created_at: i64,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -173,8 +190,22 @@ async fn execute(hub: &Hub, request: Request) -> Result<Answer, String> {
             })?;
         }
         Request::Damage => return hub.find_damage().await.map(Answer::Damage).map_err(explain),
-        Request::DomainAdd { name } => hub.add_domain(&name).await.map_err(|error| match error {
-            Error::Exists(_) => format!("{name} is hosted here already"),
+        Request::DomainAdd { name } => {
+            hub.add_domain(&name).await.map_err(|error| match error {
+                Error::Exists(_) => format!("{name} is hosted here already"),
+                error => explain(error),
+            })?;
+            hub.ensure_keys(&name).await.map_err(explain)?;
+        }
+        Request::DomainKeys { name } => {
+            let keys = hub.signing_keys(&name).await.map_err(explain)?;
+            return Ok(Answer::Keys(keys.into_iter().map(Key::from).collect()));
+        }
+        Request::DomainRotateKeys { name } => hub.rotate_keys(&name).await.map_err(|error| match error {
+            Error::NotFound(_) => format!("the domain {name} is not hosted here; see: twinhub domain list"),
+            Error::Exists(_) => {
+                format!("{name} has new keys already, which wait for DNS; see: twinhub dns {name}")
+            }
             error => explain(error),
         })?,
         Request::DomainList => return hub.domains().await.map(Answer::Domains).map_err(explain),
@@ -295,6 +326,23 @@ impl From<hub::AppPasswordInfo> for AppPassword {
             doors: password.doors.iter().map(|door| door.name().to_owned()).collect(),
             created_at: password.created_at,
             last_used_at: password.last_used_at,
+        }
+    }
+}
+
+impl From<hub::SigningKey> for Key {
+    fn from(key: hub::SigningKey) -> Self {
+        let state = match key.state {
+            hub::KeyState::New => "new",
+            hub::KeyState::Retired => "retired",
+            hub::KeyState::Revoked => "revoked",
+            hub::KeyState::Signing => "signing",
+        };
+        Self {
+            selector: key.selector,
+            state: state.to_owned(),
+            record: key.record,
+            created_at: key.created_at,
         }
     }
 }

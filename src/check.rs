@@ -9,14 +9,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use hub::Hub;
 use hub_certs::Certificate;
 
 use crate::admin::{self, Answer, Request};
 use crate::control;
 use crate::data_dir::{self, State};
-use crate::services;
 use crate::setup::Setup;
 use crate::text::{print, printable, time};
 
@@ -82,8 +81,17 @@ pub(crate) fn without_configuration(error: &anyhow::Error) -> Result<ExitCode> {
     report.finish()
 }
 
-pub(crate) async fn run(setup: &Setup) -> Result<ExitCode> {
+pub(crate) async fn run(setup: &Setup, domain: Option<&str>) -> Result<ExitCode> {
     let mut report = Report::default();
+    if let Some(domain) = domain {
+        let Some(domain) = hub::normal_domain(domain) else {
+            bail!("\"{}\" is not a domain name", domain.escape_debug());
+        };
+        let host_name = setup.host_name(std::slice::from_ref(&domain));
+        report.heading("DNS");
+        dns::check(setup, &host_name, &[domain], &mut report).await;
+        return report.finish();
+    }
     report.heading("Configuration");
     match &setup.config_file {
         Some(file) => report.add(Level::Fine, &format!("{} is understood", file.display())),
@@ -103,8 +111,7 @@ pub(crate) async fn run(setup: &Setup) -> Result<ExitCode> {
     report.heading("Certificates");
     certificates(setup, &host_name, &mut report);
     report.heading("DNS");
-    let services = services::configured(&setup.config);
-    dns::check(&setup.config, &services, &host_name, &domains, &mut report).await;
+    dns::check(setup, &host_name, &domains, &mut report).await;
     report.finish()
 }
 
@@ -306,6 +313,7 @@ mod tests {
             names: vec!["a.test".into()],
             not_before: 10 * DAY,
             not_after: 100 * DAY,
+            key_hash: String::new(),
         };
         for (now, level, expected) in [
             (9 * DAY, Level::Wrong, "good only from 1970-01-11"),

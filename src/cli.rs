@@ -74,7 +74,11 @@ Example:
     /// Say what is wrong with configuration, data, certificates and DNS
     ///
     /// Changes nothing. Ends with status 1 if something is wrong; warnings alone end with 0.
-    Check,
+    #[command(after_help = "Examples:\n  twinhub check\n  twinhub check example.org")]
+    Check {
+        /// Only what DNS says of this domain
+        domain: Option<String>,
+    },
     /// Print the DNS records that a domain needs, as lines of a zone file
     ///
     /// Nothing is looked up; `twinhub check` says which of them are there.
@@ -235,11 +239,23 @@ pub(crate) enum Domain {
     /// Host a domain: mail for its twins is accepted from now on
     #[command(after_help = "Example:\n  twinhub domain add example.org")]
     Add { name: String },
+    /// Show the keys that sign a domain's mail (DKIM)
+    Keys {
+        name: String,
+        #[command(flatten)]
+        list: List,
+    },
     /// Show the domains of this hub
     List {
         #[command(flatten)]
         list: List,
     },
+    /// Make new keys to sign a domain's mail with (DKIM)
+    ///
+    /// They take over two hours after DNS has them; `twinhub dns` prints the records. The old ones
+    /// stay published for a week.
+    #[command(after_help = "Example:\n  twinhub domain rotate-keys example.org")]
+    RotateKeys { name: String },
 }
 
 #[derive(Subcommand)]

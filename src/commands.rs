@@ -73,7 +73,19 @@ pub(crate) async fn domain(setup: &Setup, command: Domain) -> Result<()> {
     match command {
         Domain::Add { name } => {
             done(ask(setup, Request::DomainAdd { name: name.clone() }).await?)?;
-            print(&format!("This hub hosts {} now.\n", printable(&name)))?;
+            let name = printable(&name);
+            print(&format!("This hub hosts {name} now. The records for DNS: twinhub dns {name}\n"))?;
+            Ok(())
+        }
+        Domain::Keys { name, list } => {
+            let keys = keys(setup, &name).await?;
+            let row = |key: &admin::Key| [key.selector.clone(), key.state.clone(), time(key.created_at)];
+            show(&list, &keys, ["SELECTOR", "STATE", "MADE"], row)
+        }
+        Domain::RotateKeys { name } => {
+            done(ask(setup, Request::DomainRotateKeys { name: name.clone() }).await?)?;
+            let name = printable(&name);
+            print(&format!("{name} has new keys. Publish them: twinhub dns {name}\n"))?;
             Ok(())
         }
         Domain::List { list } => {
@@ -82,6 +94,14 @@ pub(crate) async fn domain(setup: &Setup, command: Domain) -> Result<()> {
             };
             show(&list, &domains, ["DOMAIN"], |domain| [domain.clone()])
         }
+    }
+}
+
+/// The signing keys of a domain.
+pub(crate) async fn keys(setup: &Setup, domain: &str) -> Result<Vec<admin::Key>> {
+    match answer(look(setup, Request::DomainKeys { name: domain.to_owned() }).await?)? {
+        Answer::Keys(keys) => Ok(keys),
+        _ => odd(),
     }
 }
 

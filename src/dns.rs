@@ -4,12 +4,14 @@ mod records;
 
 use anyhow::{Result, bail};
 
+use hub_certs::Certificate;
+
 use crate::admin::{Answer, Request};
 use crate::setup::Setup;
 use crate::text::print;
 use crate::{commands, data_dir, services};
 
-pub(crate) use records::{Data, Record, for_domain};
+pub(crate) use records::{Data, Record, Sources, for_domain};
 
 pub(crate) async fn run(setup: &Setup, domain: &str) -> Result<()> {
     let name = hub::normal_domain(domain).and_then(|name| hub_certs::ascii_name(&name));
@@ -17,8 +19,21 @@ pub(crate) async fn run(setup: &Setup, domain: &str) -> Result<()> {
         bail!("\"{}\" is not a domain name", domain.escape_debug());
     };
     let is_hosted = hosted(setup).await?.iter().any(|hosted| hosted == &name);
-    print(&zone(setup, &name, is_hosted))?;
+    let sources = sources(setup, &name, is_hosted).await?;
+    print(&zone(setup, &name, is_hosted, &sources))?;
     Ok(())
+}
+
+/// What the records of a domain (in ASCII) are made from.
+pub(crate) async fn sources(setup: &Setup, domain: &str, is_hosted: bool) -> Result<Sources> {
+    let host = services::configured(&setup.config).host(domain);
+    let certificates = setup.config.tls.certificates.iter();
+    let mut certificates = certificates.filter_map(|files| Certificate::read(&files.chain, &files.key).ok());
+    Ok(Sources {
+        relay: setup.config.relay.host.clone(),
+        keys: if is_hosted { commands::keys(setup, domain).await? } else { Vec::new() },
+        host_key: certificates.find(|certificate| certificate.fits(&host)).map(|found| found.key_hash),
+    })
 }
 
 /// In ASCII. Without a hub yet, nothing: records may be made before it.
@@ -33,7 +48,7 @@ async fn hosted(setup: &Setup) -> Result<Vec<String>> {
     Ok(domains.iter().filter_map(|domain| hub_certs::ascii_name(domain)).collect())
 }
 
-fn zone(setup: &Setup, domain: &str, is_hosted: bool) -> String {
+fn zone(setup: &Setup, domain: &str, is_hosted: bool, sources: &Sources) -> String {
     let services = services::configured(&setup.config);
     let host = services.host(domain);
     let mut out = format!("; What the zone of {domain} needs for Twin Hub {}.\n", env!("CARGO_PKG_VERSION"));
@@ -52,7 +67,7 @@ fn zone(setup: &Setup, domain: &str, is_hosted: bool) -> String {
         );
     }
     let mut heading = "";
-    for record in for_domain(&services, domain, setup.config.relay.host.as_deref()) {
+    for record in for_domain(&services, domain, sources) {
         if record.why != heading {
             heading = record.why;
             out.push_str(&format!("\n; {heading}\n"));
@@ -78,7 +93,14 @@ mod tests {
     #[test]
     fn a_zone_has_every_record_once() {
         let public = "[public]\nhttps = 443\nimaps = 993\nimap = 0\nsubmissions = 465\nsubmission = 587\n";
-        let text = zone(&setup(public), "a.test", true);
+        let key = crate::admin::Key {
+            selector: "rsa-1".into(),
+            state: "signing".into(),
+            record: format!("v=DKIM1; k=rsa; p={}", "A".repeat(300)),
+            created_at: 0,
+        };
+        let sources = Sources { keys: vec![key], host_key: Some("ab".into()), ..Sources::default() };
+        let text = zone(&setup(public), "a.test", true, &sources);
         let records: Vec<&str> =
             text.lines().filter(|line| !line.is_empty() && !line.starts_with(';')).collect();
         assert_eq!(
@@ -86,6 +108,14 @@ mod tests {
             [
                 "a.test. 3600 IN MX 10 mail.a.test.",
                 "a.test. 3600 IN TXT \"v=spf1 mx -all\"",
+                &format!(
+                    "rsa-1._domainkey.a.test. 3600 IN TXT \"v=DKIM1; k=rsa; p={}\" \"{}\"",
+                    "A".repeat(237),
+                    "A".repeat(63)
+                ),
+                "_dmarc.a.test. 3600 IN TXT \"v=DMARC1; p=quarantine; rua=mailto:postmaster@a.test\"",
+                "_smtp._tls.a.test. 3600 IN TXT \"v=TLSRPTv1; rua=mailto:postmaster@a.test\"",
+                "_25._tcp.mail.a.test. 3600 IN TLSA 3 1 1 ab",
                 "_imaps._tcp.a.test. 3600 IN SRV 0 1 993 mail.a.test.",
                 "_imap._tcp.a.test. 3600 IN SRV 0 0 0 .",
                 "_submissions._tcp.a.test. 3600 IN SRV 0 1 465 mail.a.test.",
@@ -98,7 +128,7 @@ mod tests {
             ]
         );
         assert!(!text.contains("twinhub domain add") && !text.contains("[public]"), "{text}");
-        let text = zone(&setup("hostname = \"mx.b.test\""), "a.test", false);
+        let text = zone(&setup("hostname = \"mx.b.test\""), "a.test", false, &Sources::default());
         assert!(text.contains("a.test. 3600 IN MX 10 mx.b.test.") && text.contains("[public]"), "{text}");
         assert!(text.contains("twinhub domain add a.test"), "{text}");
     }

@@ -50,7 +50,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     }
     // `check` goes on with a broken configuration, and says so.
     let setup = match (&cli.command, Setup::load(&cli.global)) {
-        (Command::Check, Err(error)) => return check::without_configuration(&error),
+        (Command::Check { .. }, Err(error)) => return check::without_configuration(&error),
         (_, setup) => setup?,
     };
     let level = match (&cli.command, setup.config.log.level) {
@@ -66,7 +66,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         match cli.command {
             Command::Alias(command) => commands::alias(&setup, command).await?,
             Command::AppPassword(command) => commands::app_password(&setup, command).await?,
-            Command::Check => return check::run(&setup).await,
+            Command::Check { domain } => return check::run(&setup, domain.as_deref()).await,
             Command::Config => {}
             Command::Export(options) => transfer::export(&setup, &options).await?,
             Command::Import(options) => transfer::import(&setup, &options).await?,

@@ -29,6 +29,8 @@ use crate::{control, data_dir, services, settings, text};
 
 /// How often changed certificate files are looked for.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(30);
+/// How often signing keys are looked after.
+const KEY_CHECK: Duration = Duration::from_secs(3600);
 
 pub(crate) async fn run(setup: &Setup, options: &Serve) -> Result<()> {
     if let Some(file) = &options.ready_file {
@@ -55,6 +57,12 @@ async fn serve(setup: &Setup, options: &Serve, hub: &Hub, signals: &mut Signals)
         None => None,
     };
     let domains = hub.domains().await.map_err(described)?;
+    for domain in &domains {
+        hub.ensure_keys(domain)
+            .await
+            .map_err(described)
+            .with_context(|| format!("signing keys of {domain}"))?;
+    }
     let host_name = setup.host_name(&domains);
     hub_certs::hub_key(&setup.hub_key_file())?;
     let certs = Certs::open(hub_certs::Options {
@@ -159,11 +167,12 @@ fn start(
         settings::imap(limits),
         Arc::clone(&login_delay),
     ));
+    let authenticator = settings::authenticator(&setup.config, &host_name);
     let smtp = Arc::new(hub_smtp::Service {
         hub: hub.clone(),
         tls: certs.server_config(&["smtp"])?,
         login_delay,
-        authenticator: settings::authenticator(&setup.config, &host_name),
+        authenticator: authenticator.clone().filter(|_| setup.config.authentication.check),
         settings: Arc::new(settings::smtp(&setup.config, host_name)?),
     });
     let web = Arc::new(hub_web::Service { hub: hub.clone(), services });
@@ -200,6 +209,9 @@ fn start(
             }
         }
     }
+    if let Some(authenticator) = authenticator {
+        tasks.spawn(tend_keys(hub.clone(), authenticator, shutdown.clone()));
+    }
     let shutdown = shutdown.clone();
     tasks.spawn(async move {
         // Without a relay host it has nothing to do.
@@ -207,6 +219,22 @@ fn start(
         shutdown.cancelled().await;
     });
     Ok(tasks)
+}
+
+/// Does what is due with signing keys, until the shutdown.
+async fn tend_keys(hub: Hub, authenticator: hub_mailauth::Authenticator, shutdown: CancellationToken) {
+    loop {
+        let authenticator = &authenticator;
+        let published =
+            |name: String, record: String| async move { authenticator.publishes(&name, &record).await };
+        if let Err(error) = hub.tend_keys(published).await {
+            warn!(error = admin::explain(error), "signing keys were not looked after");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(KEY_CHECK) => {}
+            () = shutdown.cancelled() => return,
+        }
+    }
 }
 
 /// Answers the control socket. A new domain is in the certificate before its adding is answered.

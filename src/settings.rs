@@ -44,11 +44,8 @@ pub(crate) fn smtp(config: &Config, host_name: String) -> Result<hub_smtp::Setti
     })
 }
 
-/// `None` if mail from others is to be believed.
+/// `None` if no name server is known.
 pub(crate) fn authenticator(config: &Config, host_name: &str) -> Option<Authenticator> {
-    if !config.authentication.check {
-        return None;
-    }
     let server = config.resolver.address.map(|ip| SocketAddr::new(ip, config.resolver.port));
     match Authenticator::new(host_name, server, config.resolver.time) {
         Ok(authenticator) => Some(authenticator),

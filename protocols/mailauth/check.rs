@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hub::{Address, AuthResult, SpfVerdict, Verdict};
-use hub_dkim::{BodyHash, Set, State, hashes};
+use hub_dkim::{BodyHash, Set, State, Tags, hashes};
 use mail_auth::AuthenticatedMessage;
 use mail_auth::dkim::Canonicalization;
 use tokio::time::timeout;
 
-use crate::dns::Dns;
+use crate::dns::{Dns, Missing};
 use crate::message::{parse, set_body, wanted};
 use crate::spf::{Query, SpfAnswer, check_host};
 use crate::{arc, dkim, dmarc, iprev};
@@ -86,6 +86,15 @@ impl Authenticator {
     pub async fn spf(&self, query: Query<'_>) -> SpfAnswer {
         let late = SpfAnswer { result: AuthResult::TempError, explanation: None };
         timeout(MOST_TIME, check_host(&self.dns, query)).await.unwrap_or(late)
+    }
+
+    /// True if DNS has this key record, whatever the spaces in it.
+    pub async fn publishes(&self, name: &str, record: &str) -> bool {
+        let records = timeout(MOST_TIME, self.dns.txt(name)).await;
+        let records = records.unwrap_or(Err(Missing::Answer)).unwrap_or_default();
+        let key = |text: &[u8]| Tags::parse(text).and_then(|tags| tags.octets("p"));
+        let wanted = key(record.as_bytes());
+        wanted.is_some() && records.iter().any(|found| key(found) == wanted)
     }
 
     /// DKIM, ARC and DMARC. `header` ends with the empty line; the body is read only if something

@@ -10,7 +10,7 @@
 //! [`Services`], the one source for every discovery document, for DNS records and for what the
 //! server prints when it starts.
 //!
-//! Discovery: Mozilla autoconfig, Outlook autodiscover (POX and the JSON redirect), Apple
+//! Discovery: MTA-STS policies (RFC 8461), Mozilla autoconfig, Outlook autodiscover (POX and the JSON redirect), Apple
 //! configuration profiles. RFCs: 6186 and 8314 (which servers are named first), 8615 (.well-known).
 
 mod connection;
@@ -32,6 +32,7 @@ use hub_wire::ListenOptions;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use discovery::mta_sts::Policy;
 pub use services::{Ports, Protocol, Security, Server, Services};
 
 /// What an `https` listener offers in TLS, best first (RFC 7301).

@@ -6,7 +6,7 @@ use hyper::body::Body;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 
-use crate::discovery::{apple, autoconfig, autodiscover};
+use crate::discovery::{apple, autoconfig, autodiscover, mta_sts};
 use crate::reply::{self, Reply, sentence};
 use crate::{Service, front, redirect, request, status};
 
@@ -30,6 +30,7 @@ enum Page {
     Autodiscover,
     AutodiscoverJson,
     Front,
+    MtaSts,
 }
 
 impl Page {
@@ -39,6 +40,7 @@ impl Page {
         let lower = path.to_ascii_lowercase();
         match path {
             "/" => Some(Self::Front),
+            mta_sts::PATH => Some(Self::MtaSts),
             apple::PATH => Some(Self::Apple),
             // Below autoconfig.DOMAIN, and below the domain itself.
             "/mail/config-v1.1.xml" | "/.well-known/autoconfig/mail/config-v1.1.xml" => {
@@ -52,7 +54,9 @@ impl Page {
 
     fn methods(self) -> &'static str {
         match self {
-            Self::Apple | Self::Autoconfig | Self::AutodiscoverJson | Self::Front => "GET, HEAD",
+            Self::Apple | Self::Autoconfig | Self::AutodiscoverJson | Self::Front | Self::MtaSts => {
+                "GET, HEAD"
+            }
             Self::Autodiscover => "POST",
         }
     }
@@ -113,6 +117,7 @@ where
         Some(Page::Autodiscover) => autodiscover::answer(service, request).await,
         Some(Page::AutodiscoverJson) => autodiscover::answer_json(service, &host, uri).await,
         Some(Page::Front) => front::answer(service, &host).await,
+        Some(Page::MtaSts) => mta_sts::answer(service, &host).await,
     }
 }
 

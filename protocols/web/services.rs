@@ -1,6 +1,8 @@
 //! What this hub offers, under which names and ports: the one source of every answer to "where is
 //! my mail?", whatever the words it is asked in.
 
+use crate::discovery::mta_sts::Policy;
+
 /// Ports as the outside sees them; `None` for what is not offered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ports {
@@ -17,6 +19,8 @@ pub struct Services {
     /// The hub's configured name in ASCII; without one, each domain has its own (`mail.DOMAIN`).
     pub hostname: Option<String>,
     pub ports: Ports,
+    /// The owner has set certificates, so that other servers can check them.
+    pub has_certificates: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +48,12 @@ impl Services {
     /// The host on which the twins of `domain` (in ASCII) find everything.
     pub fn host(&self, domain: &str) -> String {
         self.hostname.clone().unwrap_or_else(|| format!("mail.{domain}"))
+    }
+
+    /// What other servers are told about TLS before they bring mail; nothing while the certificate is one
+    /// that only this hub vouches for.
+    pub fn mta_sts(&self, domain: &str) -> Option<Policy> {
+        (self.has_certificates && self.ports.https == Some(443)).then(|| Policy::new(&self.host(domain)))
     }
 
     /// Every way to read and send mail; for each protocol, TLS from the first byte comes first
@@ -83,6 +93,7 @@ mod tests {
         let mut services = Services {
             hostname: None,
             ports: Ports { imap: Some(143), imaps: Some(993), submission: Some(587), ..Ports::default() },
+            has_certificates: false,
         };
         assert_eq!(services.host("a.test"), "mail.a.test");
         let implicit = Server { protocol: Protocol::Imap, security: Security::Implicit, port: 993 };
@@ -100,7 +111,11 @@ mod tests {
         for (port, expected) in
             [(None, None), (Some(443), Some("https://a.test")), (Some(2443), Some("https://a.test:2443"))]
         {
-            let services = Services { hostname: None, ports: Ports { https: port, ..Ports::default() } };
+            let services = Services {
+                hostname: None,
+                ports: Ports { https: port, ..Ports::default() },
+                has_certificates: false,
+            };
             assert_eq!(services.https_origin("a.test").as_deref(), expected);
         }
     }

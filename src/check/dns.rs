@@ -9,11 +9,12 @@ use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfi
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{RData, RecordType};
-use hub_config::{Config, Resolver};
-use hub_web::Services;
+use hub_config::Resolver;
 
 use super::{Level, Report};
-use crate::dns::{Data, Record, for_domain};
+use crate::dns::{Data, Record, Sources, for_domain};
+use crate::services;
+use crate::setup::Setup;
 
 /// An answer to a question for records of one type.
 #[derive(Debug)]
@@ -32,14 +33,9 @@ struct Mx {
     host: String,
 }
 
-pub(super) async fn check(
-    config: &Config,
-    services: &Services,
-    host_name: &str,
-    domains: &[String],
-    report: &mut Report,
-) {
-    let settings = &config.resolver;
+pub(super) async fn check(setup: &Setup, host_name: &str, domains: &[String], report: &mut Report) {
+    let settings = &setup.config.resolver;
+    let services = services::configured(&setup.config);
     if domains.is_empty() {
         report.add(Level::Fine, "no domain is hosted yet; add one with `twinhub domain add`");
         return;
@@ -69,11 +65,16 @@ pub(super) async fn check(
         for (level, sentence) in judge(domain, &mx, &hosts) {
             report.add(level, &sentence);
         }
-        let relay = config.relay.host.as_deref();
         if let Some(ascii) = hub_certs::ascii_name(domain) {
-            let wanted = for_domain(services, &ascii, relay);
-            let (level, sentence) = compare(domain, &wanted, &resolver).await;
-            report.add(level, &sentence);
+            // Without its keys the rest can still be compared.
+            let sources = match crate::dns::sources(setup, &ascii, true).await {
+                Ok(sources) => sources,
+                Err(_) => Sources { relay: setup.config.relay.host.clone(), ..Sources::default() },
+            };
+            let wanted = for_domain(&services, &ascii, &sources);
+            for (level, sentence) in compare(domain, &wanted, &resolver).await {
+                report.add(level, &sentence);
+            }
         }
     }
     match resolver.addresses(host_name).await {
@@ -144,35 +145,78 @@ fn judge(domain: &str, mx: &Asked<Mx>, hosts: &[(String, Asked<IpAddr>)]) -> Vec
     }
 }
 
-/// The other records of `twinhub dns`. None of them is needed for mail to flow, so what is missing is
-/// a warning.
-async fn compare(domain: &str, wanted: &[Record], resolver: &Asker) -> (Level, String) {
-    let mut missing = Vec::new();
+/// The other records of `twinhub dns`, a sentence for each that is missing or wrong. None of them is
+/// needed for mail to come in, so that is a warning.
+async fn compare(domain: &str, wanted: &[Record], resolver: &Asker) -> Vec<(Level, String)> {
+    let mut sentences = Vec::new();
     for record in wanted.iter().filter(|record| !matches!(record.data, Data::Mx { .. })) {
-        if !resolver.has(record).await {
-            missing.push(format!("{} {}", record.data.kind(), record.name));
+        let (kind, name) = (record.data.kind(), &record.name);
+        match resolver.state(record).await {
+            State::Right => {}
+            State::Missing => {
+                sentences.push((Level::Warning, format!("{kind} {name} is missing: {}", record.data)));
+            }
+            State::Wrong(found) => sentences
+                .push((Level::Warning, format!("{kind} {name} says\n{found}\ninstead of\n{}", record.data))),
+            State::Unknown(why) => {
+                sentences.push((Level::Warning, format!("could not ask for {name}: {why}")))
+            }
         }
     }
-    match missing.as_slice() {
-        [] => (Level::Fine, format!("DNS has everything that programs look for at {domain}")),
-        missing => (
-            Level::Warning,
-            format!("DNS does not have as `twinhub dns {domain}` prints them:\n{}", missing.join("\n")),
-        ),
+    if sentences.is_empty() {
+        sentences.push((Level::Fine, format!("DNS has every record of {domain}")));
+    } else {
+        sentences.push((Level::Warning, format!("see `twinhub dns {domain}` for the records of {domain}")));
     }
+    sentences
+}
+
+/// What DNS has where a record should be.
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Missing,
+    Right,
+    Unknown(String),
+    Wrong(String),
 }
 
 /// Whether what was found serves the purpose of the record.
 fn fits(wanted: &Data, found: &RData) -> bool {
     let same = |name: &str, other: String| other.trim_end_matches('.').eq_ignore_ascii_case(name);
     match (wanted, found) {
-        // Whoever has an SPF record has thought about it; what stands in it is their affair.
-        (Data::Txt(_), RData::TXT(txt)) => txt.to_string().starts_with("v=spf1"),
+        (Data::Txt(wanted), RData::TXT(txt)) => {
+            let found = String::from_utf8_lossy(&txt.txt_data.concat()).into_owned();
+            text_fits(wanted, &found)
+        }
         (Data::Srv { port, target }, RData::SRV(srv)) => {
             srv.port == *port && same(target, srv.target.to_ascii())
         }
+        (Data::Tlsa(key), RData::TLSA(tlsa)) => {
+            tlsa.to_string().to_ascii_lowercase() == format!("3 1 1 {key}")
+        }
         _ => false,
     }
+}
+
+/// A key must be ours. Whoever has another SPF, DMARC or TLS-RPT record has thought about it; what
+/// stands in it is their affair.
+fn text_fits(wanted: &str, found: &str) -> bool {
+    let plain = |text: &str| text.split_ascii_whitespace().collect::<String>();
+    let version = |text: &str| text.split([' ', ';']).next().map(str::to_ascii_lowercase);
+    match version(wanted).as_deref() {
+        Some("v=dkim1") => {
+            let key =
+                |text: &str| plain(text).split(';').find_map(|tag| tag.strip_prefix("p=").map(str::to_owned));
+            key(wanted) == key(found)
+        }
+        Some("v=stsv1") => plain(wanted).trim_end_matches(';') == plain(found).trim_end_matches(';'),
+        wanted => wanted == version(found).as_deref(),
+    }
+}
+
+/// True if a record of this name can only be meant as this one: others may stand beside an SPF record.
+fn is_alone(wanted: &Data) -> bool {
+    !matches!(wanted, Data::Txt(text) if text.starts_with("v=spf1"))
 }
 
 struct Asker {
@@ -194,19 +238,34 @@ impl Asker {
             .await
     }
 
-    async fn has(&self, wanted: &Record) -> bool {
+    async fn state(&self, wanted: &Record) -> State {
         let kind = match wanted.data {
             // An address serves as well as a CNAME, and is how the name is looked up.
-            Data::Cname(_) => return matches!(self.addresses(&wanted.name).await, Asked::Found(_)),
+            Data::Cname(_) => {
+                return match self.addresses(&wanted.name).await {
+                    Asked::Found(_) => State::Right,
+                    Asked::Nothing | Asked::NoSuchName => State::Missing,
+                    Asked::Unknown(why) => State::Unknown(why),
+                };
+            }
             Data::Mx { .. } => RecordType::MX,
             Data::Srv { .. } => RecordType::SRV,
+            Data::Tlsa(_) => RecordType::TLSA,
             Data::Txt(_) => RecordType::TXT,
         };
         let lookup = self.resolver.lookup(fully_qualified(&wanted.name), kind);
-        let fitting = self.ask(lookup, |lookup| {
-            lookup.answers().iter().filter(|answer| fits(&wanted.data, &answer.data)).map(|_| ()).collect()
+        let found = self.ask(lookup, |lookup| {
+            let of_kind = lookup.answers().iter().filter(|answer| answer.record_type() == kind);
+            of_kind.map(|answer| answer.data.clone()).collect::<Vec<RData>>()
         });
-        matches!(fitting.await, Asked::Found(_))
+        match found.await {
+            Asked::Found(found) if found.iter().any(|data| fits(&wanted.data, data)) => State::Right,
+            Asked::Found(found) if is_alone(&wanted.data) => {
+                State::Wrong(found.iter().map(RData::to_string).collect::<Vec<_>>().join("\n"))
+            }
+            Asked::Found(_) | Asked::Nothing | Asked::NoSuchName => State::Missing,
+            Asked::Unknown(why) => State::Unknown(why),
+        }
     }
 
     async fn addresses(&self, host: &str) -> Asked<IpAddr> {
@@ -305,6 +364,9 @@ mod tests {
         let imaps = Data::Srv { port: 993, target: "mail.a.test".into() };
         let none = Data::Srv { port: 0, target: String::new() };
         let spf = Data::Txt("v=spf1 mx -all".into());
+        let key = Data::Txt("v=DKIM1; k=rsa; p=AABB".into());
+        let dmarc = Data::Txt("v=DMARC1; p=quarantine".into());
+        let sts = Data::Txt("v=STSv1; id=1".into());
         for (wanted, found, expected) in [
             (&imaps, srv(993, "Mail.A.test."), true),
             (&imaps, srv(2993, "mail.a.test."), false),
@@ -314,6 +376,12 @@ mod tests {
             (&spf, txt("v=spf1 a mx include:relay.test ~all"), true),
             (&spf, txt("site-verification=1"), false),
             (&imaps, txt("x"), false),
+            (&key, txt("v=DKIM1; k=rsa;p=AA BB"), true),
+            (&key, txt("v=DKIM1; k=rsa; p=AABC"), false),
+            (&dmarc, txt("v=DMARC1; p=reject"), true),
+            (&dmarc, txt("v=spf1 -all"), false),
+            (&sts, txt("v=STSv1; id=1;"), true),
+            (&sts, txt("v=STSv1; id=2"), false),
         ] {
             assert_eq!(fits(wanted, &found), expected, "{wanted} {found}");
         }
@@ -328,10 +396,11 @@ mod tests {
             port: silent.local_addr().expect("bound").port(),
             time: Duration::from_millis(100),
         };
-        let config = Config { resolver, ..Config::default() };
+        let config = hub_config::Config { resolver, ..Default::default() };
+        let setup = Setup { config, config_file: None, data_dir: "/nowhere".into() };
         let mut report = Report::default();
         let domains = ["a.test".to_owned(), "b.test".to_owned()];
-        check(&config, &Services::default(), "mail.a.test", &domains, &mut report).await;
+        check(&setup, "mail.a.test", &domains, &mut report).await;
         assert_eq!((report.wrong, report.warnings), (0, 1), "{}", report.text);
         assert!(report.text.contains("could not ask for a.test"), "{}", report.text);
     }

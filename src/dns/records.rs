@@ -5,6 +5,8 @@ use std::fmt;
 
 use hub_web::{Ports, Services};
 
+use crate::admin::Key;
+
 /// An hour: what was published by mistake is gone soon.
 const TTL: u32 = 3600;
 
@@ -29,19 +31,59 @@ pub(crate) enum Data {
         port: u16,
         target: String,
     },
+    /// `3 1 1`: the SHA-256 of the host's public key (RFC 6698).
+    Tlsa(String),
     Txt(String),
 }
 
+/// What of a hub its records are made from, besides its services.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sources {
+    /// The relay host, if there is one.
+    pub(crate) relay: Option<String>,
+    pub(crate) keys: Vec<Key>,
+    /// SHA-256 of the public key that the mail host shows, in hex, if its certificate is one that
+    /// others can check.
+    pub(crate) host_key: Option<String>,
+}
+
 /// All records for `domain`, which is in ASCII, as are all names in the result.
-pub(crate) fn for_domain(services: &Services, domain: &str, relay: Option<&str>) -> Vec<Record> {
+pub(crate) fn for_domain(services: &Services, domain: &str, sources: &Sources) -> Vec<Record> {
     let host = services.host(domain);
     let mut records = Vec::new();
     let mut add = |name: String, data: Data, why: &'static str| records.push(Record { name, data, why });
 
     let mx = Data::Mx { preference: 10, host: host.clone() };
     add(domain.to_owned(), mx, "Where other servers bring mail (RFC 5321)");
-    let (spf, why) = spf(relay);
+    let (spf, why) = spf(sources.relay.as_deref());
     add(domain.to_owned(), Data::Txt(spf), why);
+    for key in &sources.keys {
+        let name = format!("{}._domainkey.{domain}", key.selector);
+        add(name, Data::Txt(key.record.clone()), "The keys that sign this domain's mail (DKIM, RFC 6376)");
+    }
+    // RFC 9989 §5.1. Whoever publishes a stricter wish has thought about it.
+    let dmarc = format!("v=DMARC1; p=quarantine; rua=mailto:postmaster@{domain}");
+    add(
+        format!("_dmarc.{domain}"),
+        Data::Txt(dmarc),
+        "What to do with mail that fails both (DMARC, RFC 9989)",
+    );
+    let reports = format!("v=TLSRPTv1; rua=mailto:postmaster@{domain}");
+    add(
+        format!("_smtp._tls.{domain}"),
+        Data::Txt(reports),
+        "Where others report trouble with TLS (RFC 8460)",
+    );
+    if let Some(policy) = services.mta_sts(domain) {
+        let why = "That mail comes over checked TLS only (MTA-STS, RFC 8461)";
+        add(format!("_mta-sts.{domain}"), Data::Txt(format!("v=STSv1; id={}", policy.id())), why);
+        add(format!("mta-sts.{domain}"), Data::Cname(host.clone()), why);
+    }
+    if let Some(key) = &sources.host_key {
+        let why =
+            "The key of the mail host (DANE, RFC 7672); only in a zone with DNSSEC, and changed with the key";
+        add(format!("_25._tcp.{host}"), Data::Tlsa(key.clone()), why);
+    }
 
     let Ports { https, imap, imaps, submission, submissions, .. } = services.ports;
     for (service, port) in [
@@ -87,6 +129,7 @@ impl Data {
             Self::Cname(_) => "CNAME",
             Self::Mx { .. } => "MX",
             Self::Srv { .. } => "SRV",
+            Self::Tlsa(_) => "TLSA",
             Self::Txt(_) => "TXT",
         }
     }
@@ -106,7 +149,16 @@ impl fmt::Display for Data {
             Self::Mx { preference, host } => write!(f, "{preference} {host}."),
             Self::Srv { target, .. } if target.is_empty() => f.write_str("0 0 0 ."),
             Self::Srv { port, target } => write!(f, "0 1 {port} {target}."),
-            Self::Txt(text) => write!(f, "\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
+            Self::Tlsa(key) => write!(f, "3 1 1 {key}"),
+            Self::Txt(text) => {
+                // RFC 1035 §3.3: a string has 255 octets at most; ours are ASCII.
+                let strings: Vec<String> = text
+                    .as_bytes()
+                    .chunks(255)
+                    .map(|piece| String::from_utf8_lossy(piece).replace('\\', "\\\\").replace('"', "\\\""))
+                    .collect();
+                write!(f, "\"{}\"", strings.join("\" \""))
+            }
         }
     }
 }

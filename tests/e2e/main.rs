@@ -12,6 +12,7 @@ mod imap;
 mod imap_client;
 mod postgres;
 mod roundtrip;
+mod senders;
 mod smtp;
 mod smtp_client;
 mod submission;

@@ -177,7 +177,7 @@ fn mail_to_the_outside_waits_in_the_queue(database: Database) {
 type Relayed = (Vec<String>, Vec<u8>);
 
 /// A relay host of a few lines: takes messages and hands them over.
-fn relay_host() -> (u16, std::sync::mpsc::Receiver<Relayed>) {
+pub(crate) fn relay_host() -> (u16, std::sync::mpsc::Receiver<Relayed>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let port = listener.local_addr().expect("its address").port();
     let (sender, receiver) = std::sync::mpsc::channel();

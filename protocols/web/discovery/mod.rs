@@ -4,6 +4,7 @@
 pub(crate) mod apple;
 pub(crate) mod autoconfig;
 pub(crate) mod autodiscover;
+pub(crate) mod mta_sts;
 
 use hub::{Address, Hub};
 

@@ -89,7 +89,9 @@ async fn international_domains_are_found_in_both_forms() {
 #[tokio::test]
 async fn what_is_off_is_not_named_and_public_names_are() {
     let ports = Ports { imaps: Some(993), submission: Some(2587), ..Ports::default() };
-    let world = World::with(Services { hostname: Some("mx.example.net".into()), ports }).await;
+    let world =
+        World::with(Services { hostname: Some("mx.example.net".into()), ports, has_certificates: false })
+            .await;
     let answer = world.get("autoconfig.example.org", "/mail/config-v1.1.xml").await;
     assert_eq!(answer.texts("port"), ["993", "2587"]);
     assert_eq!(answer.texts("hostname"), ["mx.example.net"; 2]);
@@ -130,7 +132,7 @@ async fn outlook_is_told_what_is_wrong() {
 #[tokio::test]
 async fn autodiscover_in_json_points_to_the_pox_one() {
     let ports = Ports { https: Some(2443), ..PORTS };
-    let world = World::with(Services { hostname: None, ports }).await;
+    let world = World::with(Services { hostname: None, ports, has_certificates: false }).await;
     let answer = world.get("autodiscover.example.org", "/autodiscover/autodiscover.json").await;
     assert_eq!(answer.status, 302, "over http");
     assert_eq!(
@@ -163,4 +165,14 @@ async fn an_apple_profile_has_both_servers_and_no_password() {
     let hostile = "/apple.mobileconfig?email=%22%3Cstring%3E%22@example.org";
     let answer = world.get("mail.example.org", hostile).await;
     assert!(!answer.body.contains("\"<string>\"@"), "{}", answer.body);
+}
+
+/// RFC 8461 §3.3: over HTTPS only.
+#[tokio::test]
+async fn rfc8461_3_3_plain_http_leads_to_the_policy() {
+    let ports = Ports { https: Some(443), ..PORTS };
+    let world = World::with(Services { hostname: None, ports, has_certificates: true }).await;
+    let reply = world.get("mta-sts.example.org", "/.well-known/mta-sts.txt").await;
+    assert_eq!(reply.status, 302);
+    assert_eq!(reply.field("location"), Some("https://mta-sts.example.org/.well-known/mta-sts.txt"));
 }

@@ -33,7 +33,7 @@ pub(crate) struct World {
 impl World {
     /// Plain HTTP that answers everything, as behind a proxy: no https is offered.
     pub(crate) async fn new() -> Self {
-        Self::with(Services { hostname: None, ports: PORTS }).await
+        Self::with(Services { hostname: None, ports: PORTS, has_certificates: false }).await
     }
 
     pub(crate) async fn with(services: Services) -> Self {

@@ -1,0 +1,87 @@
+//! Mail that can prove who sent it: signatures that others check, and the keys behind them.
+
+use std::fs;
+use std::process::Command;
+
+use crate::harness::{ALICE, DOMAIN, Hub, PATIENCE, installed, message};
+use crate::submission::relay_host;
+
+/// Checks every signature of a message with the records of a zone file; prints `d=`, `a=` and the
+/// answer of each.
+const VERIFY: &str = r#"
+import dkim, re, sys
+records = {}
+for line in open(sys.argv[1]):
+    found = re.match(r'(\S+) \d+ IN TXT (.*)', line)
+    if found:
+        records[found[1]] = ''.join(re.findall(r'"([^"]*)"', found[2]))
+message = open(sys.argv[2], 'rb').read()
+count = len(re.findall(rb'(?mi)^dkim-signature:', message))
+for n in range(count):
+    checker = dkim.DKIM(message)
+    answer = checker.verify(n, dnsfunc=lambda name, timeout=5: records.get(name.decode(), '').encode() or None)
+    print(checker.signature_fields[b'd'].decode(), checker.signature_fields[b'a'].decode(), answer)
+"#;
+
+/// The one that Debian's packages are for.
+const PYTHON: &str = "/usr/bin/python3";
+
+fn has_dkimpy() -> bool {
+    let there = Command::new(PYTHON).args(["-c", "import dkim, nacl"]).output();
+    installed("python3-dkim python3-nacl", there.is_ok_and(|output| output.status.success()))
+}
+
+#[test]
+fn rfc6376_others_accept_what_is_signed() {
+    if !has_dkimpy() {
+        return;
+    }
+    let (port, received) = relay_host();
+    let hub = Hub::start_with_config(&crate::admin::relay_config(port));
+    let sent = message(
+        ALICE,
+        "friend@elsewhere.test",
+        "signed",
+        "two  spaces \r\n\r\nand Gr\u{fc}\u{df}e\r\n\r\n\r\n",
+    );
+    hub.submission(ALICE).send(ALICE, &["friend@elsewhere.test"], &sent).expect_code(250);
+    let (_, body) = received.recv_timeout(PATIENCE).expect("the relay host got it");
+
+    let (zone, mail) = (hub.path("zone"), hub.path("signed.eml"));
+    fs::write(&zone, hub.admin(&["dns", DOMAIN])).expect("written");
+    fs::write(&mail, body.strip_suffix(b".\r\n").expect("a dot")).expect("written");
+    let output = Command::new(PYTHON).arg("-c").arg(VERIFY).args([&zone, &mail]).output().expect("runs");
+    let answers = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(
+        answers,
+        format!("{DOMAIN} rsa-sha256 True\n{DOMAIN} ed25519-sha256 True\n"),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn new_keys_wait_for_dns() {
+    let hub = Hub::start();
+    hub.admin(&["domain", "add", "second.test"]);
+    let keys = hub.admin(&["domain", "keys", "second.test"]);
+    assert!(keys.contains("rsa-1") && keys.contains("ed25519-1") && keys.contains("signing"), "{keys}");
+    hub.admin(&["domain", "rotate-keys", "second.test"]);
+    let keys = hub.admin(&["domain", "keys", "second.test"]);
+    assert!(keys.contains("rsa-2") && keys.contains("new"), "{keys}");
+    let zone = hub.admin(&["dns", "second.test"]);
+    for selector in ["rsa-1", "ed25519-1", "rsa-2", "ed25519-2"] {
+        assert!(
+            zone.contains(&format!("{selector}._domainkey.second.test. 3600 IN TXT \"v=DKIM1; k=")),
+            "{zone}"
+        );
+    }
+    for (arguments, word) in [
+        (["domain", "rotate-keys", "second.test"], "wait for DNS"),
+        (["domain", "rotate-keys", "third.test"], "not hosted"),
+    ] {
+        let output = hub.cli_with_input(&arguments, "");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && error.contains(word), "{error}");
+    }
+}
