@@ -6,15 +6,17 @@
 //! default, so a hub runs without any file.
 
 mod nearest;
+mod network;
 mod read;
 mod render;
 mod section;
 mod sections;
 mod value;
 
+pub use network::{Network, Networks};
 pub use read::{Errors, Problem};
 pub use sections::{
-    Authentication, Config, General, Limits, Listen, Log, Outbound, Public, Relay, Resolver, Tls,
+    Authentication, Config, General, Limits, Listen, Lmtp, Log, Outbound, Public, Relay, Resolver, Tls,
 };
 pub use value::{
     CertificateFiles, Database, Endpoint, Endpoints, LogFormat, LogLevel, Quota, RelayTls, Size,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use crate::network::Networks;
 use crate::read::{Errors, Problem, Reader};
 use crate::render::Renderer;
 use crate::section::{Section, section};
@@ -44,6 +45,9 @@ section! {
         submission: Endpoints = any(2587);
         /// The same with TLS from the first byte; to be preferred (RFC 8314). The official port is 465.
         submissions: Endpoints = any(2465);
+        /// Mail from another mail server that stands in front of this hub and has checked it, by LMTP
+        /// (RFC 2033), such as Postfix with virtual_transport = lmtp:inet:127.0.0.1:2524. Off by default.
+        lmtp: Endpoints = Endpoints(Vec::new());
         /// Reading mail, STARTTLS before log-in. The official port is 143.
         imap: Endpoints = any(2143);
         /// The same with TLS from the first byte; to be preferred. The official port is 993.
@@ -183,6 +187,15 @@ section! {
 }
 
 section! {
+    /// Mail by LMTP (see listen.lmtp).
+    pub struct Lmtp {
+        /// Whose connections are taken. What these hosts bring is believed and delivered without asking
+        /// SPF and the like, so name none but your own servers.
+        networks: Networks = Networks::loopback();
+    }
+}
+
+section! {
     /// Logs, to standard error.
     pub struct Log {
         /// "text" for people, "json" for programs. The option --log wins.
@@ -234,6 +247,7 @@ config! {
     authentication: Authentication,
     outbound: Outbound,
     relay: Relay,
+    lmtp: Lmtp,
     log: Log,
 }
 
@@ -396,6 +410,8 @@ mod tests {
             [relay]
             host = "127.0.0.1"
             tls = "none"
+            [lmtp]
+            networks = ["192.0.2.0/24", "::1"]
             [log]
             level = "debug"
             "#,
@@ -416,6 +432,8 @@ mod tests {
         assert_eq!(config.resolver.address, "::1".parse().ok());
         assert_eq!(config.outbound.clock_scale, 0.001);
         assert_eq!(config.relay.tls, RelayTls::None);
+        assert_eq!(config.lmtp.networks.0.len(), 2);
+        assert!(config.listen.lmtp.0.is_empty(), "off unless asked for");
         assert_eq!(config.log.level, LogLevel::Debug);
     }
 

@@ -13,14 +13,23 @@ pub(crate) enum Kind {
     Https,
     Imap,
     Imaps,
+    Lmtp,
     Smtp,
     Submission,
     Submissions,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Smtp, Self::Submission, Self::Submissions, Self::Imap, Self::Imaps, Self::Http, Self::Https];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Smtp,
+        Self::Submission,
+        Self::Submissions,
+        Self::Lmtp,
+        Self::Imap,
+        Self::Imaps,
+        Self::Http,
+        Self::Https,
+    ];
 
     /// The key in hub.toml, in the ready file and in logs.
     pub(crate) fn name(self) -> &'static str {
@@ -29,6 +38,7 @@ impl Kind {
             Self::Https => "https",
             Self::Imap => "imap",
             Self::Imaps => "imaps",
+            Self::Lmtp => "lmtp",
             Self::Smtp => "smtp",
             Self::Submission => "submission",
             Self::Submissions => "submissions",
@@ -41,6 +51,7 @@ impl Kind {
             Self::Https => &listen.https.0,
             Self::Imap => &listen.imap.0,
             Self::Imaps => &listen.imaps.0,
+            Self::Lmtp => &listen.lmtp.0,
             Self::Smtp => &listen.smtp.0,
             Self::Submission => &listen.submission.0,
             Self::Submissions => &listen.submissions.0,
@@ -52,7 +63,7 @@ impl Kind {
         match self {
             Self::Http | Self::Https => "",
             Self::Imap | Self::Imaps => "* BYE [LIMIT] Too many connections, please try again later\r\n",
-            Self::Smtp | Self::Submission | Self::Submissions => {
+            Self::Lmtp | Self::Smtp | Self::Submission | Self::Submissions => {
                 "421 4.7.0 Too many connections, please try again later\r\n"
             }
         }
@@ -121,6 +132,7 @@ mod tests {
             https: none(),
             imap: Endpoints(vec![free, free]),
             imaps: none(),
+            lmtp: none(),
             smtp: none(),
             submission: none(),
             submissions: none(),

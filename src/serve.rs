@@ -181,7 +181,7 @@ fn start(
         let tls = match kind {
             Kind::Http | Kind::Https => &web_tls,
             Kind::Imap | Kind::Imaps => &imap_tls,
-            Kind::Smtp | Kind::Submission | Kind::Submissions => &smtp.tls,
+            Kind::Lmtp | Kind::Smtp | Kind::Submission | Kind::Submissions => &smtp.tls,
         };
         let options = ListenOptions {
             name: kind.name(),
@@ -199,13 +199,13 @@ fn start(
             Kind::Imap | Kind::Imaps => {
                 tasks.spawn(hub_imap::serve(listener, options, Arc::clone(&imap), shutdown));
             }
-            Kind::Smtp => {
-                let smtp = Arc::clone(&smtp);
-                tasks.spawn(hub_smtp::serve(listener, options, hub_smtp::Kind::Mx, smtp, shutdown));
-            }
-            Kind::Submission | Kind::Submissions => {
-                let smtp = Arc::clone(&smtp);
-                tasks.spawn(hub_smtp::serve(listener, options, hub_smtp::Kind::Submission, smtp, shutdown));
+            Kind::Lmtp | Kind::Smtp | Kind::Submission | Kind::Submissions => {
+                let port = match kind {
+                    Kind::Lmtp => hub_smtp::Kind::Lmtp,
+                    Kind::Smtp => hub_smtp::Kind::Mx,
+                    _ => hub_smtp::Kind::Submission,
+                };
+                tasks.spawn(hub_smtp::serve(listener, options, port, Arc::clone(&smtp), shutdown));
             }
         }
     }
@@ -374,7 +374,7 @@ mod tests {
             assert_eq!(json[kind.name()], address.to_string());
         }
         assert_eq!(json["ca"], "/d/ca.pem");
-        assert_eq!(json.as_object().map(serde_json::Map::len), Some(8), "nothing that nobody answers");
+        assert_eq!(json.as_object().map(serde_json::Map::len), Some(9), "nothing that nobody answers");
     }
 
     #[test]

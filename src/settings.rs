@@ -35,6 +35,7 @@ pub(crate) fn smtp(config: &Config, host_name: String) -> Result<hub_smtp::Setti
         command_time: limits.command_time,
         time_before_login: limits.time_before_login,
         failed_logins: limits.failed_logins,
+        lmtp_networks: config.lmtp.networks.clone(),
         relay: relay(&config.relay)?,
         resolver: config.resolver.address.map(|ip| SocketAddr::new(ip, config.resolver.port)),
         resolver_time: config.resolver.time,

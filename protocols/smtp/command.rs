@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Expn,
     Helo(String),
     Help,
+    /// RFC 2033 §4.1.
+    Lhlo(String),
     Mail(Mail),
     Noop,
     Quit,
@@ -103,6 +105,7 @@ pub(crate) fn parse(line: &[u8]) -> Result<Command, Reply> {
         "RCPT" => rcpt(argument),
         "EHLO" => client_name(argument).map(Command::Ehlo),
         "HELO" => client_name(argument).map(Command::Helo),
+        "LHLO" => client_name(argument).map(Command::Lhlo),
         // The argument may be anything (RFC 5321 §4.1.1.8, §4.1.1.9) and means nothing.
         "HELP" => Ok(Command::Help),
         "NOOP" => Ok(Command::Noop),
@@ -363,6 +366,7 @@ mod tests {
         check("EHLO client.example", Command::Ehlo("client.example".into()));
         check("ehlo [IPv6:::1]", Command::Ehlo("[IPv6:::1]".into()));
         check("HELO my_pc", Command::Helo("my_pc".into()));
+        check("lhlo foo.edu", Command::Lhlo("foo.edu".into()));
         check("DATA", Command::Data);
         check("data  ", Command::Data);
         check("NOOP hello there", Command::Noop);
@@ -459,7 +463,7 @@ mod tests {
         refused("EHLO a(b\r\n", 501, "5.5.4");
         refused(&format!("EHLO {}\r\n", "a".repeat(256)), 501, "5.5.4");
         refused("VRFY\r\n", 501, "5.5.4");
-        refused("LHLO x\r\n", 502, "5.5.1");
+        refused("LHLO\r\n", 501, "5.5.4");
         refused("ETRN x\r\n", 502, "5.5.1");
         refused("BDAT\r\n", 501, "5.5.4");
         refused("BDAT -1\r\n", 501, "5.5.4");

@@ -18,7 +18,7 @@ use crate::{Kind, command};
 
 /// One conversation on each kind of port, fed whole and in pieces.
 pub fn session(bytes: &[u8]) {
-    for kind in [Kind::Mx, Kind::Submission] {
+    for kind in [Kind::Lmtp, Kind::Mx, Kind::Submission] {
         let size = usize::from(bytes.first().copied().unwrap_or(0) % 32) + 1;
         let mut whole = Conversation::new(kind).run([bytes]);
         let mut cut = Conversation::new(kind).run(bytes.chunks(size));

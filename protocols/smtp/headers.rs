@@ -13,6 +13,14 @@ pub(crate) struct Tls {
     pub(crate) cipher: Option<&'static str>,
 }
 
+/// The command that a conversation began with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Greeting {
+    Ehlo,
+    Helo,
+    Lhlo,
+}
+
 /// How a message came in.
 #[derive(Clone, Debug)]
 pub(crate) struct Trace<'a> {
@@ -20,7 +28,7 @@ pub(crate) struct Trace<'a> {
     pub(crate) host_name: &'a str,
     /// The argument of EHLO or HELO.
     pub(crate) helo: &'a str,
-    pub(crate) esmtp: bool,
+    pub(crate) greeted: Greeting,
     pub(crate) peer: IpAddr,
     pub(crate) tls: Option<Tls>,
     pub(crate) authenticated: bool,
@@ -46,7 +54,7 @@ pub(crate) fn received(trace: &Trace<'_>) -> String {
     out.push_str(&format!(
         "\r\n\tby {} with {} id {}",
         trace.host_name,
-        protocol(trace.esmtp, trace.smtputf8, trace.tls.is_some(), trace.authenticated),
+        protocol(trace.greeted, trace.smtputf8, trace.tls.is_some(), trace.authenticated),
         trace.id
     ));
     if let Some(recipient) = trace.recipient {
@@ -69,19 +77,19 @@ fn client(trace: &Trace<'_>) -> String {
     }
 }
 
-/// The `with` keyword (RFC 3848, RFC 6531 §4.3).
-pub(crate) fn protocol(esmtp: bool, utf8: bool, tls: bool, authenticated: bool) -> &'static str {
-    match (esmtp, utf8, tls, authenticated) {
-        (false, ..) => "SMTP",
-        (true, false, false, false) => "ESMTP",
-        (true, false, false, true) => "ESMTPA",
-        (true, false, true, false) => "ESMTPS",
-        (true, false, true, true) => "ESMTPSA",
-        (true, true, false, false) => "UTF8SMTP",
-        (true, true, false, true) => "UTF8SMTPA",
-        (true, true, true, false) => "UTF8SMTPS",
-        (true, true, true, true) => "UTF8SMTPSA",
-    }
+/// The `with` keyword (RFC 3848, RFC 6531 §4.3): LMTP or SMTP, with UTF8 before, S for TLS and A for
+/// AUTH behind.
+pub(crate) fn protocol(greeted: Greeting, utf8: bool, tls: bool, authenticated: bool) -> String {
+    let name = match (greeted, utf8) {
+        (Greeting::Helo, _) => return "SMTP".to_owned(),
+        (Greeting::Ehlo, false) => "ESMTP",
+        (Greeting::Ehlo, true) => "UTF8SMTP",
+        (Greeting::Lhlo, false) => "LMTP",
+        (Greeting::Lhlo, true) => "UTF8LMTP",
+    };
+    let secure = if tls { "S" } else { "" };
+    let logged_in = if authenticated { "A" } else { "" };
+    format!("{name}{secure}{logged_in}")
 }
 
 /// `[192.0.2.1]` or `[IPv6:2001:db8::1]` (RFC 5321 §4.1.3).
@@ -127,7 +135,7 @@ mod tests {
         Trace {
             host_name: "mail.example.org",
             helo: "client.example",
-            esmtp: true,
+            greeted: Greeting::Ehlo,
             peer: "192.0.2.1".parse().expect("an address"),
             tls: None,
             authenticated: false,
@@ -165,9 +173,17 @@ mod tests {
 
     #[test]
     fn rfc3848_protocol_names() {
-        assert_eq!(protocol(false, true, true, true), "SMTP");
-        assert_eq!(protocol(true, false, true, true), "ESMTPSA");
-        assert_eq!(protocol(true, true, false, false), "UTF8SMTP");
+        for (greeted, utf8, tls, authenticated, name) in [
+            (Greeting::Helo, true, true, true, "SMTP"),
+            (Greeting::Ehlo, false, false, false, "ESMTP"),
+            (Greeting::Ehlo, false, true, true, "ESMTPSA"),
+            (Greeting::Ehlo, true, false, false, "UTF8SMTP"),
+            (Greeting::Ehlo, true, false, true, "UTF8SMTPA"),
+            (Greeting::Lhlo, false, false, false, "LMTP"),
+            (Greeting::Lhlo, true, true, false, "UTF8LMTPS"),
+        ] {
+            assert_eq!(protocol(greeted, utf8, tls, authenticated), name);
+        }
     }
 
     #[test]

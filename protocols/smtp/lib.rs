@@ -1,14 +1,15 @@
 //! SMTP: mail from other servers (RFC 5321), from twins' mail programs (RFC 6409), and towards a
-//! relay host.
+//! relay host. LMTP (RFC 2033) for mail from a server that stands in front of this one.
 //!
 //! This file has the sockets of clients, `dial` those towards the relay host. `session` speaks the
-//! protocol without I/O, `work` asks the hub for it, `mx` and `submission` hold the rules of their
-//! port, `authentic` those about senders, `outbound` empties the queue over `relay`, `dsn` writes reports.
+//! protocol without I/O, `work` asks the hub for it, `mx`, `submission` and `lmtp` hold the rules of
+//! their port, `authentic` those about senders, `outbound` empties the queue over `relay`, `dsn` writes
+//! reports.
 //!
 //! It must not know storage, or another protocol. Whether a message may be promised (250) is known
 //! from the hub alone: `Hub::deliver` and `Account::submit` return when it is on disk.
 //!
-//! RFC 5321, 6409, 1870 (SIZE), 2034 (enhanced codes), 2920 (PIPELINING), 3030 (CHUNKING), 3207
+//! RFC 5321, 6409, 2033 (LMTP), 1870 (SIZE), 2034 (enhanced codes), 2920 (PIPELINING), 3030 (CHUNKING), 3207
 //! (STARTTLS), 3461 and 3464 (DSN), 3848 (with), 4954 (AUTH), 6152 (8BITMIME), 6531 (SMTPUTF8).
 
 mod authentic;
@@ -21,6 +22,7 @@ mod framer;
 #[doc(hidden)]
 pub mod fuzz;
 mod headers;
+mod lmtp;
 mod mx;
 pub mod outbound;
 mod path;
@@ -61,6 +63,8 @@ use work::Worker;
 /// What a listener is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// Mail from a server in front of this one, one answer for each recipient. No log-in.
+    Lmtp,
     /// Mail from other servers, for twins of this hub only. No log-in.
     Mx,
     /// Mail from twins, who log in first.

@@ -7,7 +7,7 @@ use hub_mailauth::authentication_results;
 use crate::headers::{Trace, received};
 use crate::path::ForwardPath;
 use crate::reply::Reply;
-use crate::session::{Destination, Envelope};
+use crate::session::{Accepted, Destination, Envelope};
 use crate::settings::Settings;
 use crate::status::Failure;
 
@@ -50,28 +50,40 @@ pub(crate) async fn deliver(
     trace: &Trace<'_>,
     verdict: Option<Verdict>,
 ) -> Result<(), Failure> {
-    let mut recipients = Vec::with_capacity(envelope.recipients.len());
-    for accepted in envelope.recipients {
-        match accepted.destination {
-            Destination::Local(recipient) => recipients.push(recipient),
-            Destination::Elsewhere(_) => return Err(NO_SUCH_USER.into()),
-        }
-    }
+    let recipients = local_recipients(envelope.recipients)?;
     check_loop(&incoming, &recipients, settings.max_received)?;
-    let recipient = match &recipients[..] {
-        [only] => Some(&only.address),
-        _ => None,
-    };
     let results = verdict.as_ref().map(|verdict| authentication_results(&settings.host_name, verdict));
-    let trace = results.unwrap_or_default() + &received(&Trace { recipient, ..trace.clone() });
-    let (reverse_path, trace) = (envelope.mail.reverse_path, trace.into_bytes());
+    let trace = (results.unwrap_or_default() + &trace_for(trace, &recipients)).into_bytes();
+    let reverse_path = envelope.mail.reverse_path;
     hub.deliver(Delivery { incoming, reverse_path, recipients, trace, verdict }).await?;
     Ok(())
 }
 
+/// No other ones were accepted.
+pub(crate) fn local_recipients(accepted: Vec<Accepted>) -> Result<Vec<Recipient>, Failure> {
+    let local = |accepted: Accepted| match accepted.destination {
+        Destination::Local(recipient) => Ok(recipient),
+        Destination::Elsewhere(_) => Err(NO_SUCH_USER.into()),
+    };
+    accepted.into_iter().map(local).collect()
+}
+
+/// The header fields in front of a message for `recipients`.
+pub(crate) fn trace_for(trace: &Trace<'_>, recipients: &[Recipient]) -> String {
+    let recipient = match recipients {
+        [only] => Some(&only.address),
+        _ => None,
+    };
+    received(&Trace { recipient, ..trace.clone() })
+}
+
 /// RFC 5321 §6.3. Permanent: it will not come right by trying again. A Delivered-To of ours means
 /// that we had delivered it to the same recipient before it was forwarded back to us.
-fn check_loop(incoming: &Incoming, recipients: &[Recipient], max_received: u32) -> Result<(), Failure> {
+pub(crate) fn check_loop(
+    incoming: &Incoming,
+    recipients: &[Recipient],
+    max_received: u32,
+) -> Result<(), Failure> {
     let summary = &incoming.summary;
     let seen = |recipient: &Recipient| {
         let key = recipient.address.key();

@@ -9,6 +9,7 @@
 mod auth;
 mod body;
 mod commands;
+mod lmtp;
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
 mod tests;
@@ -23,7 +24,7 @@ use memchr::memchr;
 
 use crate::Kind;
 use crate::command::{self, Mail, Rcpt};
-use crate::headers::Tls;
+use crate::headers::{Greeting, Tls};
 use crate::path::ForwardPath;
 use crate::reply::Reply;
 use crate::settings::{
@@ -52,7 +53,8 @@ pub(crate) enum Step<'i> {
 pub(crate) enum Request {
     /// May this login send as this address? → [`Session::sender_checked`]
     CheckSender(Address),
-    /// The message is complete: keep or forward it. → [`Session::finished`]
+    /// The message is complete: keep or forward it. → [`Session::finished`], or
+    /// [`Session::finished_each`]
     Finish(Box<Envelope>),
     /// → [`Session::logged_in`]
     Login { login: String, password: Secret },
@@ -101,7 +103,7 @@ pub(crate) struct Envelope {
     pub(crate) mail: Mail,
     pub(crate) recipients: Vec<Accepted>,
     pub(crate) helo: String,
-    pub(crate) esmtp: bool,
+    pub(crate) greeted: Greeting,
     pub(crate) tls: Option<Tls>,
     pub(crate) size: u64,
 }
@@ -155,10 +157,10 @@ pub(crate) struct Session {
     answered: bool,
 }
 
-/// What EHLO or HELO told.
+/// What EHLO, HELO or LHLO told.
 struct Client {
     name: String,
-    esmtp: bool,
+    greeted: Greeting,
 }
 
 enum Phase {
@@ -185,7 +187,11 @@ enum Phase {
 }
 
 enum Asked {
-    Finish { id: String },
+    /// Its `named` is that of the transaction.
+    Finish {
+        id: String,
+        named: Vec<usize>,
+    },
     Login,
     Recipient(Rcpt),
     Scram(Exchange),
@@ -195,8 +201,8 @@ enum Asked {
 struct Transaction {
     mail: Mail,
     recipients: Vec<Accepted>,
-    /// RCPT commands that were answered with 250, duplicates too.
-    recipients_named: usize,
+    /// Which of them each RCPT named that was answered with 250, duplicates too.
+    named: Vec<usize>,
     body: Option<Body>,
 }
 
@@ -205,11 +211,9 @@ const TIMED_OUT: Reply = Reply::new(421, "4.4.2", "Waited too long, closing the 
 const TOO_MANY_ERRORS: Reply = Reply::new(421, "4.7.0", "Too many errors, closing the connection");
 const NOT_HTTP: Reply = Reply::new(421, "4.7.0", "This is a mail server");
 const LINE_TOO_LONG: Reply = Reply::new(500, "5.5.2", "Line too long");
-const SAY_HELLO: Reply = Reply::new(503, "5.5.1", "Say EHLO first");
 
 impl Session {
     pub(crate) fn new(kind: Kind, settings: Arc<Settings>, link: Link, now: Instant) -> Self {
-        let greeting = Reply::with(220, "", format!("{} ESMTP Twin Hub", settings.host_name));
         let mut session = Self {
             kind,
             settings,
@@ -233,7 +237,7 @@ impl Session {
             active: now,
             answered: false,
         };
-        session.say(&greeting);
+        session.greet();
         session
     }
 
@@ -339,10 +343,11 @@ impl Session {
             }
             return;
         };
-        transaction.recipients_named += 1;
         // The same recipient twice is one recipient.
         let key = destination.address().key();
-        if !transaction.recipients.iter().any(|other| other.destination.address().key() == key) {
+        let known = transaction.recipients.iter().position(|other| other.destination.address().key() == key);
+        transaction.named.push(known.unwrap_or(transaction.recipients.len()));
+        if known.is_none() {
             transaction.recipients.push(Accepted {
                 destination: destination.clone(),
                 notify: rcpt.notify.unwrap_or_default(),
@@ -354,15 +359,22 @@ impl Session {
 
     /// The message was taken over, on disk (RFC 5321 §6.1), or refused.
     pub(crate) fn finished(&mut self, answer: Result<(), Reply>) {
-        let Phase::Asked(Asked::Finish { id }) = self.answered() else { return };
+        let Phase::Asked(Asked::Finish { id, named }) = self.answered() else { return };
         match answer {
             Ok(()) => {
-                self.messages += 1;
-                self.idle_commands = 0;
-                self.say(&Reply::with(250, "2.0.0", format!("Ok: {id}")));
+                self.count_message();
+                let reply = accepted(&id);
+                for _ in 0..self.replies_to_message(&named) {
+                    self.say(&reply);
+                }
             }
-            Err(reply) => self.refuse(&reply),
+            Err(reply) => self.refuse_message(&reply, &named),
         }
+    }
+
+    fn count_message(&mut self) {
+        self.messages += 1;
+        self.idle_commands = 0;
     }
 
     /// Messages accepted so far.
@@ -432,11 +444,19 @@ impl Session {
     /// Says no. Whoever hears it too often (address harvesting, a broken program) is sent away.
     fn refuse(&mut self, reply: &Reply) {
         self.say(reply);
-        if !reply.is_temporary() {
+        // The server in front of us says what others sent it: their mistakes are not its own.
+        if !reply.is_temporary() && self.kind != Kind::Lmtp {
             self.errors += 1;
             if self.errors >= MAX_ERRORS {
                 self.close(&TOO_MANY_ERRORS);
             }
+        }
+    }
+
+    /// Says no to a message that has ended.
+    fn refuse_message(&mut self, reply: &Reply, named: &[usize]) {
+        for _ in 0..self.replies_to_message(named) {
+            self.refuse(reply);
         }
     }
 
@@ -449,6 +469,10 @@ impl Session {
     fn say(&mut self, reply: &Reply) {
         reply.write(&mut self.output);
     }
+}
+
+fn accepted(id: &str) -> Reply {
+    Reply::with(250, "2.0.0", format!("Ok: {id}"))
 }
 
 fn too_large(limit: u64) -> Reply {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hub::Secret;
+use hub_wire::Networks;
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -24,6 +25,8 @@ pub struct Settings {
     pub time_before_login: Duration,
     /// Failed log-ins on one connection before it is closed.
     pub failed_logins: u32,
+    /// Whose LMTP connections are taken.
+    pub lmtp_networks: Networks,
     /// Where mail for other hosts is handed over. Without it such mail stays in the queue.
     pub relay: Option<Relay>,
     /// Name server to ask instead of those of the system.
@@ -49,6 +52,7 @@ impl Settings {
             command_time: Duration::from_secs(300),
             time_before_login: Duration::from_secs(60),
             failed_logins: 3,
+            lmtp_networks: Networks::loopback(),
             relay: None,
             resolver: None,
             resolver_time: Duration::from_secs(5),

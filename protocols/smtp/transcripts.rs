@@ -2,7 +2,8 @@
 //! twins alice, bob and the alias team (both) of example.org; alice's password is `secret-a`.
 //!
 //! A file has one line per thing:
-//! - `# …` says what it shows; `= mx` or `= submission` (with `tls`, `remote`) opens a connection.
+//! - `# …` says what it shows; `= mx`, `= lmtp` or `= submission` (with `tls`, `remote`) opens a
+//!   connection. `@ bob 3000` limits a twin to so many bytes more than it has, `@ bob 0` no more.
 //! - `C: text` is a line of the client; CR LF is added. Lines in a row are sent as one packet.
 //!   `c: text` adds nothing. `\r \n \0 \\ \xHH` stand for bytes, `\{text*3}` repeats.
 //! - `S: text` is a line of the server, `*` at its end any rest. `S+ 250` is a whole reply.
@@ -177,6 +178,7 @@ impl<'t> Play<'t> {
             match mark {
                 "" | "# " | "#" => {}
                 "= " => self.open(rest).await,
+                "@ " => self.limit(rest).await.map_err(at)?,
                 "C:" => self.packet.extend(unescape(&format!("{rest}\\r\\n"))),
                 "c:" => self.packet.extend(unescape(rest)),
                 "S:" => self.expect(rest).map_err(at)?,
@@ -200,7 +202,11 @@ impl<'t> Play<'t> {
     }
 
     async fn open(&mut self, options: &str) {
-        let kind = if options.contains("submission") { Kind::Submission } else { Kind::Mx };
+        let kind = match options.split(' ').next() {
+            Some("lmtp") => Kind::Lmtp,
+            Some("submission") => Kind::Submission,
+            _ => Kind::Mx,
+        };
         let tls = options.contains("tls").then_some(Tls { version: "TLSv1.3", cipher: Some("TLS_X") });
         let peer = if options.contains("remote") { "192.0.2.1" } else { "127.0.0.1" };
         let link = Link {
@@ -217,6 +223,16 @@ impl<'t> Play<'t> {
         self.talk = Some((session, worker));
         self.closed = false;
         self.feed(b"").await;
+    }
+
+    async fn limit(&mut self, rest: &str) -> Result<(), String> {
+        let (name, room) = rest.split_once(' ').ok_or("give a name and a number")?;
+        let room: u64 = room.parse().map_err(|_| "give a number")?;
+        let address = address(&format!("{name}@example.org"));
+        let account = if name == "alice" { &self.test.alice } else { &self.test.bob };
+        let (used, _) = account.quota().await.expect("its quota");
+        let quota = (room > 0).then_some(used + room);
+        self.test.hub.set_quota(&address, quota).await.map_err(|error| error.to_string())
     }
 
     async fn send(&mut self) {

@@ -16,7 +16,7 @@ use crate::path::ForwardPath;
 use crate::reply::Reply;
 use crate::session::{Destination, Envelope, Request, Session};
 use crate::status::{self, Failure};
-use crate::{Kind, Service, mx, submission};
+use crate::{Kind, Service, lmtp, mx, submission};
 
 /// The hub's side of one connection.
 pub(crate) struct Worker {
@@ -63,10 +63,10 @@ impl Worker {
                 };
                 session.sender_checked(answer.map_err(|failure| self.refused(failure, &address)));
             }
-            Request::Finish(envelope) => {
-                let answer = self.finish(*envelope).await;
-                session.finished(answer);
-            }
+            Request::Finish(envelope) => match self.finish(*envelope).await {
+                Ok(answers) if self.kind == Kind::Lmtp => session.finished_each(&answers),
+                answer => session.finished(answer.map(|_| ())),
+            },
             Request::Login { login, password } => {
                 let answer = self.login(&login, Some(password)).await;
                 session.logged_in(answer.map(|account| self.enter(account)));
@@ -194,7 +194,7 @@ impl Worker {
     async fn route(&self, path: &ForwardPath, size: u64) -> Result<Destination, Reply> {
         let hub = &self.service.hub;
         let mut answer = match self.kind {
-            Kind::Mx => mx::accept_recipient(hub, path).await,
+            Kind::Lmtp | Kind::Mx => mx::accept_recipient(hub, path).await,
             Kind::Submission => submission::accept_recipient(hub, path).await,
         };
         if let Ok(Destination::Local(recipient)) = &answer
@@ -258,8 +258,9 @@ impl Worker {
         self.service.hub.scram_credentials(login).await.map_err(|error| self.cannot_check(&error))
     }
 
-    /// Takes the message over, or says why not. One line in the log either way.
-    async fn finish(&mut self, envelope: Envelope) -> Result<(), Reply> {
+    /// Takes the message over, or says why not; by LMTP also for each recipient. One line in the log
+    /// either way.
+    async fn finish(&mut self, envelope: Envelope) -> Result<Vec<Result<(), Reply>>, Reply> {
         let began = Instant::now();
         let (id, size, recipients) = (envelope.id.clone(), envelope.size, envelope.recipients.len());
         let from = envelope.mail.reverse_path.as_ref().map_or_else(|| "<>".to_owned(), ToString::to_string);
@@ -277,9 +278,10 @@ impl Worker {
         };
         let reply = answer.map_err(|failure| failure.into_reply(self.conn));
         let (outcome, queue_id, refusal) = match &reply {
-            Ok(queue_id) => ("message accepted", *queue_id, None),
+            Ok(taken) => ("message accepted", taken.queue_id, taken.first_refusal().map(ToString::to_string)),
             Err(reply) => ("message refused", None, Some(reply.to_string())),
         };
+        let refused = reply.as_ref().map_or(recipients, |taken| taken.refused());
         info!(
             conn = self.conn,
             peer = %self.peer,
@@ -290,12 +292,13 @@ impl Worker {
             from,
             to,
             recipients,
+            refused,
             size,
             reply = refusal,
             duration_ms = began.elapsed().as_millis() as u64,
             "{outcome}"
         );
-        reply.map(|_| ())
+        reply.map(|taken| taken.each)
     }
 
     async fn take_incoming(&mut self) -> Result<Incoming, Failure> {
@@ -308,13 +311,13 @@ impl Worker {
         envelope: Envelope,
         incoming: Incoming,
         verdict: Option<Verdict>,
-    ) -> Result<Option<i64>, Failure> {
+    ) -> Result<Taken, Failure> {
         let settings = &self.service.settings;
         let (id, helo) = (envelope.id.clone(), envelope.helo.clone());
         let trace = Trace {
             host_name: &settings.host_name,
             helo: &helo,
-            esmtp: envelope.esmtp,
+            greeted: envelope.greeted,
             peer: self.peer,
             tls: envelope.tls,
             authenticated: self.account.is_some(),
@@ -323,13 +326,21 @@ impl Worker {
             recipient: None,
             at: unix_now(),
         };
+        let hub = &self.service.hub;
         match (&self.account, self.kind) {
+            (None, Kind::Lmtp) => {
+                let each = lmtp::deliver(hub, settings, envelope, incoming, &trace).await?;
+                let reply = |failure: Failure| failure.into_reply(self.conn);
+                let each = each.into_iter().map(|answer| answer.map_err(reply)).collect();
+                Ok(Taken { queue_id: None, each })
+            }
             (None, Kind::Mx) => {
-                mx::deliver(&self.service.hub, settings, envelope, incoming, &trace, verdict).await?;
-                Ok(None)
+                mx::deliver(hub, settings, envelope, incoming, &trace, verdict).await?;
+                Ok(Taken::default())
             }
             (Some(account), Kind::Submission) => {
-                submission::send(&self.service.hub, account, settings, envelope, incoming, &trace).await
+                let queue_id = submission::send(hub, account, settings, envelope, incoming, &trace).await?;
+                Ok(Taken { queue_id, each: Vec::new() })
             }
             _ => Err(NOT_LOGGED_IN.into()),
         }
@@ -340,6 +351,24 @@ impl Worker {
         let twin = self.account.as_ref().map(|account| tracing::field::display(account.handle().clone()));
         info!(conn = self.conn, peer = %self.peer, twin, address = ?whom, reply = %reply, "address refused");
         reply
+    }
+}
+
+/// What became of a message that was not refused as a whole.
+#[derive(Default)]
+struct Taken {
+    queue_id: Option<i64>,
+    /// The answer for each recipient, by LMTP only.
+    each: Vec<Result<(), Reply>>,
+}
+
+impl Taken {
+    fn first_refusal(&self) -> Option<&Reply> {
+        self.each.iter().find_map(|answer| answer.as_ref().err())
+    }
+
+    fn refused(&self) -> usize {
+        self.each.iter().filter(|answer| answer.is_err()).count()
     }
 }
 

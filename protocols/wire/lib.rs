@@ -14,5 +14,6 @@ mod stream;
 
 pub use bind::bind;
 pub use client::tls_connector;
+pub use hub_config::{Network, Networks};
 pub use listen::{DRAIN_TIME, ListenOptions, listen};
 pub use stream::{Connection, HANDSHAKE_TIME};

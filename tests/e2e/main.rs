@@ -10,6 +10,8 @@ mod durability;
 mod harness;
 mod imap;
 mod imap_client;
+mod lmtp;
+mod postfix;
 mod postgres;
 mod roundtrip;
 mod senders;

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use hub::{ScramCredentials, Secret};
 use hub_wire::sasl::{self, Exchange};
 
-use super::{Asked, Phase, Request, SAY_HELLO, Session, TOO_MANY_ERRORS};
+use super::{Asked, Phase, Request, Session, TOO_MANY_ERRORS};
 use crate::Kind;
 use crate::reply::Reply;
 
@@ -13,10 +13,10 @@ const NOT_BASE64: Reply = Reply::new(501, "5.5.2", "The response is not base64")
 
 impl Session {
     pub(super) fn on_auth(&mut self, mechanism: &str, initial: Option<String>) {
-        let refusal = if self.kind == Kind::Mx {
+        let refusal = if self.kind != Kind::Submission {
             Some(Reply::new(502, "5.5.1", "No log-in here; mail programs use the submission port"))
         } else if self.client.is_none() {
-            Some(SAY_HELLO)
+            Some(self.say_hello())
         } else if self.twin.is_some() {
             Some(Reply::new(503, "5.5.1", "Authenticated already"))
         } else if self.transaction.is_some() {

@@ -195,7 +195,7 @@ impl Session {
 
     fn end_of_message(&mut self) {
         self.phase = Phase::Command;
-        let (Some(Transaction { mut mail, recipients, body: Some(body), .. }), Some(client)) =
+        let (Some(Transaction { mut mail, recipients, named, body: Some(body) }), Some(client)) =
             (self.transaction.take(), &self.client)
         else {
             return;
@@ -211,7 +211,7 @@ impl Session {
                 reply = %reply,
                 "message refused"
             );
-            return self.refuse(&reply);
+            return self.refuse_message(&reply, &named);
         }
         mail.eight_bit |= body.eight_bit;
         let id = format!("{:x}-{:x}-{}", self.link.unix_millis, self.link.conn, self.message_number);
@@ -220,19 +220,20 @@ impl Session {
             mail,
             recipients,
             helo: client.name.clone(),
-            esmtp: client.esmtp,
+            greeted: client.greeted,
             tls: self.link.tls,
             size: body.size,
         };
-        self.ask(Asked::Finish { id }, Request::Finish(Box::new(envelope)));
+        self.ask(Asked::Finish { id, named }, Request::Finish(Box::new(envelope)));
     }
 
     /// Strangers must send right line ends: what a lax sender passes on to us could be read as two
-    /// messages by one of both (SMTP smuggling). Our own twins' programs are helped.
+    /// messages by one of both (SMTP smuggling). Our own twins' programs are helped, and what the server
+    /// in front of us has accepted is not to be bounced for it.
     fn bare_line_ends(&self) -> BareLineEnds {
         match self.kind {
             Kind::Mx => BareLineEnds::Report,
-            Kind::Submission => BareLineEnds::Normalise,
+            Kind::Lmtp | Kind::Submission => BareLineEnds::Normalise,
         }
     }
 }

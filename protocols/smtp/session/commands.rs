@@ -5,14 +5,17 @@ use std::time::Instant;
 use hub::Address;
 use hub_wire::sasl::mechanisms;
 
-use super::{Asked, Client, Phase, Request, SAY_HELLO, Session, Transaction, too_large};
+use super::{Asked, Client, Phase, Request, Session, Transaction, too_large};
 use crate::Kind;
 use crate::command::{Command, Mail, Rcpt};
+use crate::headers::Greeting;
 use crate::path::ForwardPath;
 use crate::reply::Reply;
 
 const PIPELINED_STARTTLS: Reply =
     Reply::new(554, "5.5.1", "Nothing may follow STARTTLS before the TLS handshake");
+const SAY_LHLO: Reply = Reply::new(500, "5.5.1", "This is LMTP: say LHLO");
+const NOT_LMTP: Reply = Reply::new(502, "5.5.1", "This is not LMTP: say EHLO");
 const NO_DSN: Reply = Reply::new(555, "5.5.4", "DSN parameters are not offered here");
 
 impl Session {
@@ -26,7 +29,10 @@ impl Session {
             Command::Auth { mechanism, initial } => self.on_auth(&mechanism, initial),
             Command::Bdat { size, last } => self.on_bdat(size, last, now),
             Command::Data => self.on_data(now),
-            Command::Ehlo(name) => self.on_ehlo(name),
+            // RFC 2033 §4.1: neither protocol says yes to the other's greeting.
+            Command::Ehlo(_) | Command::Helo(_) if self.kind == Kind::Lmtp => self.refuse(&SAY_LHLO),
+            Command::Lhlo(_) if self.kind != Kind::Lmtp => self.refuse(&NOT_LMTP),
+            Command::Ehlo(name) => self.on_ehlo(name, Greeting::Ehlo),
             // RFC 5321 §3.5.3: VRFY and EXPN need not be answered; lists of members are nobody's
             // business.
             Command::Expn => self.refuse(&Reply::new(502, "5.5.1", "EXPN is not offered")),
@@ -34,8 +40,9 @@ impl Session {
             Command::Help => self.say(&Reply::new(
                 214,
                 "2.0.0",
-                "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS AUTH QUIT, see RFC 5321",
+                "EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS AUTH QUIT, see RFC 5321",
             )),
+            Command::Lhlo(name) => self.on_ehlo(name, Greeting::Lhlo),
             Command::Mail(mail) => self.on_mail(mail),
             Command::Noop => self.say(&Reply::new(250, "2.0.0", "Ok")),
             Command::Quit => self.close(&Reply::new(221, "2.0.0", "Bye")),
@@ -50,10 +57,10 @@ impl Session {
         }
     }
 
-    /// RFC 5321 §4.1.1.1, §4.1.4: EHLO also resets.
-    fn on_ehlo(&mut self, name: String) {
+    /// RFC 5321 §4.1.1.1, §4.1.4: EHLO also resets. RFC 2033 §4.1: LHLO is answered like it.
+    fn on_ehlo(&mut self, name: String, greeted: Greeting) {
         self.reset();
-        self.client = Some(Client { name, esmtp: true });
+        self.client = Some(Client { name, greeted });
         let mut lines = vec![self.settings.host_name.clone(), "PIPELINING".into()];
         lines.push(format!("SIZE {}", self.settings.max_message_size));
         if self.link.can_start_tls {
@@ -63,7 +70,8 @@ impl Session {
             if self.link.may_authenticate {
                 lines.push(format!("AUTH {}", mechanisms(self.link.binding).join(" ")));
             }
-            // RFC 3461. Not on the MX port: it would promise strangers reports about our twins.
+            // RFC 3461. Not on the MX port: it would promise strangers reports about our twins. Not by
+            // LMTP: the server in front knows from our answers what became of a message.
             lines.push("DSN".into());
         }
         lines.extend(["ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8", "CHUNKING"].map(String::from));
@@ -76,7 +84,7 @@ impl Session {
 
     fn on_helo(&mut self, name: String) {
         self.reset();
-        self.client = Some(Client { name, esmtp: false });
+        self.client = Some(Client { name, greeted: Greeting::Helo });
         let reply = Reply::with(250, "", self.settings.host_name.clone());
         self.say(&reply);
     }
@@ -84,12 +92,12 @@ impl Session {
     fn on_mail(&mut self, mail: Mail) {
         let limit = self.settings.max_message_size;
         let refusal = if self.client.is_none() {
-            Some(SAY_HELLO)
+            Some(self.say_hello())
         } else if self.kind == Kind::Submission && self.twin.is_none() {
             Some(Reply::new(530, "5.7.0", "Authentication required"))
         } else if self.transaction.is_some() {
             Some(Reply::new(503, "5.5.1", "A sender was given already"))
-        } else if self.kind == Kind::Mx && (mail.uses_dsn() || mail.auth) {
+        } else if self.kind != Kind::Submission && (mail.uses_dsn() || mail.auth) {
             Some(NO_DSN)
         } else if mail.size.is_some_and(|size| size > limit) {
             Some(too_large(limit))
@@ -111,8 +119,7 @@ impl Session {
     }
 
     pub(super) fn accept_sender(&mut self, mail: Mail) {
-        self.transaction =
-            Some(Transaction { mail, recipients: Vec::new(), recipients_named: 0, body: None });
+        self.transaction = Some(Transaction { mail, recipients: Vec::new(), named: Vec::new(), body: None });
         self.say(&Reply::new(250, "2.1.0", "Sender ok"));
     }
 
@@ -122,10 +129,12 @@ impl Session {
             Some(transaction) if transaction.body.is_some() => {
                 Some(Reply::new(503, "5.5.1", "The message has begun"))
             }
-            Some(transaction) if transaction.recipients_named >= self.settings.max_recipients => {
+            Some(transaction) if transaction.named.len() >= self.settings.max_recipients => {
                 Some(Reply::new(452, "4.5.3", "Too many recipients, send the message again for the others"))
             }
-            Some(_) if self.kind == Kind::Mx && (rcpt.notify.is_some() || rcpt.original.is_some()) => {
+            Some(_)
+                if self.kind != Kind::Submission && (rcpt.notify.is_some() || rcpt.original.is_some()) =>
+            {
                 Some(NO_DSN)
             }
             Some(transaction) => match &rcpt.path {
