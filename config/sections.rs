@@ -155,6 +155,9 @@ section! {
         check: bool = true;
         /// Check mail from this machine too. Off, because that comes from the owner's own programs.
         check_loopback: bool = false;
+        /// Tell the owners of domains that ask for it, once a day, about mail that claims to be theirs
+        /// (DMARC aggregate reports).
+        reports: bool = true;
     }
 }
 

@@ -22,12 +22,15 @@ mod mailbox;
 mod mailboxes;
 mod messages;
 mod metadata;
+mod outgoing;
 mod password;
 mod recent;
+mod reports;
 mod route;
 mod search;
 mod snapshot;
 mod sort;
+mod srs;
 mod submit;
 mod textsearch;
 mod thread;
@@ -56,11 +59,14 @@ pub use mailbox::OpenMailbox;
 pub use mailboxes::MailboxInfo;
 pub use messages::{Appended, Copied, FlagChange, Keywords, Message, Messages, NewMessage, OpenMessage};
 pub use metadata::{Annotation, METADATA_VALUE};
+pub use outgoing::Outgoing;
 pub use password::{ScramCredentials, Secret};
+pub use reports::{DmarcFacts, ReceivedReport};
 pub use route::Route;
 pub use search::{Criterion, Progress};
 pub use snapshot::{Difference, Snapshot, difference};
 pub use sort::{SortCriterion, SortKey};
+pub use srs::Srs;
 pub use submit::{
     NextHop, Notify, Outcome, QueueEntry, QueuedMessage, QueuedRecipient, Return, Submission,
     SubmissionRecipient, Submitted,
@@ -95,6 +101,7 @@ struct Inner {
     /// Accounts without a quota: for them nothing need be asked.
     unlimited: cache::Cache<AccountId, ()>,
     signers: keys::Signers,
+    reports: reports::Counts,
     watches: watch::Watches,
     queue_filled: tokio::sync::Notify,
     text_index: Arc<textsearch::TextIndex>,
@@ -133,6 +140,7 @@ impl Hub {
             routes: cache::Cache::new(),
             unlimited: cache::Cache::new(),
             signers: keys::Signers::default(),
+            reports: reports::Counts::default(),
             watches: watch::Watches::default(),
             queue_filled: tokio::sync::Notify::new(),
             text_index: Arc::default(),
@@ -157,6 +165,9 @@ impl Hub {
     pub async fn close(&self) {
         locked(&self.0.maintenance).abort_all();
         self.0.mailboxes.copy_drifted(&self.0.storage).await;
+        if let Err(error) = self.0.write_counts().await {
+            tracing::warn!(%error, "messages were not counted for reports");
+        }
         self.0.storage.close().await;
     }
 }
@@ -218,6 +229,9 @@ async fn maintain(hub: Weak<Inner>) {
             }
         }
         hub.mailboxes.copy_drifted(&hub.storage).await;
+        if let Err(error) = hub.write_counts().await {
+            tracing::warn!(%error, "messages were not counted for reports");
+        }
     }
 }
 

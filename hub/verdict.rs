@@ -96,6 +96,8 @@ pub struct DmarcVerdict {
     pub domain: String,
     /// What the domain publishes.
     pub policy: DmarcPolicy,
+    /// It wants to be told about mail that claims it (RFC 9990).
+    pub wants_reports: bool,
 }
 
 /// Everything found out about one message. Made only for mail from other servers: what a twin sends
@@ -206,7 +208,8 @@ mod tests {
             (AuthResult::TempError, Reject, false, false, Leave),
         ] {
             let mut verdict = Verdict::new("192.0.2.1".parse().expect("an address"), "mx.example");
-            verdict.dmarc = DmarcVerdict { result, domain: "example.com".into(), policy };
+            verdict.dmarc =
+                DmarcVerdict { result, domain: "example.com".into(), policy, wants_reports: false };
             verdict.decide(is_ours, is_passed_on);
             assert_eq!(verdict.action, action, "{result} {policy} {is_ours} {is_passed_on}");
             assert_eq!(verdict.is_open(), result == AuthResult::TempError);

@@ -43,6 +43,7 @@ pub(crate) enum Request {
         name: String,
     },
     QueueList,
+    ReportsDmarc,
     Status,
     /// What follows is no request any more, but a transfer.
     Transfer,
@@ -87,6 +88,7 @@ pub(crate) enum Answer {
     Failed(String),
     Keys(Vec<Key>),
     Queue(Vec<Queued>),
+    Reports(Vec<Received>),
     Status {
         version: String,
         process: u32,
@@ -126,6 +128,18 @@ pub(crate) struct Key {
     pub(crate) state: String,
     pub(crate) record: String,
     pub(crate) created_at: i64,
+}
+
+/// A DMARC report that others have sent.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Received {
+    pub(crate) domain: String,
+    pub(crate) organisation: String,
+    pub(crate) report: String,
+    pub(crate) begins_at: i64,
+    pub(crate) ends_at: i64,
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -212,6 +226,10 @@ async fn execute(hub: &Hub, request: Request) -> Result<Answer, String> {
         Request::QueueList => {
             let queue = hub.queue().await.map_err(explain)?;
             return Ok(Answer::Queue(queue.into_iter().map(Queued::from).collect()));
+        }
+        Request::ReportsDmarc => {
+            let reports = hub.received_reports().await.map_err(explain)?;
+            return Ok(Answer::Reports(reports.into_iter().map(Received::from).collect()));
         }
         // It is no request to be answered once: see control.rs.
         Request::Transfer => return Err("a transfer needs a connection of its own".to_owned()),
@@ -344,6 +362,13 @@ impl From<hub::SigningKey> for Key {
             record: key.record,
             created_at: key.created_at,
         }
+    }
+}
+
+impl From<hub::ReceivedReport> for Received {
+    fn from(report: hub::ReceivedReport) -> Self {
+        let hub::ReceivedReport { domain, organisation, report, begins_at, ends_at, passed, failed } = report;
+        Self { domain, organisation, report, begins_at, ends_at, passed, failed }
     }
 }
 

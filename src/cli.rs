@@ -71,6 +71,9 @@ Example:
     /// Mail that waits to leave this hub
     #[command(subcommand)]
     Queue(Queue),
+    /// What others report about mail that claims a domain of this hub
+    #[command(subcommand)]
+    Reports(Reports),
     /// Say what is wrong with configuration, data, certificates and DNS
     ///
     /// Changes nothing. Ends with status 1 if something is wrong; warnings alone end with 0.
@@ -256,6 +259,15 @@ pub(crate) enum Domain {
     /// stay published for a week.
     #[command(after_help = "Example:\n  twinhub domain rotate-keys example.org")]
     RotateKeys { name: String },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Reports {
+    /// DMARC: how many messages passed and failed at whom, in the last year
+    Dmarc {
+        #[command(flatten)]
+        list: List,
+    },
 }
 
 #[derive(Subcommand)]

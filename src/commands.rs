@@ -8,7 +8,7 @@ use hub::{Hub, Secret};
 use serde::Serialize;
 
 use crate::admin::{self, Answer, Request};
-use crate::cli::{Alias, AppPassword, Domain, List, Password, Queue, Twin};
+use crate::cli::{Alias, AppPassword, Domain, List, Password, Queue, Reports, Twin};
 use crate::control;
 use crate::data_dir::{self, State};
 use crate::setup::Setup;
@@ -95,6 +95,25 @@ pub(crate) async fn domain(setup: &Setup, command: Domain) -> Result<()> {
             show(&list, &domains, ["DOMAIN"], |domain| [domain.clone()])
         }
     }
+}
+
+pub(crate) async fn reports(setup: &Setup, command: Reports) -> Result<()> {
+    let Reports::Dmarc { list } = command;
+    let Answer::Reports(reports) = answer(look(setup, Request::ReportsDmarc).await?)? else {
+        return odd();
+    };
+    let row = |report: &admin::Received| {
+        let admin::Received { domain, organisation, begins_at, ends_at, passed, failed, .. } = report;
+        [
+            time(*begins_at),
+            time(*ends_at),
+            domain.clone(),
+            organisation.clone(),
+            passed.to_string(),
+            failed.to_string(),
+        ]
+    };
+    show(&list, &reports, ["FROM", "TO", "DOMAIN", "REPORTED BY", "PASSED", "FAILED"], row)
 }
 
 /// The signing keys of a domain.

@@ -10,6 +10,7 @@ mod data_dir;
 mod dns;
 mod listeners;
 mod log;
+mod reports;
 mod serve;
 mod services;
 mod settings;
@@ -73,6 +74,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             Command::Dns { domain } => dns::run(&setup, &domain).await?,
             Command::Domain(command) => commands::domain(&setup, command).await?,
             Command::Queue(command) => commands::queue(&setup, command).await?,
+            Command::Reports(command) => commands::reports(&setup, command).await?,
             Command::Serve(options) => serve::run(&setup, &options).await?,
             Command::Twin(command) => commands::twin(&setup, command).await?,
         }

@@ -25,7 +25,7 @@ use crate::banner::Banner;
 use crate::cli::Serve;
 use crate::listeners::{Bound, Kind, bind};
 use crate::setup::Setup;
-use crate::{control, data_dir, services, settings, text};
+use crate::{control, data_dir, reports, services, settings, text};
 
 /// How often changed certificate files are looked for.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(30);
@@ -210,6 +210,9 @@ fn start(
         }
     }
     if let Some(authenticator) = authenticator {
+        if setup.config.authentication.reports {
+            tasks.spawn(reports::run(hub.clone(), authenticator.clone(), shutdown.clone()));
+        }
         tasks.spawn(tend_keys(hub.clone(), authenticator, shutdown.clone()));
     }
     let shutdown = shutdown.clone();

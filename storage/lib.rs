@@ -15,6 +15,7 @@ mod blobs;
 mod changes;
 mod db;
 pub mod dkim;
+pub mod dmarc;
 mod error;
 mod flags;
 mod id;

@@ -56,6 +56,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/postgres/0005_terms_of_headers_within.sql"),
     ),
     (include_str!("migrations/sqlite/0008_dkim.sql"), include_str!("migrations/postgres/0008_dkim.sql")),
+    (include_str!("migrations/sqlite/0012_dmarc.sql"), include_str!("migrations/postgres/0012_dmarc.sql")),
 ];
 
 #[derive(Clone)]
@@ -106,6 +107,11 @@ struct Inner {
 }
 
 impl Storage {
+    /// A secret of this hub for one purpose; the same as long as the database lives.
+    pub fn secret_for(&self, purpose: &str) -> [u8; 32] {
+        blake3::derive_key(purpose, &self.0.store.key)
+    }
+
     /// Opens the storage, making what is missing and applying migrations.
     ///
     /// Errors: `Locked` if another process has the data directory open; `Damaged` if it holds

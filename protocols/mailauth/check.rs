@@ -51,6 +51,14 @@ impl Authenticator {
         Ok(Self { dns: Dns::new(server, time)?, host_name: host_name.into() })
     }
 
+    pub(crate) fn dns(&self) -> &Dns {
+        &self.dns
+    }
+
+    pub(crate) fn host_name(&self) -> &str {
+        &self.host_name
+    }
+
     /// iprev and SPF, which need no message.
     pub async fn sender(&self, envelope: Envelope) -> Sender {
         let mut verdict = Verdict::new(envelope.peer, envelope.helo.clone());

@@ -41,7 +41,8 @@ pub(crate) async fn check(
             false => answers_for(&signature.domain, &domain),
         };
     }
-    DmarcVerdict { result: result(&output), policy: policy(&output), domain }
+    let wants_reports = output.dmarc_record().is_some_and(|record| !record.rua().is_empty());
+    DmarcVerdict { result: result(&output), policy: policy(&output), wants_reports, domain }
 }
 
 /// Without a record nobody tells where an organisation ends; then a domain is answered for by itself

@@ -10,7 +10,7 @@
 //! know SMTP or storage.
 //!
 //! RFC 6376 (DKIM), 7208 (SPF), 8301 and 8463 (algorithms), 8601 (Authentication-Results, iprev),
-//! 8617 (ARC), 9989 (DMARC).
+//! 8617 (ARC), 9989 and 9990 (DMARC and its reports).
 
 mod arc;
 mod check;
@@ -19,9 +19,11 @@ mod dmarc;
 mod dns;
 mod iprev;
 mod message;
+mod reports;
 mod results;
 mod spf;
 
 pub use check::{Authenticator, Envelope, Sender};
+pub use reports::{MOST_REPORT, MadeReport, Reporting, read_report};
 pub use results::authentication_results;
 pub use spf::{Query, SpfAnswer};

@@ -81,6 +81,7 @@ mod tests {
             result: AuthResult::Pass,
             domain: "example.com".into(),
             policy: DmarcPolicy::Reject,
+            wants_reports: false,
         };
         assert_eq!(
             authentication_results("mail.example.org", &verdict),

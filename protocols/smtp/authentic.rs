@@ -79,6 +79,7 @@ pub(crate) async fn verify(
     if verdict.is_open() {
         return Err(UNDECIDED.into());
     }
+    hub.count_for_report(&verdict);
     if verdict.action == DmarcPolicy::Reject {
         return Err(refusal(&verdict).into());
     }

@@ -16,6 +16,7 @@ mod authentic;
 mod command;
 mod dial;
 mod dsn;
+mod feedback;
 mod fill;
 mod forged;
 mod framer;

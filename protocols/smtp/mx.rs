@@ -1,9 +1,10 @@
 //! Mail from other servers: for twins of this hub and nobody else. There is no relaying here, for
 //! whatever reason or address.
 
-use hub::{Delivery, Error, Hub, Incoming, Recipient, Route, Verdict};
+use hub::{Address, Delivery, Error, Hub, Incoming, Outgoing, Recipient, Route, Verdict};
 use hub_mailauth::authentication_results;
 
+use crate::feedback;
 use crate::headers::{Trace, received};
 use crate::path::ForwardPath;
 use crate::reply::Reply;
@@ -32,6 +33,18 @@ pub(crate) async fn accept_recipient(hub: &Hub, path: &ForwardPath) -> Result<De
     }
 }
 
+/// A bounce of what was passed on, to a reverse-path that we had rewritten. Anything but a bounce has
+/// no business at such an address.
+pub(crate) async fn accept_return(
+    hub: &Hub,
+    path: &ForwardPath,
+    reverse_path: Option<&Address>,
+) -> Result<Option<Destination>, Failure> {
+    let (ForwardPath::Address(address), None) = (path, reverse_path) else { return Ok(None) };
+    let home = hub.returns_to(address).await?;
+    Ok(home.map(|home| Destination::Back { address: address.clone(), home }))
+}
+
 /// RFC 5321 §4.5.1: always exists; on a hub without twins, soon.
 pub(crate) async fn postmaster(hub: &Hub) -> Result<Destination, Failure> {
     match hub.postmaster().await {
@@ -50,12 +63,38 @@ pub(crate) async fn deliver(
     trace: &Trace<'_>,
     verdict: Option<Verdict>,
 ) -> Result<(), Failure> {
-    let recipients = local_recipients(envelope.recipients)?;
+    let (homes, recipients): (Vec<_>, Vec<_>) = envelope
+        .recipients
+        .into_iter()
+        .partition(|accepted| matches!(accepted.destination, Destination::Back { .. }));
+    let recipients = local_recipients(recipients)?;
     check_loop(&incoming, &recipients, settings.max_received)?;
     let results = verdict.as_ref().map(|verdict| authentication_results(&settings.host_name, verdict));
     let trace = (results.unwrap_or_default() + &trace_for(trace, &recipients)).into_bytes();
     let reverse_path = envelope.mail.reverse_path;
-    hub.deliver(Delivery { incoming, reverse_path, recipients, trace, verdict }).await?;
+    if !homes.is_empty() {
+        send_home(hub, incoming.clone(), homes, trace.clone()).await?;
+    }
+    if !recipients.is_empty() {
+        feedback::look(hub, incoming.clone(), &recipients, verdict.as_ref());
+        hub.deliver(Delivery { incoming, reverse_path, recipients, trace, verdict }).await?;
+    }
+    Ok(())
+}
+
+/// A bounce goes to whom the address was of before we rewrote it.
+async fn send_home(
+    hub: &Hub,
+    incoming: Incoming,
+    homes: Vec<Accepted>,
+    trace: Vec<u8>,
+) -> Result<(), Failure> {
+    let home = |accepted: Accepted| match accepted.destination {
+        Destination::Back { home, .. } => Some(home),
+        Destination::Elsewhere(_) | Destination::Local(_) => None,
+    };
+    let recipients = homes.into_iter().filter_map(home).collect();
+    hub.send_on(Outgoing { incoming, reverse_path: None, recipients, trace }).await?;
     Ok(())
 }
 
@@ -63,7 +102,7 @@ pub(crate) async fn deliver(
 pub(crate) fn local_recipients(accepted: Vec<Accepted>) -> Result<Vec<Recipient>, Failure> {
     let local = |accepted: Accepted| match accepted.destination {
         Destination::Local(recipient) => Ok(recipient),
-        Destination::Elsewhere(_) => Err(NO_SUCH_USER.into()),
+        Destination::Back { .. } | Destination::Elsewhere(_) => Err(NO_SUCH_USER.into()),
     };
     accepted.into_iter().map(local).collect()
 }

@@ -73,6 +73,11 @@ pub(crate) enum Request {
 /// Where an accepted recipient's mail goes.
 #[derive(Clone, Debug)]
 pub(crate) enum Destination {
+    /// A bounce to a reverse-path that we had rewritten: to whom it was before.
+    Back {
+        address: Address,
+        home: Address,
+    },
     /// Only from those who logged in; the MX port relays for nobody.
     Elsewhere(Address),
     Local(hub::Recipient),
@@ -81,7 +86,7 @@ pub(crate) enum Destination {
 impl Destination {
     pub(crate) fn address(&self) -> &Address {
         match self {
-            Self::Elsewhere(address) => address,
+            Self::Back { address, .. } | Self::Elsewhere(address) => address,
             Self::Local(recipient) => &recipient.address,
         }
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use hub::{Account, Door, Error, Incoming, ScramCredentials, Secret, Spool, Verdict};
+use hub::{Account, Address, Door, Error, Incoming, ScramCredentials, Secret, Spool, Verdict};
 use hub_mailauth::Envelope as Sender;
 use tracing::info;
 
@@ -80,7 +80,7 @@ impl Worker {
                 session.logged_in(answer.map(|account| self.enter(account)));
             }
             Request::Route { path, size, reverse_path, helo } => {
-                let answer = self.route(&path, size).await;
+                let answer = self.route(&path, size, reverse_path.as_ref()).await;
                 if answer.is_ok() {
                     self.look_up(Sender { peer: self.peer, helo, reverse_path });
                 }
@@ -102,7 +102,9 @@ impl Worker {
     async fn spool(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         if self.spool.is_none() {
             self.spool = Some(self.service.hub.spool());
-            self.forged = Some(Forged::new(&self.service.settings.host_name));
+            // The server in front by LMTP may be called like us, and has made its own checks.
+            let is_ours = self.kind != Kind::Lmtp;
+            self.forged = is_ours.then(|| Forged::new(&self.service.settings.host_name));
             self.fill = (self.kind == Kind::Submission).then(Fill::default);
             self.messages += 1;
         }
@@ -191,10 +193,20 @@ impl Worker {
     }
 
     /// Decides about a recipient of a message of `size` bytes (1, if the client has not said).
-    async fn route(&self, path: &ForwardPath, size: u64) -> Result<Destination, Reply> {
+    async fn route(
+        &self,
+        path: &ForwardPath,
+        size: u64,
+        reverse_path: Option<&Address>,
+    ) -> Result<Destination, Reply> {
         let hub = &self.service.hub;
         let mut answer = match self.kind {
-            Kind::Lmtp | Kind::Mx => mx::accept_recipient(hub, path).await,
+            Kind::Lmtp => mx::accept_recipient(hub, path).await,
+            Kind::Mx => match mx::accept_return(hub, path, reverse_path).await {
+                Ok(None) => mx::accept_recipient(hub, path).await,
+                Ok(Some(back)) => Ok(back),
+                Err(failure) => Err(failure),
+            },
             Kind::Submission => submission::accept_recipient(hub, path).await,
         };
         if let Ok(Destination::Local(recipient)) = &answer

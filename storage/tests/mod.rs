@@ -3,6 +3,7 @@
 mod cases;
 mod damage;
 mod dkim;
+mod dmarc;
 mod facts;
 mod group;
 mod imports;
@@ -107,6 +108,7 @@ cases! {
     an_interrupted_index_is_smaller_not_wrong,
     an_import_is_noted_once,
     keys_are_kept_until_removed,
+    messages_are_counted_until_reported,
     a_refused_append_leaves_nothing_to_the_next_job,
     what_an_undone_job_has_locked_is_locked_anew,
     an_aborted_reader_leaves_no_transaction,

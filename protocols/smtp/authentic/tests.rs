@@ -22,7 +22,7 @@ fn world() -> Zone {
         [("strict.example", "reject"), ("wary.example", "quarantine"), ("lax.example", "none")]
     {
         zone.txt(domain, "v=spf1 ip4:192.0.2.7 -all");
-        zone.txt(&format!("_dmarc.{domain}"), &format!("v=DMARC1; p={policy}"));
+        zone.txt(&format!("_dmarc.{domain}"), &format!("v=DMARC1; p={policy}; rua=mailto:d@{domain}"));
     }
     zone.txt("_dmarc.shaky.example", "v=DMARC1; p=reject");
     zone.add("shaky.example", Entry::Trouble);
@@ -51,6 +51,11 @@ async fn start() -> World {
 impl World {
     /// Sends a message to alice; the last reply.
     async fn send(&self, peer: &str, sender: &str, message: &str) -> String {
+        self.send_to(peer, sender, "alice@example.org", message).await.pop().unwrap_or_default()
+    }
+
+    /// All replies.
+    async fn send_to(&self, peer: &str, sender: &str, recipient: &str, message: &str) -> Vec<String> {
         let now = Instant::now();
         let peer = peer.parse().expect("an address");
         let link = Link {
@@ -66,7 +71,7 @@ impl World {
         let mut session = Session::new(Kind::Mx, settings, link, now);
         let mut worker = Worker::new(Arc::clone(&self.service), Kind::Mx, 1, peer);
         let commands =
-            format!("EHLO peer.example\r\nMAIL FROM:<{sender}>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n");
+            format!("EHLO peer.example\r\nMAIL FROM:<{sender}>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n");
         let input = commands + message + "\r\n.\r\n";
         let mut input = input.as_bytes();
         loop {
@@ -78,7 +83,7 @@ impl World {
             }
         }
         let output = String::from_utf8_lossy(session.output()).into_owned();
-        output.lines().last().unwrap_or_default().to_owned()
+        output.lines().map(str::to_owned).collect()
     }
 
     /// The last message that alice has, from INBOX and Junk.
@@ -139,4 +144,44 @@ async fn rfc8601_5_forged_results_are_removed() {
     let results =
         "Authentication-Results: mail.example.org;\r\n\tdmarc=fail (p=none) header.from=lax.example;\r\n";
     assert!(last.contains(results), "{last}");
+}
+
+#[tokio::test]
+async fn bounces_to_rewritten_addresses_go_home() {
+    let world = start().await;
+    let hub = &world.test.hub;
+    let (home, now) = (crate::transcripts::address("friend@far.example"), crate::work::unix_now());
+    let rewritten = hub.srs("example.org").forward(&home, now).expect("rewritten");
+    let bounce = "From: mailer-daemon@far.example\r\nSubject: bounce\r\n\r\nhi";
+    let forged = rewritten.to_string().replace("friend", "victim");
+    for (sender, recipient, reply) in [
+        ("x@lax.example", rewritten.to_string(), "550 5.1.1"),
+        ("", forged, "550 5.1.1"),
+        ("", rewritten.to_string(), "250 2.0.0"),
+    ] {
+        let said = world.send_to("192.0.2.7", sender, &recipient, bounce).await;
+        assert!(said.iter().any(|line| line.starts_with(reply)), "{sender} to {recipient}: {said:?}");
+    }
+    let queue = hub.queue().await.expect("read");
+    let queued: Vec<_> =
+        queue.iter().map(|entry| (entry.reverse_path.as_str(), entry.address.as_str())).collect();
+    assert_eq!(queued, [("", "friend@far.example")]);
+}
+
+#[tokio::test]
+async fn rfc9990_what_was_refused_is_reported_too() {
+    let world = start().await;
+    let message = "From: x@strict.example\r\n\r\nhi";
+    for peer in ["192.0.2.7", "192.0.2.8", "192.0.2.8"] {
+        world.send(peer, "x@strict.example", message).await;
+    }
+    // Today's messages are reported tomorrow.
+    assert!(world.test.hub.due_reports().await.expect("read").is_empty());
+    let today = crate::work::unix_now() / 86_400;
+    let facts = world.test.hub.report_facts(today, "strict.example").await.expect("read");
+    let found: Vec<_> =
+        facts.iter().map(|(facts, count)| (facts.source.to_string(), facts.action, *count)).collect();
+    let refused = ("192.0.2.8".to_owned(), hub::DmarcPolicy::Reject, 2);
+    let delivered = ("192.0.2.7".to_owned(), hub::DmarcPolicy::None, 1);
+    assert_eq!(found, [refused, delivered]);
 }

@@ -4,6 +4,7 @@ mod arc;
 mod dkim;
 mod dmarc;
 mod hostile;
+mod reports;
 mod signing;
 mod spf;
 mod zone;

@@ -1,0 +1,62 @@
+//! Sends DMARC aggregate reports (RFC 9990) of the days that are over.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hub::{Address, Hub, Outgoing};
+use hub_mailauth::{Authenticator, MadeReport, Reporting};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::admin;
+
+/// How often it is looked whether something is due.
+const PAUSE: Duration = Duration::from_secs(3600);
+/// Days for which DNS is asked again, when it does not tell where a report goes.
+const PATIENCE: i64 = 3;
+
+/// Until the shutdown.
+pub(crate) async fn run(hub: Hub, authenticator: Authenticator, shutdown: CancellationToken) {
+    loop {
+        if let Err(error) = send_due(&hub, &authenticator).await {
+            warn!(error = admin::explain(error), "DMARC reports were not sent");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = shutdown.cancelled() => return,
+        }
+    }
+}
+
+async fn send_due(hub: &Hub, authenticator: &Authenticator) -> hub::Result<()> {
+    let domains = hub.domains().await?;
+    let Some(ours) = domains.first() else { return Ok(()) };
+    let sender = format!("postmaster@{ours}");
+    for (day, domain) in hub.due_reports().await? {
+        let facts = hub.report_facts(day, &domain).await?;
+        match authenticator.report(day, &domain, &facts, &sender).await {
+            Reporting::Made(report) => {
+                send(hub, report).await?;
+                info!(domain, day, rows = facts.len(), "DMARC report queued");
+            }
+            Reporting::Later if today() - day <= PATIENCE => continue,
+            Reporting::Later | Reporting::Unwanted => {}
+        }
+        hub.forget_report(day, &domain).await?;
+    }
+    Ok(())
+}
+
+/// From nobody: whom a report does not reach need not be told us.
+async fn send(hub: &Hub, report: MadeReport) -> hub::Result<()> {
+    let recipients = report.recipients.iter().filter_map(|address| Address::parse(address).ok()).collect();
+    let mut spool = hub.spool();
+    spool.write(&report.message).await.map_err(hub::Error::from)?;
+    let incoming = hub.examine(spool).await?;
+    hub.send_own(Outgoing { incoming, reverse_path: None, recipients, trace: Vec::new() }).await?;
+    Ok(())
+}
+
+fn today() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| (since.as_secs() / 86_400) as i64)
+}
