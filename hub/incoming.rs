@@ -109,7 +109,9 @@ impl Hub {
     /// Ends the spool and summarises the message; a large body is durable in its file afterwards.
     pub async fn examine(&self, spool: Spool) -> Result<Incoming> {
         let blob = Arc::new(spool.finish().await?);
-        let summary = if blob.in_memory().is_some() {
+        let summary = if let Some(bytes) = blob.in_memory() {
+            // Whoever waits for it is going to ask for it at once.
+            self.0.recent.keep_start(blob.id(), bytes);
             scan(&blob)?
         } else {
             let blob = Arc::clone(&blob);

@@ -116,7 +116,10 @@ impl Hub {
             return self.open_account(account, Some(token));
         }
         let hash = match &account {
-            Some(account) if !account.password.is_empty() => account.password.clone(),
+            Some(account) if !account.password.is_empty() => {
+                self.read_ahead(account.id);
+                account.password.clone()
+            }
             _ => self.hash_of_nobody().await?,
         };
         let secret = secret.clone();
@@ -141,6 +144,15 @@ impl Hub {
     pub async fn login_proven(&self, name: &str, _door: Door) -> Result<Account> {
         let account = self.account_of_login(name).await?.ok_or(Error::BadCredentials)?;
         self.open_account(&account, None)
+    }
+
+    /// While a password is checked, what its owner is going to ask for first is read.
+    fn read_ahead(&self, account: AccountId) {
+        let hub = self.clone();
+        tokio::spawn(async move {
+            // Should it fail, the client's own question does, too, and says so.
+            let _ = hub.0.directories.get(&hub.0.storage, account).await;
+        });
     }
 
     pub(crate) fn open_account(&self, row: &AccountRow, token: Option<([u8; 32], u64)>) -> Result<Account> {

@@ -303,8 +303,7 @@ impl Messages<'_> {
     /// Call it with up to a few hundred at a time.
     pub async fn fetch(&self, emails: &[EmailId]) -> Result<Vec<Option<Message>>> {
         let (account, recent) = (self.account.id, &self.account.hub.0.recent);
-        let mut messages: Vec<Option<Message>> =
-            emails.iter().map(|email| recent.row(account, *email)).collect();
+        let mut messages = recent.rows(account, emails);
         let mut missing: Vec<EmailId> =
             emails.iter().zip(&messages).filter(|(_, known)| known.is_none()).map(|(id, _)| *id).collect();
         if missing.is_empty() {
@@ -353,7 +352,7 @@ impl Messages<'_> {
             let starts: Vec<_> = missing.iter().map(|one| (one.0.blob, length(one))).collect();
             let read = self.storage().read_starts(&starts).await?;
             for (one, bytes) in missing.iter().zip(&read) {
-                recent.keep_start(one.0, bytes);
+                recent.keep_start(one.0.blob, bytes);
             }
             let mut read = read.into_iter();
             bodies.iter_mut().filter(|body| body.is_none()).for_each(|body| *body = read.next());

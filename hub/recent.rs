@@ -63,9 +63,14 @@ impl Recent {
         }
     }
 
-    pub(crate) fn row(&self, account: AccountId, email: EmailId) -> Option<Message> {
-        let row = self.rows.get(&(account, email))?;
-        (row.since.elapsed() < GOOD).then_some(row.message)
+    /// Those of these messages that are known, in the same order.
+    pub(crate) fn rows(&self, account: AccountId, emails: &[EmailId]) -> Vec<Option<Message>> {
+        let now = Instant::now();
+        let row = |email: &EmailId| {
+            let row = self.rows.get(&(account, *email))?;
+            (now.saturating_duration_since(row.since) < GOOD).then_some(row.message)
+        };
+        emails.iter().map(row).collect()
     }
 
     pub(crate) fn keep_row(&self, account: AccountId, email: EmailId, message: &Message) {
@@ -80,9 +85,9 @@ impl Recent {
         is_good.then(|| start.bytes.slice(..wanted))
     }
 
-    pub(crate) fn keep_start(&self, message: &Message, bytes: &Bytes) {
+    pub(crate) fn keep_start(&self, blob: BlobId, bytes: &Bytes) {
         if bytes.len() <= LONGEST {
-            self.starts.insert(message.blob, Start { bytes: bytes.clone(), since: Instant::now() });
+            self.starts.insert(blob, Start { bytes: bytes.clone(), since: Instant::now() });
         }
     }
 }
