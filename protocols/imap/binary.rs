@@ -1,14 +1,15 @@
 //! BINARY: content without its transfer encoding (RFC 3516, RFC 9051 §6.4.5).
 //!
-//! A body is decoded while it is read, twice: the first time only to learn how long it is and whether
-//! it has NULs, because both must be said before it. So no attachment is ever whole in memory.
+//! How long a decoded body is and whether it has NULs must be said before it. A small one is decoded
+//! into memory; a large one is decoded while it is read, twice, so that no attachment is ever whole in
+//! memory.
 
 use std::ops::Range;
 
 use hub_mime::{PartKind, TransferDecoder, find_part, part_encoding};
 
 use crate::body::{Layout, cut, fields_within, write_path};
-use crate::content::{Content, PIECE};
+use crate::content::{Content, PIECE, unreadable};
 use crate::encode::{self, Buffer};
 use crate::grammar::command::{Item, Section, SectionName};
 use crate::link::{Link, Stop};
@@ -61,20 +62,35 @@ pub(crate) async fn size(content: &Content<'_>, path: &[u32], layout: &Layout<'_
     }
 }
 
+/// Decoded bodies up to this size are kept rather than decoded again.
+const SMALL: usize = 256 << 10;
+
 #[derive(Default)]
 struct Measure {
     size: u64,
     has_nul: bool,
+    /// All of it, if it is small.
+    plain: Option<Vec<u8>>,
+}
+
+impl Measure {
+    fn take(&mut self, plain: &[u8]) {
+        self.size += plain.len() as u64;
+        self.has_nul |= plain.contains(&0);
+        self.plain = self.plain.take().filter(|all| all.len() + plain.len() <= SMALL);
+        if let Some(all) = &mut self.plain {
+            all.extend_from_slice(plain);
+        }
+    }
 }
 
 /// `None` if there is no such part.
 async fn measure(content: &Content<'_>, encoded: Encoded) -> Result<Option<Measure>, Stop> {
     let mut reader = Reader::new(content, encoded);
-    let mut measure = reader.is_there().then(Measure::default);
+    let mut measure = reader.is_there().then(|| Measure { plain: Some(Vec::new()), ..Measure::default() });
     while let Some(plain) = reader.next().await? {
         if let Some(measure) = &mut measure {
-            measure.size += plain.len() as u64;
-            measure.has_nul |= plain.contains(&0);
+            measure.take(plain);
         }
     }
     Ok(measure)
@@ -87,13 +103,11 @@ pub(crate) async fn write(
     section: &Section,
     layout: &Layout<'_>,
 ) -> Result<(), Stop> {
-    let (Some(first), Some(second)) =
-        (decoder(content, &section.path, layout).await?, decoder(content, &section.path, layout).await?)
-    else {
-        link.out.extend_from_slice(b"NIL");
-        return Ok(());
+    let measure = match decoder(content, &section.path, layout).await? {
+        Some(encoded) => measure(content, encoded).await?,
+        None => None,
     };
-    let Some(Measure { size, has_nul }) = measure(content, first).await? else {
+    let Some(Measure { size, has_nul, plain }) = measure else {
         link.out.extend_from_slice(b"NIL");
         return Ok(());
     };
@@ -107,7 +121,12 @@ pub(crate) async fn write(
         link.out.push(b'~');
     }
     encode::literal_header(&mut link.out, wanted.end - wanted.start);
-    let mut reader = Reader::new(content, second);
+    if let Some(plain) = plain {
+        link.out.extend_from_slice(&plain[wanted.start as usize..wanted.end as usize]);
+        return Ok(());
+    }
+    let Some(again) = decoder(content, &section.path, layout).await? else { return Err(unreadable()) };
+    let mut reader = Reader::new(content, again);
     let mut at = 0;
     while at < wanted.end
         && let Some(plain) = reader.next().await?

@@ -101,6 +101,8 @@ impl Transport for Deflated {
 
     fn readable(&mut self) -> Waiting<'_, io::Result<()>> {
         Box::pin(async move {
+            // What ends a flush comes behind what was read of it.
+            self.inflater.inflate()?;
             if self.inflater.is_drained() {
                 match timeout(REST, self.inner.readable()).await {
                     Ok(readable) => readable?,

@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 use crate::body::{Layout, Source, cut, fields_within, locate};
 use crate::encode::{self, Buffer};
 use crate::grammar::command::{Portion, Section};
-use crate::link::{Link, Stop};
+use crate::link::{FULL, Link, Stop};
 
 /// Bytes of a large message read at a time.
 pub(crate) const PIECE: u64 = 128 << 10;
@@ -26,7 +26,7 @@ pub(crate) struct Content<'a> {
 
 impl<'a> Content<'a> {
     pub(crate) fn new(account: &'a Account, message: &'a Message, whole: Option<Bytes>) -> Self {
-        Self { account, message, whole, opened: OnceCell::new() }
+        Self { account, message, whole, opened: OnceCell::const_new() }
     }
 
     /// `nstring`. Once its length is said every byte must follow: if one cannot be read then, the
@@ -53,7 +53,7 @@ impl<'a> Content<'a> {
             }
             Source::Bytes(range) => {
                 let range = cut(range, section.partial);
-                if range.end - range.start <= PIECE {
+                if range.end - range.start <= FULL as u64 {
                     let bytes = self.read(range.start, range.end).await?;
                     put_bytes(&mut link.out, &bytes);
                     return Ok(());
@@ -63,8 +63,12 @@ impl<'a> Content<'a> {
                 while at < range.end {
                     let bytes = self.read(at, range.end.min(at + PIECE)).await?;
                     at += bytes.len() as u64;
-                    link.out.extend_from_slice(&bytes);
-                    link.relieve().await?;
+                    if bytes.contains(&0) {
+                        put_without_nul(&mut link.out, &bytes);
+                        link.relieve().await?;
+                    } else {
+                        link.pass(&bytes).await?;
+                    }
                 }
             }
         }
@@ -94,7 +98,7 @@ impl<'a> Content<'a> {
     }
 }
 
-fn unreadable() -> Stop {
+pub(crate) fn unreadable() -> Stop {
     Stop::Lost(std::io::Error::other("a message could not be read to its end"))
 }
 
@@ -108,6 +112,28 @@ fn put_bytes(out: &mut Buffer, bytes: &[u8]) {
     if bytes.is_empty() {
         out.extend_from_slice(b"\"\"");
     } else {
-        encode::literal(out, bytes);
+        encode::literal_header(out, bytes.len() as u64);
+        put_without_nul(out, bytes);
+    }
+}
+
+/// RFC 9051 §9: a `literal` has no NUL, only the `literal8` of BINARY has; 0x80 stands for it, as with
+/// Dovecot.
+fn put_without_nul(out: &mut Buffer, bytes: &[u8]) {
+    let start = out.len();
+    out.extend_from_slice(bytes);
+    // Without a branch, so that many are looked at at once.
+    out[start..].iter_mut().for_each(|byte| *byte = if *byte == 0 { 0x80 } else { *byte });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_literal_has_a_nul() {
+        let mut out = b"\0".to_vec();
+        put_bytes(&mut out, b"a\0b\0");
+        assert_eq!(out, b"\0{4}\r\na\x80b\x80");
     }
 }

@@ -112,21 +112,21 @@ impl Link {
         if self.out.len() >= FULL { self.flush().await } else { Ok(()) }
     }
 
+    /// Writes much at once, behind what waits: it need not be copied.
+    pub(crate) async fn pass(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        let transport = self.transport.as_mut().ok_or(Stop::Closed)?;
+        write_all(transport, &self.out, self.patience).await?;
+        self.out.clear();
+        write_all(transport, bytes, self.patience).await
+    }
+
     /// Writes all output.
     pub(crate) async fn flush(&mut self) -> Result<(), Stop> {
         if self.out.is_empty() {
             return Ok(());
         }
         let transport = self.transport.as_mut().ok_or(Stop::Closed)?;
-        let mut rest = self.out.as_slice();
-        while !rest.is_empty() {
-            // The limit is for each piece: a slow client is served, one that reads nothing is not.
-            let written = timeout(self.patience, transport.write(rest)).await.map_err(|_| too_slow())??;
-            if written == 0 {
-                return Err(Stop::Lost(io::ErrorKind::WriteZero.into()));
-            }
-            rest = &rest[written..];
-        }
+        write_all(transport, &self.out, self.patience).await?;
         timeout(self.patience, transport.flush()).await.map_err(|_| too_slow())??;
         self.out.clear();
         // One large FETCH must not keep its memory for the rest of a day.
@@ -250,6 +250,22 @@ impl Link {
             let _ = timeout(self.patience, transport.shutdown()).await;
         }
     }
+}
+
+async fn write_all(
+    transport: &mut Box<dyn Transport>,
+    mut rest: &[u8],
+    patience: Duration,
+) -> Result<(), Stop> {
+    while !rest.is_empty() {
+        // The limit is for each piece: a slow client is served, one that reads nothing is not.
+        let written = timeout(patience, transport.write(rest)).await.map_err(|_| too_slow())??;
+        if written == 0 {
+            return Err(Stop::Lost(io::ErrorKind::WriteZero.into()));
+        }
+        rest = &rest[written..];
+    }
+    Ok(())
 }
 
 pub(crate) enum Woken<T> {

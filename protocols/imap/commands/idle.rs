@@ -12,10 +12,18 @@ use crate::view::Expunges;
 
 /// Waits for news and for DONE. Whatever the client pipelined behind IDLE is looked at first: iOS
 /// sends IDLE, DONE and the next command together (stalwartlabs/stalwart#765).
+///
+/// Most connections spend their life in here: what is only needed for a moment is boxed, so that it
+/// costs nothing while nothing happens.
 pub(crate) async fn idle(c: &mut Conversation, tag: &str) -> Result<(), Stop> {
-    if let Err(reply) = c.session.permits(&Command::Idle) {
-        return c.end_command(tag, Ok(reply), Expunges::Keep).await;
-    }
+    let (reply, expunges) = match c.session.permits(&Command::Idle) {
+        Ok(()) => (wait(c).await?, Expunges::Tell),
+        Err(reply) => (reply, Expunges::Keep),
+    };
+    Box::pin(c.end_command(tag, Ok(reply), expunges)).await
+}
+
+async fn wait(c: &mut Conversation) -> Result<Reply, Stop> {
     // A space behind the plus: a bare one confuses clients (modern-email/defects#7).
     c.link.say("+ idling");
     let mut truth = c.session.selected().ok().map(|(_, selected)| selected.open.watch());
@@ -29,18 +37,13 @@ pub(crate) async fn idle(c: &mut Conversation, tag: &str) -> Result<(), Stop> {
         Box::pin(notify::tell(c)).await?;
         match c.link.input.next() {
             Step::Starve => {}
-            Step::Line(line) => {
-                let reply = if line.trim_ascii().eq_ignore_ascii_case(b"DONE") {
-                    Reply::ok("Idle no longer")
-                } else {
-                    Reply::bad("DONE was expected")
-                };
-                return c.end_command(tag, Ok(reply), Expunges::Tell).await;
+            Step::Line(line) if line.trim_ascii().eq_ignore_ascii_case(b"DONE") => {
+                return Ok(Reply::ok("Idle no longer"));
             }
             Step::Close(why) => return Err(Stop::Bye(why)),
-            _ => return c.end_command(tag, Ok(Reply::bad("DONE was expected")), Expunges::Tell).await,
+            _ => return Ok(Reply::bad("DONE was expected")),
         }
-        c.link.flush().await?;
+        Box::pin(c.link.flush()).await?;
         let Conversation { session, link, .. } = &mut *c;
         let until = still_here.min(ends);
         match link.wait_or(notify::happened(&mut truth, session), until).await? {

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Few enough for the usual limit of 1,024 file descriptors, both ends counted.
 const CONNECTIONS: usize = 300;
 /// Bytes of memory per connection, client's end included.
-const LIMIT: usize = 16 << 10;
+const LIMIT: usize = 8 << 10;
 
 struct Client {
     stream: BufReader<TcpStream>,

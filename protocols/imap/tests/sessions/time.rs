@@ -47,3 +47,21 @@ async fn silence_ends_a_session_and_idle_too() {
         assert!(client.line().await.expect("a line").starts_with("* BYE "), "after {command}");
     }
 }
+
+#[tokio::test]
+async fn a_message_that_stops_is_not_waited_for_as_long_as_a_command() {
+    let world = World::new(Settings { command_time: SHORT, ..Settings::default() }).await;
+    let twin = world.twin("stops").await;
+    for start in ["a APPEND INBOX {100+}\r\nabc", "a APPEND INBOX {5}", "a SEARCH SUBJECT {100+}\r\nabc"] {
+        let mut client = Client::connect(&world, true);
+        client.line().await.expect("a greeting");
+        client.send_later(&format!("l LOGIN {twin} secret"));
+        assert!(client.line().await.expect("an answer").starts_with("l OK "));
+        client.send_later(start);
+        let mut line = client.line().await.expect("a line");
+        if line.starts_with('+') {
+            line = client.line().await.expect("a line");
+        }
+        assert!(line.starts_with("* BYE "), "after {start}: {line}");
+    }
+}
