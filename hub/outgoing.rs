@@ -4,7 +4,7 @@
 use hub_storage::queue::{self, NewQueued, NewRecipient};
 
 use crate::srs::Srs;
-use crate::{AccountId, Address, Hub, Incoming, Result, unix_now};
+use crate::{AccountId, Address, Delivery, Hub, Incoming, Result, unix_now};
 
 /// Nobody's account: no twin is told what becomes of such mail.
 const NOBODY: AccountId = AccountId(0);
@@ -20,6 +20,28 @@ pub struct Outgoing {
 }
 
 impl Hub {
+    /// Passes a message on to somebody elsewhere, in the name of a domain of ours: with a reverse-path
+    /// that SPF holds for (`srs`), and sealed with what was found out about it on arrival (ARC).
+    /// `incoming` is the message as it is to leave, which a filter may have changed.
+    pub async fn pass_on(
+        &self,
+        delivery: &Delivery,
+        incoming: Incoming,
+        domain: &str,
+        recipients: Vec<Address>,
+    ) -> Result<i64> {
+        // A path that cannot be rewritten is given up: a bounce would then reach nobody, but the
+        // message arrives.
+        let rewritten = delivery.reverse_path.as_ref().map(|path| self.srs(domain).forward(path, unix_now()));
+        let reverse_path = rewritten.and_then(Result::ok);
+        let mut trace = Vec::new();
+        if let (Some(verdict), Some(results)) = (&delivery.verdict, results(&delivery.trace)) {
+            trace.extend(self.seal(domain, &results, verdict.arc.is_pass(), &incoming).await?.into_bytes());
+        }
+        trace.extend_from_slice(&delivery.trace);
+        self.send_on(Outgoing { incoming, reverse_path, recipients, trace }).await
+    }
+
     /// Queues a message; returns its queue id. When it returns `Ok` it is on disk.
     pub async fn send_on(&self, outgoing: Outgoing) -> Result<i64> {
         let recipient = |address: &Address| NewRecipient {
@@ -64,5 +86,23 @@ impl Hub {
             return Ok(None);
         }
         Ok(self.srs(address.domain()).reverse(address, unix_now()))
+    }
+}
+
+/// What our own Authentication-Results says, from our name on.
+fn results(trace: &[u8]) -> Option<String> {
+    let field = hub_dkim::fields(trace).into_iter().find(|(name, _)| *name == b"Authentication-Results")?;
+    Some(String::from_utf8_lossy(field.1).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_results_of_a_trace() {
+        let trace = b"Authentication-Results: us;\r\n\tspf=pass\r\nReceived: x\r\n";
+        assert_eq!(results(trace).as_deref(), Some("us;\r\n\tspf=pass"));
+        assert_eq!(results(b"Received: x\r\n"), None);
     }
 }

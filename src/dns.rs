@@ -18,25 +18,30 @@ pub(crate) async fn run(setup: &Setup, domain: &str) -> Result<()> {
     let Some(name) = name.filter(|name| name.contains('.')) else {
         bail!("\"{}\" is not a domain name", domain.escape_debug());
     };
-    let is_hosted = hosted(setup).await?.iter().any(|hosted| hosted == &name);
-    let sources = sources(setup, &name, is_hosted).await?;
-    print(&zone(setup, &name, is_hosted, &sources))?;
+    let hosted = hosted(setup).await?;
+    // As it was added, which may be in Unicode.
+    let hosted = hosted.into_iter().find(|domain| hub_certs::ascii_name(domain).as_ref() == Some(&name));
+    let sources = sources(setup, &name, hosted.as_deref()).await?;
+    print(&zone(setup, &name, hosted.is_some(), &sources))?;
     Ok(())
 }
 
-/// What the records of a domain (in ASCII) are made from.
-pub(crate) async fn sources(setup: &Setup, domain: &str, is_hosted: bool) -> Result<Sources> {
+/// What the records of a domain (in ASCII, and as it is hosted) are made from.
+pub(crate) async fn sources(setup: &Setup, domain: &str, hosted: Option<&str>) -> Result<Sources> {
     let host = services::configured(&setup.config).host(domain);
     let certificates = setup.config.tls.certificates.iter();
     let mut certificates = certificates.filter_map(|files| Certificate::read(&files.chain, &files.key).ok());
     Ok(Sources {
         relay: setup.config.relay.host.clone(),
-        keys: if is_hosted { commands::keys(setup, domain).await? } else { Vec::new() },
+        keys: match hosted {
+            Some(hosted) => commands::keys(setup, hosted).await?,
+            None => Vec::new(),
+        },
         host_key: certificates.find(|certificate| certificate.fits(&host)).map(|found| found.key_hash),
     })
 }
 
-/// In ASCII. Without a hub yet, nothing: records may be made before it.
+/// Without a hub yet, nothing: records may be made before it.
 async fn hosted(setup: &Setup) -> Result<Vec<String>> {
     if let data_dir::State::Absent | data_dir::State::Fresh = data_dir::examine(&setup.data_dir)? {
         return Ok(Vec::new());
@@ -45,7 +50,7 @@ async fn hosted(setup: &Setup) -> Result<Vec<String>> {
     else {
         return commands::odd();
     };
-    Ok(domains.iter().filter_map(|domain| hub_certs::ascii_name(domain)).collect())
+    Ok(domains)
 }
 
 fn zone(setup: &Setup, domain: &str, is_hosted: bool, sources: &Sources) -> String {

@@ -61,7 +61,7 @@ pub fn generate(algorithm: Algorithm) -> Result<(Vec<u8>, String), Failed> {
 }
 
 impl Signer {
-    /// `None` if the secret is no such key.
+    /// `None` if the secret is no such key. The domain is written as DNS has it (RFC 5890).
     pub fn new(domain: &str, selector: &str, algorithm: Algorithm, secret: &[u8]) -> Option<Self> {
         let key = match algorithm {
             Algorithm::Ed25519 => DkimKey::Ed25519(Ed25519Key::from_pkcs8_maybe_unchecked_der(secret).ok()?),
@@ -70,7 +70,11 @@ impl Signer {
                 DkimKey::Rsa(RsaKey::<Sha256>::from_key_der(der).ok()?)
             }
         };
-        Some(Self { domain: domain.to_owned(), selector: selector.to_owned(), key })
+        Some(Self {
+            domain: mail_auth::common::to_a_label(domain).into_owned(),
+            selector: selector.to_owned(),
+            key,
+        })
     }
 
     pub fn selector(&self) -> &str {

@@ -81,6 +81,10 @@ impl Authenticator {
             self.spf(query),
         );
         (verdict.iprev, verdict.ptr) = iprev;
+        if let Some(explanation) = &spf.explanation {
+            // For the owner's eyes only: a stranger has written it (RFC 7208 §11.5).
+            tracing::debug!(peer = %envelope.peer, domain, explanation, "SPF fails");
+        }
         verdict.spf = SpfVerdict {
             result: spf.result,
             of_helo: envelope.reverse_path.is_none(),
@@ -98,7 +102,7 @@ impl Authenticator {
 
     /// True if DNS has this key record, whatever the spaces in it.
     pub async fn publishes(&self, name: &str, record: &str) -> bool {
-        let records = timeout(MOST_TIME, self.dns.txt(name)).await;
+        let records = timeout(MOST_TIME, self.dns.txt(&ascii(name))).await;
         let records = records.unwrap_or(Err(Missing::Answer)).unwrap_or_default();
         let key = |text: &[u8]| Tags::parse(text).and_then(|tags| tags.octets("p"));
         let wanted = key(record.as_bytes());

@@ -67,7 +67,7 @@ pub(super) async fn check(setup: &Setup, host_name: &str, domains: &[String], re
         }
         if let Some(ascii) = hub_certs::ascii_name(domain) {
             // Without its keys the rest can still be compared.
-            let sources = match crate::dns::sources(setup, &ascii, true).await {
+            let sources = match crate::dns::sources(setup, &ascii, Some(domain)).await {
                 Ok(sources) => sources,
                 Err(_) => Sources { relay: setup.config.relay.host.clone(), ..Sources::default() },
             };

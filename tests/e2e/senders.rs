@@ -3,6 +3,9 @@
 use std::fs;
 use std::process::Command;
 
+use test_dns::{Names, TestDns};
+use tokio::runtime::Runtime;
+
 use crate::harness::{ALICE, DOMAIN, Hub, PATIENCE, installed, message};
 use crate::submission::relay_host;
 
@@ -84,4 +87,72 @@ fn new_keys_wait_for_dns() {
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && error.contains(word), "{error}");
     }
+}
+
+/// A name server on loopback, as long as both live.
+fn serve(names: Names) -> (Runtime, TestDns) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.expect("threads");
+    let served = runtime.block_on(names.serve());
+    (runtime, served)
+}
+
+fn resolver(dns: &TestDns) -> String {
+    format!("[resolver]\naddress = \"{}\"\nport = {}\n", dns.address.ip(), dns.address.port())
+}
+
+#[test]
+fn rfc9989_who_pretends_is_refused() {
+    let records = "strict.test. IN TXT \"v=spf1 ip4:127.0.0.1 -all\"\n\
+                   _dmarc.strict.test. IN TXT \"v=DMARC1; p=reject\"\n\
+                   other.test. IN TXT \"v=spf1 ip4:127.0.0.1 -all\"\n";
+    let (_runtime, dns) = serve(Names::default().unsigned("test.", records));
+    let config = format!("{}[authentication]\ncheck_loopback = true\n", resolver(&dns));
+    let hub = Hub::start_with_config(&config);
+    let send = |sender: &str, from: &str, subject: &str| {
+        let mut smtp = hub.smtp();
+        smtp.send(sender, &[ALICE], &message(from, ALICE, subject, "x\r\n"))
+    };
+    send("x@strict.test", "x@strict.test", "genuine").expect("250 2.0.0");
+    send("x@other.test", "x@strict.test", "pretended").expect("550 5.7.1");
+    // Nobody outside speaks for a twin of ours.
+    send("x@other.test", ALICE, "as alice").expect("250 2.0.0");
+    let kept = hub.arrived(ALICE, "genuine");
+    let kept = String::from_utf8_lossy(&kept).into_owned();
+    for word in ["dmarc=pass (p=reject) header.from=strict.test", "spf=pass smtp.mailfrom=strict.test"] {
+        assert!(kept.contains(word), "{kept}");
+    }
+    let status = hub.imap(ALICE).command("STATUS Junk (MESSAGES)");
+    assert!(status.untagged.iter().any(|line| line.ends_with(b"(MESSAGES 1)")), "{status:?}");
+}
+
+#[test]
+fn every_record_is_checked() {
+    let hub = Hub::start();
+    let printed = hub.admin(&["dns", DOMAIN]);
+    let address = format!("mail.{DOMAIN}. 3600 IN A 127.0.0.1\n");
+    let check = |records: &str| {
+        let (_runtime, dns) = serve(Names::default().unsigned("test.", records));
+        fs::write(hub.data().join("hub.toml"), resolver(&dns)).expect("written");
+        let output = hub.cli_with_input(&["check", DOMAIN], "");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let fine = check(&format!("{address}{printed}"));
+    assert!(fine.contains("DNS has every record of hub.test"), "{fine}");
+
+    let without: String = printed
+        .lines()
+        .filter(|line| !line.starts_with("ed25519-1."))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let broken = without.replace("p=MII", "p=AAA").replace("_dmarc.", "_dmorc.");
+    let text = check(&format!("{address}{broken}"));
+    for sentence in [
+        "TXT ed25519-1._domainkey.hub.test is missing",
+        "TXT rsa-1._domainkey.hub.test says",
+        "TXT _dmarc.hub.test is missing: \"v=DMARC1; p=quarantine",
+    ] {
+        assert!(text.contains(sentence), "{sentence}: {text}");
+    }
+    assert!(!text.contains("SRV _imaps"), "{text}");
 }
