@@ -60,3 +60,46 @@ fn today() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| (since.as_secs() / 86_400) as i64)
 }
+
+#[cfg(test)]
+mod tests {
+    use hub_storage::dmarc::{self, CountRow};
+    use test_dns::Names;
+
+    use super::*;
+
+    /// A hub that has counted a message of each of these domains on 2 January 1970.
+    async fn hub(folder: &std::path::Path, domains: &[&str]) -> Hub {
+        let options =
+            hub_storage::Options { data_dir: folder.to_owned(), database: hub_storage::Database::Sqlite };
+        let storage = hub_storage::Storage::open(options).await.expect("opens");
+        let facts = "192.0.2.1 a.test a.test mfrom pass true false none".to_owned();
+        let row =
+            |domain: &&str| CountRow { day: 1, domain: (*domain).into(), facts: facts.clone(), messages: 3 };
+        let rows: Vec<CountRow> = domains.iter().map(row).collect();
+        let count = storage.transact([], move |tx| Box::pin(async move { dmarc::count(tx, &rows).await }));
+        count.await.expect("counted");
+        let config = hub_config::Config::default();
+        let setup = crate::setup::Setup { config, config_file: None, data_dir: folder.to_owned() };
+        let hub = Hub::open(storage, setup.hub_settings()).await.expect("opens");
+        hub.add_domain("us.test").await.expect("added");
+        hub
+    }
+
+    #[tokio::test]
+    async fn yesterdays_reports_are_queued_once() {
+        let records = "_dmarc.a.test. IN TXT \"v=DMARC1; p=none; rua=mailto:d@a.test\"\n";
+        let dns = Names::default().unsigned("test.", records).serve().await;
+        let authenticator = Authenticator::new("mx.us.test", Some(dns.address), Duration::from_secs(5));
+        let authenticator = authenticator.expect("a resolver");
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let hub = hub(folder.path(), &["a.test", "silent.test"]).await;
+        for _ in 0..2 {
+            send_due(&hub, &authenticator).await.expect("sent");
+            let queue = hub.queue().await.expect("read");
+            let queued: Vec<_> = queue.iter().map(|entry| entry.address.as_str()).collect();
+            assert_eq!(queued, ["d@a.test"]);
+            assert!(hub.due_reports().await.expect("read").is_empty());
+        }
+    }
+}

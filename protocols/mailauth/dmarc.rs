@@ -3,16 +3,16 @@
 use hub::{AuthResult, DkimVerdict, DmarcPolicy, DmarcVerdict, SpfVerdict};
 use mail_auth::dmarc::Policy;
 use mail_auth::dmarc::verify::DmarcParameters;
-use mail_auth::{AuthenticatedMessage, DkimOutput, DmarcOutput, DmarcResult, SpfOutput, SpfResult};
+use mail_auth::{AuthenticatedMessage, DmarcOutput, DmarcResult, SpfOutput, SpfResult};
 
-use crate::dkim;
+use crate::dkim::{self, Judged};
 use crate::dns::Dns;
 
 /// Decides, and marks in `spf` and `signatures` what is aligned.
 pub(crate) async fn check(
     dns: &Dns,
     message: &AuthenticatedMessage<'_>,
-    signed: &[DkimOutput<'_>],
+    signed: &[Judged<'_>],
     spf: &mut SpfVerdict,
     signatures: &mut [DkimVerdict],
 ) -> DmarcVerdict {

@@ -10,7 +10,8 @@
 //! from the hub alone: `Hub::deliver` and `Account::submit` return when it is on disk.
 //!
 //! RFC 5321, 6409, 2033 (LMTP), 1870 (SIZE), 2034 (enhanced codes), 2920 (PIPELINING), 3030 (CHUNKING), 3207
-//! (STARTTLS), 3461 and 3464 (DSN), 3848 (with), 4954 (AUTH), 6152 (8BITMIME), 6531 (SMTPUTF8).
+//! (STARTTLS), 3461 and 3464 (DSN), 3848 (with), 4954 (AUTH), 6152 (8BITMIME), 6531 (SMTPUTF8),
+//! 8601 §5 (forged results).
 
 mod authentic;
 mod command;

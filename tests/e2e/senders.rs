@@ -6,7 +6,7 @@ use std::process::Command;
 use test_dns::{Names, TestDns};
 use tokio::runtime::Runtime;
 
-use crate::harness::{ALICE, DOMAIN, Hub, PATIENCE, installed, message};
+use crate::harness::{ALICE, DOMAIN, Hub, PATIENCE, installed, message, wait_until};
 use crate::submission::relay_host;
 
 /// Checks every signature of a message with the records of a zone file; prints `d=`, `a=` and the
@@ -155,4 +155,27 @@ fn every_record_is_checked() {
         assert!(text.contains(sentence), "{sentence}: {text}");
     }
     assert!(!text.contains("SRV _imaps"), "{text}");
+}
+
+#[test]
+fn rfc9990_reports_of_others_are_shown() {
+    let hub = Hub::start();
+    let report = "From: noreply@google.test\r\nTo: postmaster@hub.test\r\n\
+        Subject: Report Domain: hub.test Submitter: google.test Report-ID: <1>\r\n\
+        MIME-Version: 1.0\r\nContent-Type: text/xml\r\n\r\n\
+        <feedback><report_metadata><org_name>google.test</org_name><report_id>1</report_id>\r\n\
+        <date_range><begin>1669507200</begin><end>1669593599</end></date_range></report_metadata>\r\n\
+        <policy_published><domain>hub.test</domain><p>none</p></policy_published>\r\n\
+        <record><row><source_ip>192.0.2.1</source_ip><count>41</count>\r\n\
+        <policy_evaluated><dkim>pass</dkim><spf>fail</spf></policy_evaluated></row></record>\r\n\
+        <record><row><source_ip>192.0.2.2</source_ip><count>7</count>\r\n\
+        <policy_evaluated><dkim>fail</dkim><spf>fail</spf></policy_evaluated></row></record></feedback>\r\n";
+    hub.smtp().send("noreply@google.test", &["postmaster@hub.test"], report.as_bytes()).expect_code(250);
+    let shown = wait_until("the report", || {
+        let shown = hub.admin(&["reports", "dmarc"]);
+        shown.contains("google.test").then_some(shown)
+    });
+    for word in ["2022-11-27", "hub.test", "41", "7"] {
+        assert!(shown.contains(word), "{word}: {shown}");
+    }
 }

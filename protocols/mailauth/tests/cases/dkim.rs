@@ -57,3 +57,51 @@ async fn signed_messages() {
         );
     }
 }
+
+/// The tests of dkimpy, with its answers.
+#[tokio::test]
+async fn good_and_bad_keys() {
+    const FOOTBALL: &str = "test._domainkey.football.example.com";
+    let both = include_str!("../data/dkim/dkimpy/rfc6376.signed.msg");
+    let rsa = include_str!("../data/dkim/dkimpy/rfc6376.signed.rsa.msg");
+    let ed25519 = include_str!("../data/dkim/dkimpy/ed25519test2.msg");
+    let good = include_str!("../data/dkim/dkimpy/test.txt");
+    let exim = include_str!("../data/dkim/dkimpy/eximtest.dns");
+    for (name, message, at, key, passes) in [
+        ("both", both, FOOTBALL, good, "yes yes"),
+        ("rsa", rsa, FOOTBALL, good, "yes"),
+        ("without k=", rsa, FOOTBALL, include_str!("../data/dkim/dkimpy/test2.txt"), "yes"),
+        ("k= is no key type", rsa, FOOTBALL, include_str!("../data/dkim/dkimpy/badk.txt"), "no"),
+        ("malformed", rsa, FOOTBALL, include_str!("../data/dkim/dkimpy/badversion.txt"), "no"),
+        ("damaged", rsa, FOOTBALL, include_str!("../data/dkim/dkimpy/test_bad.txt"), "no"),
+        ("another", rsa, FOOTBALL, include_str!("../data/dkim/dkimpy/2048_testkey_wo_markers.pub.txt"), "no"),
+        ("of another service", rsa, FOOTBALL, include_str!("../data/dkim/dkimpy/test_tlsrpt.txt"), "no"),
+        ("changed", include_str!("../data/dkim/dkimpy/rfc6376.signed.no_t.msg"), FOOTBALL, good, "no"),
+        (
+            "no domain",
+            include_str!("../data/dkim/dkimpy/test.message.baddomain"),
+            "test._domainkey.legitimate.com(.attacker.com",
+            good,
+            "no",
+        ),
+        ("exim", ed25519, "sed._domainkey.test.ex", exim, "yes"),
+        (
+            "not exim's",
+            ed25519,
+            "sed._domainkey.test.ex",
+            include_str!("../data/dkim/dkimpy/ed25519test.dns"),
+            "no",
+        ),
+    ] {
+        let mut zone = Zone::default();
+        zone.txt(at, key.trim());
+        zone.txt(
+            "brisbane._domainkey.football.example.com",
+            "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+        );
+        let verdict = evaluate(&zone.serve().authenticator(), message).await;
+        let found: Vec<_> =
+            verdict.dkim.iter().map(|dkim| if dkim.result.is_pass() { "yes" } else { "no" }).collect();
+        assert_eq!(found.join(" "), passes, "{name}: {:?}", verdict.dkim);
+    }
+}
