@@ -15,9 +15,14 @@ pub(crate) struct Facts {
     pub(crate) not_after: i64,
     /// SubjectPublicKeyInfo, with its own tag and length.
     pub(crate) public_key: Vec<u8>,
+    /// The octets of serialNumber.
+    pub(crate) serial: Vec<u8>,
+    /// keyIdentifier of authorityKeyIdentifier (RFC 5280 §4.2.1.1).
+    pub(crate) authority_key: Option<Vec<u8>>,
 }
 
 const BOOLEAN: u8 = 0x01;
+const INTEGER: u8 = 0x02;
 const OCTET_STRING: u8 = 0x04;
 const OID: u8 = 0x06;
 const UTC_TIME: u8 = 0x17;
@@ -27,15 +32,18 @@ const VERSION: u8 = 0xa0;
 const EXTENSIONS: u8 = 0xa3;
 const DNS_NAME: u8 = 0x82;
 const IP_ADDRESS: u8 = 0x87;
+const KEY_IDENTIFIER: u8 = 0x80;
 
 /// id-ce-subjectAltName, 2.5.29.17
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
+/// id-ce-authorityKeyIdentifier, 2.5.29.35
+const AUTHORITY_KEY_IDENTIFIER: &[u8] = &[0x55, 0x1d, 0x23];
 
 /// `None` if it is not a certificate.
 pub(crate) fn facts(certificate: &[u8]) -> Option<Facts> {
     let mut tbs = Der(Der(Der(certificate).expect(SEQUENCE)?).expect(SEQUENCE)?);
     tbs.optional(VERSION);
-    tbs.next()?; // serialNumber
+    let serial = tbs.expect(INTEGER)?.to_vec();
     tbs.expect(SEQUENCE)?; // signature
     tbs.expect(SEQUENCE)?; // issuer
     let mut validity = Der(tbs.expect(SEQUENCE)?);
@@ -45,7 +53,15 @@ pub(crate) fn facts(certificate: &[u8]) -> Option<Facts> {
     let before = tbs.0;
     tbs.expect(SEQUENCE)?;
     let public_key = before[..before.len() - tbs.0.len()].to_vec();
-    let mut facts = Facts { names: Vec::new(), addresses: Vec::new(), not_before, not_after, public_key };
+    let mut facts = Facts {
+        names: Vec::new(),
+        addresses: Vec::new(),
+        not_before,
+        not_after,
+        public_key,
+        serial,
+        authority_key: None,
+    };
     while let Some((tag, content)) = tbs.next() {
         if tag == EXTENSIONS {
             let mut extensions = Der(Der(content).expect(SEQUENCE)?);
@@ -56,6 +72,9 @@ pub(crate) fn facts(certificate: &[u8]) -> Option<Facts> {
                 let value = extension.expect(OCTET_STRING)?;
                 if id == SUBJECT_ALT_NAME {
                     alternative_names(value, &mut facts)?;
+                } else if id == AUTHORITY_KEY_IDENTIFIER {
+                    let key = Der(Der(value).expect(SEQUENCE)?).expect(KEY_IDENTIFIER);
+                    facts.authority_key = key.map(<[u8]>::to_vec);
                 }
             }
         }

@@ -1,10 +1,12 @@
-//! Keys and certificates: TLS configurations from PEM files with hot reload, an authority of the
-//! hub's own when there are none, and the hub key.
+//! Keys and certificates: TLS configurations from PEM files with hot reload, certificates from a
+//! public authority, an authority of the hub's own when there are none, and the hub key.
 //!
 //! It knows config; never who uses a certificate. Private keys are written readable by the owner
 //! only, atomically and synced; a key that cannot be read is named, never replaced.
-//! RFC 5280 (certificates), RFC 6066 §3 (SNI), RFC 8446 (TLS 1.3), RFC 8410 (Ed25519 keys).
+//! RFC 5280 (certificates), RFC 6066 §3 (SNI), RFC 8446 (TLS 1.3), RFC 8410 (Ed25519 keys), RFC 8555
+//! (ACME), RFC 8737 (TLS-ALPN-01), RFC 9773 (renewal information).
 
+pub mod acme;
 mod authority;
 mod der;
 mod files;

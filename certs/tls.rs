@@ -10,9 +10,11 @@ use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use tokio::sync::Notify;
 use tracing::info;
 
-use crate::authority::{Authority, names_of};
+use crate::acme::{self, Challenges};
+use crate::authority::{Authority, names_of, unix};
 use crate::loaded::{Loaded, Stamp};
 use crate::{Certificate, Error};
 
@@ -31,6 +33,8 @@ pub struct Options {
     /// Mail domains that a self-made certificate names, with `mail.`, `autoconfig.` and
     /// `autodiscover.` of each.
     pub domains: Vec<String>,
+    /// Show the certificate that [`acme::Acme`] fetches, as soon as there is one.
+    pub acme: bool,
 }
 
 /// The certificates that this hub shows. Cheap to clone.
@@ -40,7 +44,11 @@ pub struct Certs(Arc<Inner>);
 struct Inner {
     configured: Vec<CertificateFiles>,
     hosts: Vec<String>,
+    folder: PathBuf,
     authority: Authority,
+    acme: bool,
+    challenges: Challenges,
+    order_now: Notify,
     provider: Arc<CryptoProvider>,
     state: Mutex<State>,
     shown: Arc<Shown>,
@@ -54,17 +62,23 @@ struct State {
 impl Certs {
     /// Loads the configured certificates, or makes one.
     pub fn open(options: Options) -> Result<Self, Error> {
-        let Options { folder, configured, hosts, domains } = options;
+        let Options { folder, configured, hosts, domains, acme } = options;
         if configured.is_empty() {
             Authority::make_folder(&folder)?;
         }
+        let challenges = Challenges::default();
+        let shown = Shown { certificates: ArcSwap::default(), challenges: challenges.clone() };
         let inner = Inner {
             configured,
             hosts,
             authority: Authority::new(&folder),
+            folder,
+            acme,
+            challenges,
+            order_now: Notify::new(),
             provider: provider(),
             state: Mutex::new(State { domains, stamps: Vec::new() }),
-            shown: Arc::new(Shown(ArcSwap::default())),
+            shown: Arc::new(shown),
         };
         let certs = Self(Arc::new(inner));
         certs.load(&mut certs.state(), SystemTime::now())?;
@@ -91,6 +105,7 @@ impl Certs {
     pub fn set_domains(&self, domains: Vec<String>) -> Result<(), Error> {
         let mut state = self.state();
         state.domains = domains;
+        self.order_now();
         if self.0.configured.is_empty() { self.load(&mut state, SystemTime::now()) } else { Ok(()) }
     }
 
@@ -114,12 +129,35 @@ impl Certs {
     }
 
     pub fn is_self_made(&self) -> bool {
-        self.0.configured.is_empty()
+        self.0.configured.is_empty() && self.0.shown.certificates.load().len() < 2
+    }
+
+    /// Proofs for a public authority that comes to look.
+    pub fn challenges(&self) -> &Challenges {
+        &self.0.challenges
+    }
+
+    /// Ends a pause of [`acme::Acme`].
+    pub fn order_now(&self) {
+        self.0.order_now.notify_one();
+    }
+
+    pub(crate) async fn asked_to_order(&self) {
+        self.0.order_now.notified().await;
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.0.folder
+    }
+
+    /// The names that a public authority is asked for.
+    pub(crate) fn public_names(&self) -> Vec<String> {
+        acme::names_of(&self.0.hosts, &self.state().domains)
     }
 
     /// The certificates in use.
     pub fn certificates(&self) -> Vec<Certificate> {
-        self.0.shown.0.load().iter().map(Loaded::shown).collect()
+        self.0.shown.certificates.load().iter().map(Loaded::shown).collect()
     }
 
     fn load(&self, state: &mut State, now: SystemTime) -> Result<(), Error> {
@@ -128,15 +166,26 @@ impl Certs {
         let stamps = self.stamps();
         let loaded = if inner.configured.is_empty() {
             let names = names_of(&inner.hosts, &state.domains);
-            vec![inner.authority.certificate_for(&names, now, &inner.provider)?]
+            let own = inner.authority.certificate_for(&names, now, &inner.provider)?;
+            self.ordered(now).into_iter().chain([own]).collect()
         } else {
             let load =
                 |files: &CertificateFiles| Loaded::from_files(&files.chain, &files.key, &inner.provider);
             inner.configured.iter().map(load).collect::<Result<_, _>>()?
         };
-        inner.shown.0.store(Arc::new(loaded));
+        inner.shown.certificates.store(Arc::new(loaded));
         state.stamps = stamps;
         Ok(())
+    }
+
+    /// What a public authority gave, while it is good; if it cannot be read, it is ordered anew.
+    fn ordered(&self, now: SystemTime) -> Option<Loaded> {
+        let file = self.0.folder.join(acme::CERTIFICATE);
+        if !self.0.acme || !file.exists() {
+            return None;
+        }
+        let loaded = Loaded::from_files(&file, &file, &self.0.provider).ok()?;
+        (loaded.facts.not_after > unix(now)).then_some(loaded)
     }
 
     fn stamps(&self) -> Vec<Stamp> {
@@ -148,12 +197,19 @@ impl Certs {
     }
 }
 
-/// What is shown to clients, best first.
-struct Shown(ArcSwap<Vec<Loaded>>);
+/// What is shown to clients, best first, and to a public authority.
+struct Shown {
+    certificates: ArcSwap<Vec<Loaded>>,
+    challenges: Challenges,
+}
 
 impl ResolvesServerCert for Shown {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let shown = self.0.load();
+        // RFC 8737 §3: who names this protocol names no other, and wants the proof or nothing.
+        if hello.alpn().is_some_and(|mut named| named.any(|name| name == acme::ALPN.as_bytes())) {
+            return self.challenges.certificate(hello.server_name()?);
+        }
+        let shown = self.certificates.load();
         let fitting = hello.server_name().and_then(|name| shown.iter().find(|loaded| loaded.fits(name)));
         // Without a fitting name the client decides what it thinks of the first.
         fitting.or(shown.first()).map(|loaded| Arc::clone(&loaded.key))
@@ -162,7 +218,7 @@ impl ResolvesServerCert for Shown {
 
 impl std::fmt::Debug for Shown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.load().iter()).finish()
+        f.debug_list().entries(self.certificates.load().iter()).finish()
     }
 }
 
@@ -186,7 +242,13 @@ mod tests {
 
     fn options(folder: &Path, configured: Vec<CertificateFiles>, domains: &[&str]) -> Options {
         let domains = domains.iter().map(|&domain| domain.to_owned()).collect();
-        Options { folder: folder.join("certs"), configured, hosts: vec!["hub.test".into()], domains }
+        Options {
+            folder: folder.join("certs"),
+            configured,
+            hosts: vec!["hub.test".into()],
+            domains,
+            acme: false,
+        }
     }
 
     /// A handshake in memory with a client that trusts `roots`.
