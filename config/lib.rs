@@ -16,8 +16,9 @@ mod value;
 pub use network::{Network, Networks};
 pub use read::{Errors, Problem};
 pub use sections::{
-    Authentication, Config, General, Limits, Listen, Lmtp, Log, Outbound, Public, Relay, Resolver, Tls,
+    Acme, Authentication, Config, General, Limits, Listen, Lmtp, Log, Outbound, Public, Relay, Resolver, Tls,
 };
 pub use value::{
-    CertificateFiles, Database, Endpoint, Endpoints, LogFormat, LogLevel, Quota, RelayTls, Size,
+    AcmeChallenge, CertificateFiles, Database, Endpoint, Endpoints, LogFormat, LogLevel, Quota, RelayTls,
+    Size,
 };

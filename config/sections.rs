@@ -12,7 +12,8 @@ use crate::read::{Errors, Problem, Reader};
 use crate::render::Renderer;
 use crate::section::{Section, section};
 use crate::value::{
-    CertificateFiles, Database, Endpoint, Endpoints, LogFormat, LogLevel, Quota, RelayTls, Size,
+    AcmeChallenge, CertificateFiles, Database, Endpoint, Endpoints, LogFormat, LogLevel, Quota, RelayTls,
+    Size,
 };
 
 section! {
@@ -85,6 +86,27 @@ section! {
             "[{ chain = \"/etc/ssl/hub/fullchain.pem\", key = \"/etc/ssl/hub/privkey.pem\" }]";
         /// PEM file with authorities to trust on outgoing connections, besides the public ones.
         trust_roots: Option<PathBuf> = None, "\"/etc/ssl/our-ca.pem\"";
+    }
+}
+
+section! {
+    /// A certificate from a public authority, fetched and renewed by the hub itself (ACME, RFC 8555), so
+    /// that mail programs ask no questions. The authority looks for the hub on port 80 or 443 of every
+    /// name: forward one of them to listen.http or listen.https.
+    pub struct Acme {
+        /// Switches it on, and says that you have read and accept the authority's terms (those of Let's
+        /// Encrypt: https://letsencrypt.org/repository/).
+        agree_to_terms: bool = false;
+        /// The authority. Try things out with https://acme-staging-v02.api.letsencrypt.org/directory,
+        /// which nobody trusts but which is more patient.
+        directory: String = "https://acme-v02.api.letsencrypt.org/directory".to_owned();
+        /// A mail address at which the authority may reach you.
+        contact: Option<String> = None, "\"admin@example.org\"";
+        /// Names to have in the certificate. Default: the host name, and of every domain mail.,
+        /// autoconfig. and mta-sts.; those that the authority cannot see are left out.
+        names: Vec<String> = Vec::new(), "[\"mail.example.org\"]";
+        /// "http-01" needs port 80, "tls-alpn-01" port 443; "any" tries both.
+        challenge: AcmeChallenge = AcmeChallenge::Any;
     }
 }
 
@@ -245,6 +267,7 @@ config! {
     listen: Listen,
     public: Public,
     tls: Tls,
+    acme: Acme,
     limits: Limits,
     resolver: Resolver,
     authentication: Authentication,
@@ -297,6 +320,29 @@ impl Config {
         if let Some(name) = &self.general.hostname {
             refuse_if(name.contains(is_odd), "hostname", &format!("\"{name}\" is not a host name"));
         }
+        let acme = &self.acme;
+        refuse_if(
+            acme.agree_to_terms && !self.tls.certificates.is_empty(),
+            "acme.agree_to_terms",
+            "tls.certificates are set; take one or the other",
+        );
+        refuse_if(
+            !acme.directory.starts_with("https://"),
+            "acme.directory",
+            "not an https URL (RFC 8555 §6.1)",
+        );
+        for name in &acme.names {
+            refuse_if(
+                name.contains(is_odd) || name.contains('*'),
+                "acme.names",
+                &format!("\"{name}\" is not a host name"),
+            );
+        }
+        refuse_if(
+            acme.contact.as_ref().is_some_and(|contact| !contact.contains('@') || contact.contains(':')),
+            "acme.contact",
+            "not a mail address",
+        );
         let limits = &self.limits;
         refuse_if(
             limits.message_size < Size(64 << 10),
@@ -492,6 +538,16 @@ mod tests {
                 "hub.toml:3: relay.user: relay.password_file is missing",
             ),
             ("hostname = \"[192.0.2.1]\"", "hub.toml:1: hostname: \"[192.0.2.1]\" is not a host name"),
+            (
+                "[acme]\nagree_to_terms = true\n[tls]\ncertificates = [{ chain = \"a\", key = \"b\" }]",
+                "hub.toml:2: acme.agree_to_terms: tls.certificates are set; take one or the other",
+            ),
+            (
+                "[acme]\ndirectory = \"http://a.test/\"",
+                "hub.toml:2: acme.directory: not an https URL (RFC 8555 §6.1)",
+            ),
+            ("[acme]\nnames = [\"*.a.test\"]", "hub.toml:2: acme.names: \"*.a.test\" is not a host name"),
+            ("[acme]\ncontact = \"mailto:a@b\"", "hub.toml:2: acme.contact: not a mail address"),
             ("domains = [\"a@b\"]", "hub.toml:1: domains: \"a@b\" is not a domain name"),
             (
                 "[outbound]\nclock_scale = nan",

@@ -448,6 +448,18 @@ choice! {
 }
 
 choice! {
+    /// How a public authority is shown that a name leads here.
+    pub enum AcmeChallenge, "\"any\", \"http-01\" or \"tls-alpn-01\"" {
+        /// Both, in turn.
+        Any = "any",
+        /// A file, over plain HTTP (RFC 8555 §8.3).
+        Http01 = "http-01",
+        /// A certificate, over TLS (RFC 8737).
+        TlsAlpn01 = "tls-alpn-01",
+    }
+}
+
+choice! {
     /// How the relay host is spoken to.
     pub enum RelayTls, "\"implicit\", \"starttls\" or \"none\"" {
         /// TLS from the first byte (port 465).

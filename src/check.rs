@@ -1,6 +1,7 @@
 //! `twinhub check`: what is wrong with configuration, data, certificates and DNS, in sentences.
 //! Works with and without a running server, and without a network.
 
+mod acme;
 mod dns;
 
 use std::fs;
@@ -136,6 +137,7 @@ fn data_directory(setup: &Setup, report: &mut Report) -> bool {
         (setup.hub_key_file(), 0o600),
         (setup.certificate_folder().join("ca.key"), 0o600),
         (setup.certificate_folder().join("hub.pem"), 0o600),
+        (hub_certs::acme::certificate_file(&setup.certificate_folder()), 0o600),
     ] {
         if fs::metadata(&path).is_ok_and(|data| data.permissions().mode() & 0o077 != 0) {
             is_private = false;
@@ -240,6 +242,9 @@ fn say_damage(found: &[String], report: &mut Report) {
 fn certificates(setup: &Setup, host_name: &str, report: &mut Report) {
     let configured = &setup.config.tls.certificates;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+    if setup.config.acme.agree_to_terms {
+        return acme::check(setup, host_name, now, report);
+    }
     if configured.is_empty() {
         let own = setup.certificate_folder().join("hub.pem");
         if !own.exists() {

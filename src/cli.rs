@@ -144,7 +144,8 @@ Examples:
   twinhub serve --data-dir /srv/hub --log json
   twinhub serve --database postgres://hub@localhost/hub
 
-SIGTERM and Ctrl-C let connections finish for a few seconds; SIGHUP reads certificates again.";
+SIGTERM and Ctrl-C let connections finish for a few seconds; SIGHUP reads certificates again,
+and orders what is missing.";
 
 #[derive(Args)]
 pub(crate) struct Serve {

@@ -1,5 +1,6 @@
 //! The binary: arguments, wiring, shutdown. It knows every room and holds no rule.
 
+mod acme;
 mod admin;
 mod banner;
 mod check;

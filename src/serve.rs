@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use hub::{Address, Hub, Secret};
 use hub_certs::Certs;
+use hub_certs::acme::Acme;
 use hub_storage::Storage;
 use hub_web::Services;
 use hub_wire::ListenOptions;
@@ -25,7 +26,7 @@ use crate::banner::Banner;
 use crate::cli::Serve;
 use crate::listeners::{Bound, Kind, bind};
 use crate::setup::Setup;
-use crate::{control, data_dir, reports, services, settings, text};
+use crate::{acme, control, data_dir, reports, services, settings, text};
 
 /// How often changed certificate files are looked for.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(30);
@@ -70,6 +71,7 @@ async fn serve(setup: &Setup, options: &Serve, hub: &Hub, signals: &mut Signals)
         configured: setup.config.tls.certificates.clone(),
         hosts: vec![host_name.clone()],
         domains,
+        acme: setup.config.acme.agree_to_terms,
     })?;
     let listen = &setup.config.listen;
     let bound = bind(listen, options.ephemeral_ports)?;
@@ -175,8 +177,17 @@ fn start(
         authenticator: authenticator.clone().filter(|_| setup.config.authentication.check),
         settings: Arc::new(settings::smtp(&setup.config, host_name)?),
     });
-    let web = Arc::new(hub_web::Service { hub: hub.clone(), services });
+    let challenges = certs.challenges().clone();
+    let challenges = Box::new(move |token: &str| challenges.file(token));
+    let web = Arc::new(hub_web::Service { hub: hub.clone(), services, challenges });
     let mut tasks = JoinSet::new();
+    if let Some(settings) = acme::settings(&setup.config)? {
+        let acme = Acme::new(certs.clone(), settings)?;
+        let shutdown = shutdown.clone();
+        tasks.spawn(async move {
+            shutdown.run_until_cancelled(acme.run()).await;
+        });
+    }
     for Bound { kind, address, listener } in bound {
         let tls = match kind {
             Kind::Http | Kind::Https => &web_tls,
@@ -282,6 +293,9 @@ async fn watch_certificates(certs: &Certs, hang_up: &mut Signal) {
             _ = tokio::time::sleep(CERTIFICATE_CHECK) => false,
             _ = hang_up.recv() => true,
         };
+        if asked {
+            certs.order_now();
+        }
         let certs = certs.clone();
         match tokio::task::spawn_blocking(move || certs.refresh()).await {
             Ok(Ok(())) if asked => info!("certificates are up to date"),

@@ -30,7 +30,7 @@ fn services(config: &Config, listening: impl Fn(Kind) -> Option<u16>) -> Service
             submission: port(submission, Kind::Submission),
             submissions: port(submissions, Kind::Submissions),
         },
-        has_certificates: !config.tls.certificates.is_empty(),
+        has_certificates: config.acme.agree_to_terms || !config.tls.certificates.is_empty(),
     }
 }
 

@@ -11,9 +11,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::Service;
 use crate::patience::Patient;
 use crate::router::{self, Door};
+use crate::{ACME_ALPN, Service};
 
 /// Time for the head of a request, and for the next request on a connection that is kept open: a
 /// client that sends a byte a second (slowloris) does not keep its place.
@@ -30,6 +30,10 @@ const MAX_STREAMS: u32 = 100;
 pub(crate) async fn converse(service: Arc<Service>, connection: Connection, shutdown: CancellationToken) {
     let (id, peer) = (connection.id(), connection.peer());
     let door = if connection.is_tls() { Door::Https } else { Door::Http };
+    if connection.alpn() == Some(ACME_ALPN.as_bytes()) {
+        debug!(conn = id, %peer, "a certificate authority looked for a proof");
+        return;
+    }
     let is_h2 = connection.alpn() == Some(b"h2");
     let handler = service_fn(move |request| {
         let service = Arc::clone(&service);

@@ -11,8 +11,10 @@
 //! server prints when it starts.
 //!
 //! Discovery: MTA-STS policies (RFC 8461), Mozilla autoconfig, Outlook autodiscover (POX and the JSON redirect), Apple
-//! configuration profiles. RFCs: 6186 and 8314 (which servers are named first), 8615 (.well-known).
+//! configuration profiles. RFCs: 6186 and 8314 (which servers are named first), 8615 (.well-known), 8555 §8.3
+//! and 8737 (proofs for certificate authorities).
 
+mod challenge;
 mod connection;
 mod discovery;
 mod front;
@@ -36,12 +38,17 @@ pub use discovery::mta_sts::Policy;
 pub use services::{Ports, Protocol, Security, Server, Services};
 
 /// What an `https` listener offers in TLS, best first (RFC 7301).
-pub const ALPN: &[&str] = &["h2", "http/1.1"];
+pub const ALPN: &[&str] = &["h2", "http/1.1", ACME_ALPN];
+
+/// What a certificate authority names that looks for a proof (RFC 8737): the handshake is the answer.
+const ACME_ALPN: &str = "acme-tls/1";
 
 /// What all connections share.
 pub struct Service {
     pub hub: Hub,
     pub services: Services,
+    /// The proof with this token for a certificate authority, if there is one now (RFC 8555 §8.3).
+    pub challenges: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
 }
 
 /// Serves HTTP on `listener` until `shutdown`; requests that were begun may end.

@@ -8,7 +8,7 @@ use hyper::{Method, Request, StatusCode};
 
 use crate::discovery::{apple, autoconfig, autodiscover, mta_sts};
 use crate::reply::{self, Reply, sentence};
-use crate::{Service, front, redirect, request, status};
+use crate::{Service, challenge, front, redirect, request, status};
 
 /// Longest path with query; a mail address in it is at most some hundred bytes.
 const MAX_URI: usize = 8 << 10;
@@ -25,6 +25,7 @@ pub(crate) enum Door {
 /// What is here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Page {
+    AcmeChallenge,
     Apple,
     Autoconfig,
     Autodiscover,
@@ -46,6 +47,7 @@ impl Page {
             "/mail/config-v1.1.xml" | "/.well-known/autoconfig/mail/config-v1.1.xml" => {
                 Some(Self::Autoconfig)
             }
+            _ if challenge::token(path).is_some() => Some(Self::AcmeChallenge),
             _ if lower == autodiscover::PATH => Some(Self::Autodiscover),
             _ if autodiscover::is_json_path(&lower) => Some(Self::AutodiscoverJson),
             _ => None,
@@ -54,16 +56,20 @@ impl Page {
 
     fn methods(self) -> &'static str {
         match self {
-            Self::Apple | Self::Autoconfig | Self::AutodiscoverJson | Self::Front | Self::MtaSts => {
-                "GET, HEAD"
-            }
+            Self::AcmeChallenge
+            | Self::Apple
+            | Self::Autoconfig
+            | Self::AutodiscoverJson
+            | Self::Front
+            | Self::MtaSts => "GET, HEAD",
             Self::Autodiscover => "POST",
         }
     }
 
-    /// Thunderbird and K-9 ask for autoconfig by http too; everything else can follow a redirect.
+    /// Thunderbird and K-9 ask for autoconfig by http too, and certificate authorities for proofs
+    /// (RFC 8555 §8.3); everything else can follow a redirect.
     fn is_for_plain_http(self) -> bool {
-        self == Self::Autoconfig
+        matches!(self, Self::AcmeChallenge | Self::Autoconfig)
     }
 }
 
@@ -112,6 +118,7 @@ where
     }
     match page {
         None => Ok(reply::not_found()),
+        Some(Page::AcmeChallenge) => Ok(challenge::answer(service, uri.path())),
         Some(Page::Apple) => apple::answer(service, uri).await,
         Some(Page::Autoconfig) => autoconfig::answer(service, &host, uri).await,
         Some(Page::Autodiscover) => autodiscover::answer(service, request).await,
@@ -163,6 +170,9 @@ mod tests {
             ("/apple.mobileconfig", Some(Page::Apple)),
             ("/mail/config-v1.1.xml/", None),
             ("//", None),
+            ("/.well-known/acme-challenge/a-B_9", Some(Page::AcmeChallenge)),
+            ("/.well-known/acme-challenge/", None),
+            ("/.well-known/acme-challenge/a/b", None),
             ("/../mail/config-v1.1.xml", None),
             ("*", None),
         ] {

@@ -1,6 +1,7 @@
 //! Whole server, real clients: the built binary on loopback, a fresh directory for each test.
 //! `tests/README.md` says how to run them and what they need.
 
+mod acme;
 mod admin;
 mod clients;
 mod crash;
@@ -11,6 +12,7 @@ mod harness;
 mod imap;
 mod imap_client;
 mod lmtp;
+mod pebble;
 mod postfix;
 mod postgres;
 mod roundtrip;

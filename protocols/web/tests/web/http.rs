@@ -43,6 +43,19 @@ async fn nothing_can_be_put() {
     assert_eq!((answer.status, answer.field("allow")), (405, Some("POST")));
 }
 
+/// A certificate authority finds the proof without a redirect, and nothing else.
+#[tokio::test]
+async fn rfc8555_8_3_proofs() {
+    let ports = Ports { https: Some(443), ..PORTS };
+    let world = World::with(Services { hostname: None, ports, has_certificates: false }).await;
+    let answer = world.get("mail.example.org", "/.well-known/acme-challenge/token_1").await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "token_1.thumbprint"));
+    let answer = world.get("mail.example.org", "/.well-known/acme-challenge/token_2").await;
+    assert_eq!(answer.status, 404);
+    let answer = world.send("PUT", "mail.example.org", "/.well-known/acme-challenge/token_1", "x").await;
+    assert_eq!(answer.status, 405);
+}
+
 #[tokio::test]
 async fn plain_http_points_to_https() {
     let ports = Ports { https: Some(443), ..PORTS };

@@ -30,6 +30,11 @@ pub(crate) struct World {
     _folder: TempDir,
 }
 
+/// One order is under way.
+fn proof(token: &str) -> Option<String> {
+    (token == "token_1").then(|| "token_1.thumbprint".to_owned())
+}
+
 impl World {
     /// Plain HTTP that answers everything, as behind a proxy: no https is offered.
     pub(crate) async fn new() -> Self {
@@ -62,7 +67,7 @@ impl World {
             max_per_address: 10,
             refusal: "",
         };
-        let service = Arc::new(Service { hub, services });
+        let service = Arc::new(Service { hub, services, challenges: Box::new(proof) });
         let task = tokio::spawn(hub_web::serve(listener, options, service, shutdown.clone()));
         Self { address, shutdown, task, _folder: folder }
     }
