@@ -5,6 +5,7 @@
 //! (`twinhub config > config/hub.toml`); a test fails when it is stale. Every setting has a safe
 //! default, so a hub runs without any file.
 
+mod examine;
 mod nearest;
 mod network;
 mod read;
