@@ -75,7 +75,7 @@ pub(super) fn renewal(facts: &Facts) -> i64 {
 pub(super) fn pick(start: i64, end: i64, serial: &[u8]) -> i64 {
     let tail = serial.iter().rev().take(4).fold(0i64, |sum, &byte| sum << 8 | i64::from(byte));
     let width = end.saturating_sub(start).max(0);
-    start.saturating_add((i128::from(width) * i128::from(tail) >> 32) as i64)
+    start.saturating_add(((i128::from(width) * i128::from(tail)) >> 32) as i64)
 }
 
 /// How long advice is believed: what the authority says (RFC 9773 §4.3), within reason.

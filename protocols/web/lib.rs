@@ -43,12 +43,15 @@ pub const ALPN: &[&str] = &["h2", "http/1.1", ACME_ALPN];
 /// What a certificate authority names that looks for a proof (RFC 8737): the handshake is the answer.
 const ACME_ALPN: &str = "acme-tls/1";
 
+/// From a token to the proof.
+pub type Proofs = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// What all connections share.
 pub struct Service {
     pub hub: Hub,
     pub services: Services,
     /// The proof with this token for a certificate authority, if there is one now (RFC 8555 §8.3).
-    pub challenges: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    pub challenges: Proofs,
 }
 
 /// Serves HTTP on `listener` until `shutdown`; requests that were begun may end.
