@@ -95,9 +95,9 @@ section! {
     /// name: forward one of them to listen.http or listen.https.
     pub struct Acme {
         /// Switches it on, and says that you have read and accept the authority's terms (those of Let's
-        /// Encrypt: https://letsencrypt.org/repository/).
+        /// Encrypt: <https://letsencrypt.org/repository/>).
         agree_to_terms: bool = false;
-        /// The authority. Try things out with https://acme-staging-v02.api.letsencrypt.org/directory,
+        /// The authority. Try things out with <https://acme-staging-v02.api.letsencrypt.org/directory>,
         /// which nobody trusts but which is more patient.
         directory: String = "https://acme-v02.api.letsencrypt.org/directory".to_owned();
         /// A mail address at which the authority may reach you.
