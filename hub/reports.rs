@@ -13,7 +13,7 @@ use hub_storage::dmarc::{self, CountRow, ReportRow};
 use crate::{AuthResult, DmarcPolicy, Hub, Result, Verdict, locked, unix_now};
 
 /// Different rows that wait to be written; beyond that messages are not counted.
-const MOST_WAITING: usize = 10_000;
+const MOST_WAITING: usize = 2_000;
 /// Rows of one report, the most frequent: sources of forged mail have no end.
 const MOST_ROWS: i64 = 5_000;
 /// Received reports are kept for a year.

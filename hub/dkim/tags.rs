@@ -3,6 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+/// Tags of one list: all that are known, three times over. Each is compared with all before it.
+const MAX_TAGS: usize = 50;
+
 /// ```text
 /// tag-list = tag-spec *( ";" tag-spec ) [ ";" ]
 /// tag-spec = [FWS] tag-name [FWS] "=" [FWS] tag-value [FWS]
@@ -11,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 pub struct Tags<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Tags<'a> {
-    /// `None` if it is malformed or names a tag twice, which makes all of it void.
+    /// `None` if it is malformed, endless, or names a tag twice, which makes all of it void.
     pub fn parse(value: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(value).ok()?;
         let mut tags: Vec<(&str, &str)> = Vec::new();
@@ -22,7 +25,7 @@ impl<'a> Tags<'a> {
             }
             let (name, value) = spec.split_once('=')?;
             let name = name.trim_ascii_end();
-            if !is_name(name) || tags.iter().any(|(other, _)| *other == name) {
+            if tags.len() == MAX_TAGS || !is_name(name) || tags.iter().any(|(other, _)| *other == name) {
                 return None;
             }
             tags.push((name, value.trim_ascii_start()));
@@ -88,6 +91,8 @@ mod tests {
         ] {
             assert_eq!(Tags::parse(text.as_bytes()).is_some(), good, "{text:?}");
         }
+        let many: String = (0..100_000).map(|n| format!("a{n}=b;")).collect();
+        assert!(Tags::parse(many.as_bytes()).is_none());
         let tags = Tags::parse(b"a = b=c ;h=").expect("tags");
         assert_eq!((tags.value("a"), tags.value("h"), tags.text("h")), (Some("b=c"), Some(""), None));
     }

@@ -10,6 +10,7 @@ use mail_auth::dkim::Canonicalization;
 use mail_auth::{AuthenticatedMessage, DnsError, Error, Txt};
 
 use crate::dns::Dns;
+use crate::message::is_bearable;
 
 /// Why a chain is not good.
 enum Trouble {
@@ -54,6 +55,9 @@ async fn check_signature(
 ) -> Result<(), Trouble> {
     let forms = set.canonicalizations().ok_or(Trouble::Invalid)?;
     let names: Vec<String> = set.signed_names().ok_or(Trouble::Invalid)?.map(str::to_owned).collect();
+    if !is_bearable(names.len(), message.headers.len()) {
+        return Err(Trouble::Invalid);
+    }
     let key = key(dns, &set.signature_tags).await?;
     let (name, value) = set.signature;
     let unsigned = without_signature(value);

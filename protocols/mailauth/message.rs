@@ -10,10 +10,15 @@ use mail_auth::dkim::Canonicalization;
 /// message that went over several lists has half a dozen.
 pub(crate) const MAX_SIGNATURES: usize = 10;
 
+/// Names of `h=` times fields of the header: a thousand of each is beyond any mail.
+const MOST_COMPARED: usize = 1_000_000;
+
 /// Reads the header for signatures; `None` if it has no field at all. Of many signatures the first
 /// ones are kept.
 pub(crate) fn parse(header: &[u8], now: i64) -> Option<AuthenticatedMessage<'_>> {
     let mut message = AuthenticatedMessage::parse_with_opts(header, None, true)?;
+    let fields = message.headers.len();
+    message.dkim_headers.retain(|signature| is_bearable(signature.header.h.len(), fields));
     message.dkim_headers.truncate(MAX_SIGNATURES);
     // mail-auth has a clock of its own; whom ours has not expired, its must not.
     for signature in &mut message.dkim_headers {
@@ -28,6 +33,11 @@ pub(crate) fn parse(header: &[u8], now: i64) -> Option<AuthenticatedMessage<'_>>
         errors <= MAX_SIGNATURES
     });
     Some(message)
+}
+
+/// For each name in `h=` the fields are searched.
+pub(crate) fn is_bearable(names: usize, fields: usize) -> bool {
+    names.saturating_mul(fields) <= MOST_COMPARED
 }
 
 /// Puts the hashes of the body into the message. mail-auth has hashed an empty one.

@@ -21,8 +21,8 @@ const MOST_ADDRESSES: usize = 3;
 const MOST_LABELS: usize = 8;
 /// Octets of an unpacked report: larger ones are bombs (RFC 9990 §8).
 const MOST_XML: usize = 10 << 20;
-/// Octets of the message that brings one.
-pub const MOST_REPORT: u64 = 5 << 20;
+/// Octets of the message that brings one. Packed well, a thousand times as many could be in it.
+pub const MOST_REPORT: u64 = 1 << 20;
 /// For all look-ups of one report.
 const MOST_TIME: Duration = Duration::from_secs(60);
 

@@ -3,6 +3,7 @@
 
 use hub::{Hub, Incoming, Recipient, Verdict};
 use hub_mailauth::{MOST_REPORT, read_report};
+use tokio::sync::Mutex;
 
 /// Reads a message that was delivered, if it looks like a report, while nobody waits for it.
 pub(crate) fn look(hub: &Hub, incoming: Incoming, recipients: &[Recipient], verdict: Option<&Verdict>) {
@@ -19,7 +20,11 @@ pub(crate) fn look(hub: &Hub, incoming: Incoming, recipients: &[Recipient], verd
     }
 }
 
+/// One is read at a time: unpacking is work.
+static READING: Mutex<()> = Mutex::const_new(());
+
 async fn keep(hub: &Hub, incoming: Incoming) {
+    let _one = READING.lock().await;
     let read = tokio::task::spawn_blocking(move || {
         let mut message = incoming.header().ok()?.to_vec();
         for piece in incoming.body() {

@@ -59,11 +59,10 @@ impl DomainSpec {
     /// The name meant; labels too many are cut off on the left.
     pub(super) fn expand(&self, values: &Values<'_>) -> String {
         let mut name = expand(&self.0, values);
-        while name.len() > MAX_DOMAIN {
-            match name.split_once('.') {
-                Some((_, rest)) => name = rest.to_owned(),
-                None => return String::new(),
-            }
+        if let Some(surplus) = name.len().checked_sub(MAX_DOMAIN).filter(|surplus| *surplus > 0) {
+            // The first label that begins late enough.
+            let dot = name.as_bytes()[surplus - 1..].iter().position(|byte| *byte == b'.');
+            return dot.map(|at| name.split_off(surplus + at)).unwrap_or_default();
         }
         name
     }
@@ -283,6 +282,20 @@ mod tests {
             spec.expand(&values("2001:db8::cb01")),
             "1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6._spf.example.com"
         );
+    }
+
+    #[test]
+    fn rfc7208_7_3_long_names_lose_labels_on_the_left() {
+        let long = |head: &str, labels: usize| {
+            let spec =
+                DomainSpec::parse(&format!("{head}{}.example", ".abc".repeat(labels))).expect("a spec");
+            spec.expand(&values("192.0.2.3"))
+        };
+        assert_eq!(long("x", 61).len(), 253);
+        assert_eq!(long("xx", 61), format!("abc{}.example", ".abc".repeat(60)));
+        assert_eq!(long("x", 50_000), format!("abc{}.example", ".abc".repeat(60)));
+        let endless = DomainSpec::parse(&format!("{}.example", "a".repeat(300))).expect("a spec");
+        assert_eq!(endless.expand(&values("192.0.2.3")), "example");
     }
 
     #[test]

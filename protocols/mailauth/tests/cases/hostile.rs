@@ -106,3 +106,27 @@ async fn a_name_server_in_trouble_is_no_reason_to_refuse() {
     assert_eq!(verdict.dmarc.result, AuthResult::TempError);
     assert!(!verdict.is_authentic());
 }
+
+#[tokio::test]
+async fn a_signature_of_endless_names_is_not_looked_at() {
+    let names = "x:".repeat(100_000);
+    let fields = "y: z\n".repeat(20_000);
+    let tags =
+        format!("d=example.com; s=s; h={names}from; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA");
+    let message = format!(
+        "DKIM-Signature: v=1; a=rsa-sha256; {tags}\nARC-Seal: i=1; a=rsa-sha256; cv=none; d=example.com; s=s; b=AAAA\n\
+         ARC-Message-Signature: i=1; a=rsa-sha256; {tags}\nARC-Authentication-Results: i=1; x\n\
+         {fields}From: a@example.com\n\n"
+    );
+    let served = Zone::default().serve();
+    let verdict = evaluate(&served.authenticator(), &message).await;
+    assert!(verdict.dkim.is_empty(), "{:?}", verdict.dkim);
+    assert_eq!(verdict.arc, AuthResult::Fail);
+}
+
+#[tokio::test]
+async fn macros_that_swell_are_cut() {
+    let mut zone = Zone::default();
+    zone.txt("swell.example.com", &format!("v=spf1 exists:{}.example.com -all", "%{i}.".repeat(150)));
+    assert_eq!(spf(zone, "swell.example.com").await.0, AuthResult::Fail);
+}
