@@ -3,6 +3,7 @@
 //! cannot match; the facts of headers (`facts`) decide what is about addresses, subjects, dates and ids;
 //! only what is left reads header blocks or texts.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use hub_mime::{SummaryView, contains_folded, fold};
@@ -132,18 +133,20 @@ impl Messages<'_> {
     async fn with_saved_uids(&self, mailbox: &OpenMailbox, criterion: &Criterion) -> Result<Criterion> {
         let mut days = Vec::new();
         saved_days(criterion, &mut days);
-        let mut sets = Vec::with_capacity(days.len());
-        for (from, until) in days {
-            let seconds = |day: i64| day.saturating_mul(DAY);
-            let (account, mailbox) = (self.account.id, mailbox.id());
-            let uids = self.storage().saved_between(account, mailbox, seconds(from), seconds(until)).await?;
-            sets.push(((from, until), uids));
+        let seconds = |day: i64| day.saturating_mul(DAY);
+        let bounds = |(from, until): &(i64, i64)| (seconds(*from), seconds(*until));
+        let first = days.iter().map(|days| bounds(days).0).min();
+        let last = days.iter().map(|days| bounds(days).1).max();
+        let (Some(first), Some(last)) = (first, last) else { return Ok(criterion.clone()) };
+        let saved = self.storage().saved_between(self.account.id, mailbox.id(), first, last).await?;
+        let mut sets: HashMap<(i64, i64), IdSet> = HashMap::with_capacity(days.len());
+        for days in days {
+            let (from, until) = bounds(&days);
+            let within = saved.iter().filter(|(_, at)| (from..until).contains(at));
+            sets.insert(days, within.map(|(uid, _)| u64::from(*uid)).collect());
+            tokio::task::yield_now().await;
         }
-        Ok(replaced(criterion, &|leaf| {
-            let days = days_of(leaf)?;
-            let (_, uids) = sets.iter().find(|(known, _)| *known == days)?;
-            Some(Criterion::Uids(uids.clone()))
-        }))
+        Ok(replaced(criterion, &|leaf| sets.get(&days_of(leaf)?).cloned().map(Criterion::Uids)))
     }
 
     async fn search_page(

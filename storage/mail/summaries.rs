@@ -57,24 +57,23 @@ impl Storage {
             .map(drop)
     }
 
-    /// UIDs of the messages that were put into the mailbox in `from..until` (Unix seconds).
+    /// The messages that were put into the mailbox in `from..until` (Unix seconds), ascending, with
+    /// their times.
     pub async fn saved_between(
         &self,
         account: AccountId,
         mailbox: MailboxId,
         from: i64,
         until: i64,
-    ) -> Result<crate::IdSet> {
-        let uids = self
-            .reader()
+    ) -> Result<Vec<(Uid, i64)>> {
+        self.reader()
             .await?
             .query(
-                "SELECT uid FROM mailbox_message
+                "SELECT uid, saved_at FROM mailbox_message
                  WHERE account = $1 AND mailbox = $2 AND saved_at >= $3 AND saved_at < $4 ORDER BY uid",
                 values![account, mailbox, from, until],
-                |row| Ok(row.int(0)? as u64),
+                |row| Ok((row.int(0)? as u32, row.int(1)?)),
             )
-            .await?;
-        Ok(uids.into_iter().collect())
+            .await
     }
 }
