@@ -15,6 +15,8 @@ pub enum Kind {
     Email = 2,
     /// Mailboxes of the account; no container.
     Mailbox = 3,
+    /// Sieve scripts of the account; no container.
+    Script = 4,
 }
 
 pub(crate) struct JournalEntry {
@@ -50,6 +52,8 @@ pub enum Change {
     Metadata { account: AccountId, mailbox: MailboxId, entries: Vec<String> },
     /// Something was put into the queue.
     Queue,
+    /// Sieve scripts of an account.
+    Scripts(AccountId),
 }
 
 /// A mailbox's counters as of a commit.

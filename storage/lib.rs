@@ -25,6 +25,7 @@ mod mail;
 mod open;
 mod patience;
 pub mod queue;
+pub mod sieve;
 mod spool;
 mod terms;
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod queue;
 mod read;
 mod replace;
 mod scattered;
+mod sieve;
 mod terms;
 
 use std::path::Path;
@@ -107,6 +108,8 @@ cases! {
     terms_lead_to_emails,
     an_interrupted_index_is_smaller_not_wrong,
     an_import_is_noted_once,
+    scripts_are_kept,
+    what_runs_have_noted_expires,
     keys_are_kept_until_removed,
     messages_are_counted_until_reported,
     a_refused_append_leaves_nothing_to_the_next_job,
