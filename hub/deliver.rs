@@ -1,12 +1,11 @@
 //! The one way in: port 25, another hub, an import, a bounce and an invitation make no difference.
-//! Where each account keeps a message is decided in one place, [`Hub::place`].
+//! What each account does with a message is decided in `decide.rs`; here it is done, in one commit.
 
-use std::collections::HashSet;
+use hub_storage::queue::{self, NewQueued};
+use hub_storage::{Appended, NewEmail, append_within, sieve};
 
-use hub_storage::{Appended, NewEmail};
-
-use crate::verdict::DmarcPolicy;
-use crate::{AccountId, Address, EmailId, Flags, Hub, Incoming, MailboxId, Result, Role, Verdict};
+use crate::decide::Decided;
+use crate::{AccountId, Address, EmailId, Error, Hub, Incoming, MailboxId, Result, Verdict};
 
 /// One accepted RCPT TO of ours.
 #[derive(Clone, Debug)]
@@ -29,67 +28,70 @@ pub struct Delivery {
     pub verdict: Option<Verdict>,
 }
 
-/// Where one account keeps a message.
-struct Placement {
-    mailbox: MailboxId,
-    flags: Flags,
-}
-
 impl Hub {
-    /// Puts the message where every account named wants it: into INBOX, or Junk if it is suspicious.
-    /// All or nothing; when it returns `Ok` the message is on disk and sessions have been told.
+    /// Puts the message where every account named wants it: where its rules say, else into INBOX, or
+    /// Junk if it is suspicious. All or nothing; when it returns `Ok` the message is on disk and
+    /// sessions have been told. Rules can want it nowhere.
     ///
-    /// Errors: `OverQuota` (nobody got it), `Unavailable`.
+    /// Errors: `Refused` if the rules of all accounts refuse it; `OverQuota` (nobody got it),
+    /// `Unavailable`.
     pub async fn deliver(&self, delivery: Delivery) -> Result<Vec<(AccountId, MailboxId, EmailId)>> {
-        let emails = self.local_emails(&delivery).await?;
-        let places: Vec<_> = emails.iter().map(|email| (email.account, email.mailbox)).collect();
-        let appended = self.0.storage.append(emails).await?;
+        let decided = self.decide(&delivery).await?;
+        let places: Vec<_> = decided.emails.iter().map(|email| (email.account, email.mailbox)).collect();
+        let (appended, _) = self.carry_out(decided, None).await?;
         let place = |((account, mailbox), appended): (_, Appended)| (account, mailbox, appended.email);
         Ok(places.into_iter().zip(appended).map(place).collect())
     }
 
-    /// One row per account, however many of its addresses were named.
-    pub(crate) async fn local_emails(&self, delivery: &Delivery) -> Result<Vec<NewEmail>> {
-        let now = crate::unix_now();
-        let mut reached = HashSet::new();
-        let mut emails = Vec::new();
-        for recipient in &delivery.recipients {
-            for account in &recipient.accounts {
-                if !reached.insert(*account) {
-                    continue;
-                }
-                let prefix = delivery.prefix(&recipient.address);
-                let Placement { mailbox, flags } = self.place(*account, delivery).await?;
-                let incoming = delivery.incoming.clone();
-                emails.push(incoming.into_email((*account, mailbox), prefix, flags, now));
-            }
-        }
-        Ok(emails)
-    }
-
-    /// Decides for one account.
-    async fn place(&self, account: AccountId, delivery: &Delivery) -> Result<Placement> {
-        let suspicious =
-            delivery.verdict.as_ref().is_some_and(|verdict| verdict.action == DmarcPolicy::Quarantine);
-        let mailbox = match suspicious {
-            true => self.mailbox_with_role(account, Role::Junk).await?.unwrap_or(MailboxId::INBOX),
-            false => MailboxId::INBOX,
+    /// Does what was decided, and queues what a twin sends elsewhere, in one commit. Returns the queue
+    /// id of the latter.
+    pub(crate) async fn carry_out(
+        &self,
+        decided: Decided,
+        sent: Option<NewQueued>,
+    ) -> Result<(Vec<Appended>, Option<i64>)> {
+        let Decided { emails, queued, seen, .. } = decided;
+        // A mailbox that was decided for can be deleted meanwhile; an inbox cannot.
+        let elsewhere = emails.iter().any(|email| email.mailbox != MailboxId::INBOX);
+        let again = elsewhere.then(|| emails.clone());
+        let is_plain = queued.is_empty() && seen.is_empty() && sent.is_none();
+        let storage = &self.0.storage;
+        let into_inboxes = |mut emails: Vec<NewEmail>| {
+            emails.iter_mut().for_each(|email| email.mailbox = MailboxId::INBOX);
+            emails
         };
-        Ok(Placement { mailbox, flags: Flags::NONE })
-    }
-
-    async fn mailbox_with_role(&self, account: AccountId, role: Role) -> Result<Option<MailboxId>> {
-        let directory = self.0.directories.get(&self.0.storage, account).await?;
-        Ok(directory.with_role(role))
-    }
-}
-
-impl Delivery {
-    /// What lies in front of the message in a mailbox of whoever has `address`.
-    fn prefix(&self, address: &Address) -> Vec<u8> {
-        let reverse_path = self.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default();
-        let mut prefix = format!("Return-Path: <{reverse_path}>\r\nDelivered-To: {address}\r\n").into_bytes();
-        prefix.extend_from_slice(&self.trace);
-        prefix
+        if is_plain {
+            return match (storage.append(emails).await, again) {
+                (Err(hub_storage::Error::NotFound(_)), Some(emails)) => {
+                    Ok((storage.append(into_inboxes(emails)).await?, None))
+                }
+                (appended, _) => Ok((appended?, None)),
+            };
+        }
+        let accounts =
+            emails.iter().map(|email| email.account).chain(seen.iter().map(|(account, _)| *account));
+        let accounts: Vec<AccountId> = accounts.collect();
+        let done = storage.transact(accounts, move |tx| {
+            Box::pin(async move {
+                let appended = match (append_within(tx, &emails).await, again) {
+                    (Err(hub_storage::Error::NotFound(_)), Some(emails)) => {
+                        append_within(tx, &into_inboxes(emails)).await?
+                    }
+                    (appended, _) => appended?,
+                };
+                for message in &queued {
+                    queue::push(tx, message).await?;
+                }
+                for (account, hashes) in &seen {
+                    sieve::note(tx, *account, hashes).await?;
+                }
+                let id = match &sent {
+                    Some(message) => Some(queue::push(tx, message).await?),
+                    None => None,
+                };
+                Ok((appended, id))
+            })
+        });
+        done.await.map_err(Error::from)
     }
 }

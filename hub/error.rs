@@ -33,6 +33,9 @@ pub enum Error {
     /// The request makes no sense; the text says why and may be shown to a person.
     #[error("{0}")]
     Invalid(String),
+    /// The recipient's own rules refuse the message, with this reason.
+    #[error("{0}")]
+    Refused(String),
     /// Temporary: disk full, database locked, shutting down. Nothing was changed; try again.
     #[error("temporarily unavailable")]
     Unavailable(#[source] storage::Error),

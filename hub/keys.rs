@@ -273,7 +273,7 @@ fn hosted_name(domain: &str) -> Result<String> {
     crate::normal_domain(domain).ok_or(Error::NotFound("domain"))
 }
 
-fn unreadable(error: std::io::Error) -> Error {
+pub(crate) fn unreadable(error: std::io::Error) -> Error {
     tracing::error!(%error, "a message could not be read or signed");
     Error::Unavailable(hub_storage::Error::Busy)
 }

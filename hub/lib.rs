@@ -10,6 +10,7 @@ mod accounts;
 mod address;
 mod admin;
 mod cache;
+mod decide;
 mod deliver;
 mod directory;
 mod error;
@@ -27,6 +28,7 @@ mod password;
 mod recent;
 mod reports;
 mod route;
+mod rules;
 mod search;
 mod snapshot;
 mod sort;
@@ -49,6 +51,7 @@ pub use admin::{AppPasswordInfo, TwinInfo};
 pub use deliver::{Delivery, Recipient};
 pub use error::{Error, Result};
 pub use hub_mime::{Part, PartKind, Summary};
+pub use hub_sieve::extensions as sieve_extensions;
 pub use hub_storage::{
     AccountId, EmailId, Flags, IdSet, MailboxId, Modseq, Record, Role, Spool, Storage, Uid, UidValidity,
 };
@@ -63,6 +66,7 @@ pub use outgoing::Outgoing;
 pub use password::{ScramCredentials, Secret};
 pub use reports::{DmarcFacts, ReceivedReport};
 pub use route::Route;
+pub use rules::ScriptInfo;
 pub use search::{Criterion, Progress};
 pub use snapshot::{Difference, Snapshot, difference};
 pub use sort::{SortCriterion, SortKey};
@@ -98,6 +102,8 @@ struct Inner {
     keywords: cache::Cache<AccountId, Arc<Keywords>>,
     /// Where addresses (lower case) lead, for the hot path of every RCPT TO.
     routes: cache::Cache<String, Route>,
+    /// Rules about mail of accounts, and which have none.
+    rules: cache::Cache<AccountId, Option<Arc<rules::Rules>>>,
     /// Accounts without a quota: for them nothing need be asked.
     unlimited: cache::Cache<AccountId, ()>,
     signers: keys::Signers,
@@ -138,6 +144,7 @@ impl Hub {
             secret,
             keywords: cache::Cache::new(),
             routes: cache::Cache::new(),
+            rules: cache::Cache::new(),
             unlimited: cache::Cache::new(),
             signers: keys::Signers::default(),
             reports: reports::Counts::default(),
@@ -181,6 +188,7 @@ impl Inner {
                     self.logins.forget(*account);
                     self.keywords.remove(account);
                     self.routes.clear();
+                    self.rules.remove(account);
                     self.unlimited.remove(account);
                     self.directories.forget(*account);
                 }
@@ -194,6 +202,7 @@ impl Inner {
                     self.text_index.arrived(*account, records);
                 }
                 Change::Queue => self.queue_filled.notify_one(),
+                Change::Scripts(account) => self.rules.remove(account),
                 Change::Mailboxes(account) => self.directories.forget(*account),
                 Change::MailboxDeleted { account, mailbox } => self.facts.forget((*account, *mailbox)),
                 Change::Messages { .. } | Change::Metadata { .. } => {}

@@ -267,7 +267,8 @@ impl Mailboxes {
                 | Change::Keywords(_)
                 | Change::Mailboxes(_)
                 | Change::Metadata { .. }
-                | Change::Queue => {}
+                | Change::Queue
+                | Change::Scripts(_) => {}
             }
         }
         for (key, modseq, edits) in edits {

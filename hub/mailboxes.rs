@@ -59,6 +59,11 @@ fn levels(path: &str) -> Result<Vec<String>> {
     Ok(levels)
 }
 
+/// The name of a mailbox as its path is kept.
+pub(crate) fn normal_path(path: &str) -> Result<String> {
+    Ok(levels(path)?.join("/"))
+}
+
 impl MailboxInfo {
     pub(crate) fn new(row: MailboxRow, path: String, has_children: bool, subscribed: bool) -> Self {
         Self {

@@ -4,7 +4,7 @@
 use hub_storage::queue::{self, NewQueued, NewRecipient};
 
 use crate::srs::Srs;
-use crate::{AccountId, Address, Delivery, Hub, Incoming, Result, unix_now};
+use crate::{AccountId, Address, Hub, Incoming, Result, Verdict, unix_now};
 
 /// Nobody's account: no twin is told what becomes of such mail.
 const NOBODY: AccountId = AccountId(0);
@@ -20,26 +20,27 @@ pub struct Outgoing {
 }
 
 impl Hub {
-    /// Passes a message on to somebody elsewhere, in the name of a domain of ours: with a reverse-path
-    /// that SPF holds for (`srs`), and sealed with what was found out about it on arrival (ARC).
-    /// `incoming` is the message as it is to leave, which a filter may have changed.
-    pub async fn pass_on(
+    /// What a message gets that is passed on to somebody elsewhere in the name of a domain of ours: a
+    /// reverse-path that SPF holds for (`srs`), and header fields in front, with a seal of what was found
+    /// out about it on arrival (ARC). `incoming` is the message as it is to leave, which a filter may
+    /// have changed.
+    pub(crate) async fn in_our_name(
         &self,
-        delivery: &Delivery,
-        incoming: Incoming,
         domain: &str,
-        recipients: Vec<Address>,
-    ) -> Result<i64> {
+        reverse_path: Option<&Address>,
+        verdict: Option<&Verdict>,
+        trace: &[u8],
+        incoming: &Incoming,
+    ) -> Result<(Option<Address>, Vec<u8>)> {
         // A path that cannot be rewritten is given up: a bounce would then reach nobody, but the
         // message arrives.
-        let rewritten = delivery.reverse_path.as_ref().map(|path| self.srs(domain).forward(path, unix_now()));
-        let reverse_path = rewritten.and_then(Result::ok);
-        let mut trace = Vec::new();
-        if let (Some(verdict), Some(results)) = (&delivery.verdict, results(&delivery.trace)) {
-            trace.extend(self.seal(domain, &results, verdict.arc.is_pass(), &incoming).await?.into_bytes());
+        let rewritten = reverse_path.map(|path| self.srs(domain).forward(path, unix_now()));
+        let mut prefix = Vec::new();
+        if let (Some(verdict), Some(results)) = (verdict, results(trace)) {
+            prefix.extend(self.seal(domain, &results, verdict.arc.is_pass(), incoming).await?.into_bytes());
         }
-        trace.extend_from_slice(&delivery.trace);
-        self.send_on(Outgoing { incoming, reverse_path, recipients, trace }).await
+        prefix.extend_from_slice(trace);
+        Ok((rewritten.and_then(Result::ok), prefix))
     }
 
     /// Queues a message; returns its queue id. When it returns `Ok` it is on disk.

@@ -118,10 +118,9 @@ impl Account {
             verdict: None,
         };
         let delivered = delivery.recipients.len();
-        let emails = self.hub.local_emails(&delivery).await?;
-        let storage = &self.hub.0.storage;
+        let decided = self.hub.decide(&delivery).await?;
         if elsewhere.is_empty() {
-            storage.append(emails).await?;
+            self.hub.carry_out(decided, None).await?;
             return Ok(Submitted { delivered, queued: None });
         }
         let signatures = self.hub.signatures(&submission.incoming).await?;
@@ -136,16 +135,8 @@ impl Account {
             eight_bit: submission.eight_bit,
             recipients: elsewhere,
         };
-        let accounts: Vec<_> = emails.iter().map(|email| email.account).collect();
-        let id = storage
-            .transact(accounts, move |tx| {
-                Box::pin(async move {
-                    hub_storage::append_within(tx, &emails).await?;
-                    queue::push(tx, &queued).await
-                })
-            })
-            .await?;
-        Ok(Submitted { delivered, queued: Some(id) })
+        let (_, queued) = self.hub.carry_out(decided, Some(queued)).await?;
+        Ok(Submitted { delivered, queued })
     }
 
     /// Everybody that From and Sender name must be this twin: another twin of the hub must not be
@@ -310,7 +301,7 @@ impl QueuedMessage {
 }
 
 impl Notify {
-    fn bits(self) -> i64 {
+    pub(crate) fn bits(self) -> i64 {
         i64::from(self.delay) | i64::from(self.failure) << 1 | i64::from(self.success) << 2
     }
 
@@ -320,7 +311,7 @@ impl Notify {
 }
 
 impl Return {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Full => "FULL",
             Self::Headers => "HDRS",

@@ -103,7 +103,8 @@ impl Watches {
                 | Change::Domains
                 | Change::Keywords(_)
                 | Change::MailboxDeleted { .. }
-                | Change::Queue => continue,
+                | Change::Queue
+                | Change::Scripts(_) => continue,
             };
             let Some(eyes) = watches.get_mut(account) else { continue };
             eyes.retain(|eye| match eye.upgrade() {
@@ -146,7 +147,8 @@ impl Happenings {
             | Change::Domains
             | Change::Keywords(_)
             | Change::MailboxDeleted { .. }
-            | Change::Queue => {}
+            | Change::Queue
+            | Change::Scripts(_) => {}
         }
         if self.messages.len() + self.metadata.len() > MOST {
             *self = Self { overflow: true, ..Self::default() };

@@ -523,18 +523,19 @@ async fn messages_read_again_are_the_same() {
 
 #[tokio::test]
 async fn what_is_passed_on_comes_back_to_its_sender() {
-    let Fixture { hub, .. } = &fixture().await;
+    let Fixture { hub, alice, .. } = &fixture().await;
     hub.ensure_keys("example.org").await.expect("made");
+    alice.put_script("on", "redirect \"friend@example.com\";").await.expect("compiles");
+    alice.activate_script(Some("on")).await.expect("active");
     let verdict = Verdict::new("192.0.2.1".parse().expect("an address"), "mx.example.net");
     let delivery = Delivery {
         incoming: incoming(hub, "From: carol@example.net\r\nSubject: hi\r\n\r\nbody\r\n").await,
         reverse_path: Some(address("carol@example.net")),
-        recipients: Vec::new(),
+        recipients: vec![Recipient { address: alice.handle().clone(), accounts: vec![alice.id()] }],
         trace: b"Authentication-Results: mail.example.org;\r\n\tspf=pass\r\nReceived: by us\r\n".to_vec(),
         verdict: Some(verdict),
     };
-    let to = vec![address("friend@example.com")];
-    hub.pass_on(&delivery, delivery.incoming.clone(), "example.org", to).await.expect("queued");
+    hub.deliver(delivery).await.expect("queued");
     let queued = hub.queue().await.expect("read").remove(0);
     assert_eq!(queued.address, "friend@example.com");
     let rewritten = address(&queued.reverse_path);

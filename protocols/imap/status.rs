@@ -75,7 +75,7 @@ impl From<hub::Error> for Reply {
             Error::Forbidden(why) => ("NOPERM", format!("Not allowed: {why}").into()),
             // The same words for every reason: nobody learns which names exist.
             Error::BadCredentials => ("AUTHENTICATIONFAILED", "Name or password is wrong".into()),
-            Error::Invalid(why) => ("CANNOT", why.into()),
+            Error::Invalid(why) | Error::Refused(why) => ("CANNOT", why.into()),
             // The client may try again; never AUTHENTICATIONFAILED, at which it would ask its user
             // for a new password.
             Error::Unavailable(source) => {

@@ -65,7 +65,17 @@ pub(crate) fn reply(error: &Error) -> Reply {
         Error::Forbidden(why) => Reply::with(550, "5.7.1", format!("Not allowed: {why}")),
         Error::BadCredentials => Reply::new(535, "5.7.8", "Authentication failed"),
         Error::Invalid(why) => Reply::with(501, "5.5.4", why.clone()),
+        Error::Refused(why) => Reply::with(550, "5.7.1", refusal(why)),
         Error::Unavailable(_) => Reply::new(451, "4.3.0", "Temporarily unavailable, try again later"),
+    }
+}
+
+/// A twin's own words fit into a reply if they are short ASCII (RFC 5429 §2.1.1).
+fn refusal(reason: &str) -> String {
+    let line = reason.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+    match line.len() <= 400 && line.bytes().all(|b| matches!(b, b' '..=b'~')) && !line.is_empty() {
+        true => line,
+        false => "The recipient refuses this message".into(),
     }
 }
 
@@ -84,6 +94,8 @@ mod tests {
             (Error::BadCredentials, "535 5.7.8"),
             (Error::Invalid("no".into()), "501 5.5.4"),
             (Error::Stale, "451 4.3.0"),
+            (Error::Refused("No\r\nthanks".into()), "550 5.7.1 No thanks"),
+            (Error::Refused("Nö".into()), "550 5.7.1 The recipient refuses"),
         ] {
             assert!(reply(&error).to_string().starts_with(line), "{error:?}");
         }

@@ -13,7 +13,7 @@ pub(crate) fn of(error: &Error) -> Reply {
         Error::Stale => StatusCode::PRECONDITION_FAILED,
         Error::OverQuota { .. } => StatusCode::INSUFFICIENT_STORAGE,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::Limit(_) | Error::Forbidden(_) => StatusCode::FORBIDDEN,
+        Error::Limit(_) | Error::Forbidden(_) | Error::Refused(_) => StatusCode::FORBIDDEN,
         Error::BadCredentials => StatusCode::UNAUTHORIZED,
         Error::Invalid(_) => StatusCode::BAD_REQUEST,
         Error::Unavailable(source) => {

@@ -1,0 +1,339 @@
+//! What each account does with a message that comes for it: one function, [`Hub::decide`], for whatever
+//! way the message came.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use hub_storage::NewEmail;
+use hub_storage::queue::{NewQueued, NewRecipient};
+
+use crate::deliver::Delivery;
+use crate::directory::Directory;
+use crate::rules::{Around, Notes, Ruled};
+use crate::verdict::DmarcPolicy;
+use crate::{
+    AccountId, Address, Error, Flags, Hub, Incoming, MailboxId, Notify, Result, Return, Role, Route, Verdict,
+};
+
+/// Accounts that pass a message on to each other at most.
+const LEGS: usize = 10;
+
+/// What is to be done, in one commit.
+#[derive(Default)]
+pub(crate) struct Decided {
+    pub(crate) emails: Vec<NewEmail>,
+    /// Passed on to addresses elsewhere, and answers.
+    pub(crate) queued: Vec<NewQueued>,
+    /// What rules want noted.
+    pub(crate) seen: Vec<(AccountId, Notes)>,
+    /// Accounts whose rules refuse the message, with what becomes of it where that cannot be said.
+    refused: Vec<(AccountId, Keep, String)>,
+    /// Accounts that were asked.
+    asked: usize,
+}
+
+/// How an account keeps a message.
+#[derive(Clone)]
+pub(crate) struct Keep {
+    pub(crate) mailbox: MailboxId,
+    pub(crate) flags: Flags,
+    pub(crate) incoming: Incoming,
+    /// Header fields in front of it.
+    pub(crate) prefix: Vec<u8>,
+}
+
+/// A message as it comes to one account.
+pub(crate) struct Arrival<'a> {
+    pub(crate) account: AccountId,
+    pub(crate) address: &'a Address,
+    pub(crate) reverse_path: Option<&'a Address>,
+    pub(crate) incoming: &'a Incoming,
+    pub(crate) prefix: &'a [u8],
+    verdict: Option<&'a Verdict>,
+}
+
+/// A way to one account: as the sender addressed it, or through others that pass it on.
+struct Leg {
+    account: AccountId,
+    address: Address,
+    incoming: Incoming,
+    reverse_path: Option<Address>,
+    trace: Vec<u8>,
+    /// The message is an answer of ours: no rules are run.
+    is_answer: bool,
+    through: Vec<AccountId>,
+}
+
+impl Arrival<'_> {
+    /// True if it does not seem to be from whom it says.
+    pub(crate) fn is_suspicious(&self) -> bool {
+        self.verdict.is_some_and(|verdict| verdict.action == DmarcPolicy::Quarantine)
+    }
+
+    pub(crate) fn around(&self, directory: Arc<Directory>, known: HashMap<String, bool>) -> Around {
+        let remote = |verdict: &Verdict| {
+            (verdict.ptr.clone().unwrap_or_else(|| verdict.helo.clone()), verdict.peer.to_string())
+        };
+        Around {
+            now: crate::unix_now(),
+            from: self.reverse_path.map(ToString::to_string).unwrap_or_default(),
+            to: self.address.to_string(),
+            remote: self.verdict.map(remote),
+            directory,
+            known,
+            asked: std::sync::Mutex::default(),
+        }
+    }
+}
+
+impl Keep {
+    fn into_email(self, account: AccountId) -> NewEmail {
+        self.incoming.into_email((account, self.mailbox), self.prefix, self.flags, crate::unix_now())
+    }
+}
+
+impl Hub {
+    /// Asks every account once, however many of its addresses were named, and whoever they pass the
+    /// message on to. `Refused` if all of them refuse it.
+    pub(crate) async fn decide(&self, delivery: &Delivery) -> Result<Decided> {
+        let mut decided = Decided::default();
+        let mut reached = HashSet::new();
+        let mut legs = VecDeque::new();
+        for recipient in &delivery.recipients {
+            for account in &recipient.accounts {
+                if reached.insert(*account) {
+                    legs.push_back(Leg {
+                        account: *account,
+                        address: recipient.address.clone(),
+                        incoming: delivery.incoming.clone(),
+                        reverse_path: delivery.reverse_path.clone(),
+                        trace: delivery.trace.clone(),
+                        is_answer: false,
+                        through: Vec::new(),
+                    });
+                }
+            }
+        }
+        while let Some(leg) = legs.pop_front() {
+            self.decide_one(&leg, delivery.verdict.as_ref(), &mut decided, &mut reached, &mut legs).await?;
+        }
+        self.settle_refusals(decided).await
+    }
+
+    async fn decide_one(
+        &self,
+        leg: &Leg,
+        verdict: Option<&Verdict>,
+        decided: &mut Decided,
+        reached: &mut HashSet<AccountId>,
+        legs: &mut VecDeque<Leg>,
+    ) -> Result<()> {
+        let (account, prefix) = (leg.account, leg.prefix());
+        let arrival = Arrival {
+            account,
+            address: &leg.address,
+            reverse_path: leg.reverse_path.as_ref(),
+            incoming: &leg.incoming,
+            prefix: &prefix,
+            verdict,
+        };
+        decided.asked += 1;
+        let keep = self.usual(&arrival).await?;
+        let rules = if leg.is_answer { None } else { self.rules(account).await? };
+        let Some(rules) = rules else {
+            decided.emails.push(keep.into_email(account));
+            return Ok(());
+        };
+        let ruled = self.follow(&rules, &arrival, keep.clone()).await?;
+        let Ruled { keep: kept, redirect, refused, answer, note, seen } = ruled;
+        let mut is_kept = !kept.is_empty();
+        decided.emails.extend(kept.into_iter().map(|keep| keep.into_email(account)));
+        for (address, incoming, prefix) in redirect {
+            let passed = leg.passed(incoming, prefix);
+            let way = (&mut *decided, &mut *reached, &mut *legs);
+            if !self.hand_on(&address, rules.handle().domain(), passed, verdict, way).await? && !is_kept {
+                decided.emails.push(keep.clone().into_email(account));
+                is_kept = true;
+            }
+        }
+        if let (Some(answer), Some(sender)) = (answer, &leg.reverse_path) {
+            self.send_answer(account, sender, answer, decided, legs).await?;
+        }
+        if let Some(note) = note {
+            let note =
+                Keep { mailbox: MailboxId::INBOX, flags: Flags::NONE, incoming: note, prefix: Vec::new() };
+            decided.emails.push(note.into_email(account));
+        }
+        if !seen.is_empty() {
+            decided.seen.push((account, seen));
+        }
+        decided.refused.extend(refused.map(|reason| (account, keep, reason)));
+        Ok(())
+    }
+
+    /// What becomes of a message without rules.
+    async fn usual(&self, arrival: &Arrival<'_>) -> Result<Keep> {
+        let mailbox = match arrival.is_suspicious() {
+            true => self.junk(arrival.account).await?,
+            false => MailboxId::INBOX,
+        };
+        let (incoming, prefix) = (arrival.incoming.clone(), arrival.prefix.to_vec());
+        Ok(Keep { mailbox, flags: Flags::NONE, incoming, prefix })
+    }
+
+    async fn junk(&self, account: AccountId) -> Result<MailboxId> {
+        let directory = self.0.directories.get(&self.0.storage, account).await?;
+        Ok(directory.with_role(Role::Junk).unwrap_or(MailboxId::INBOX))
+    }
+
+    /// Passes a message on, to twins here or into the queue. `Ok(false)`: it cannot be, or would go round
+    /// in a circle; then whoever wanted that keeps it.
+    async fn hand_on(
+        &self,
+        address: &str,
+        domain: &str,
+        passed: Leg,
+        verdict: Option<&Verdict>,
+        (decided, reached, legs): (&mut Decided, &mut HashSet<AccountId>, &mut VecDeque<Leg>),
+    ) -> Result<bool> {
+        let Ok(address) = Address::parse(address) else { return Ok(false) };
+        match self.route(&address).await? {
+            Route::Unknown => Ok(false),
+            Route::Local(accounts) => {
+                let is_circle = accounts.iter().any(|account| passed.through.contains(account));
+                if is_circle || passed.through.len() > LEGS {
+                    return Ok(false);
+                }
+                for account in accounts.into_iter().filter(|account| reached.insert(*account)) {
+                    legs.push_back(passed.to(account, address.clone()));
+                }
+                Ok(true)
+            }
+            Route::Elsewhere => {
+                let account = passed.through.last().copied().unwrap_or(passed.account);
+                let Leg { incoming, reverse_path, trace, .. } = passed;
+                let named = self.in_our_name(domain, reverse_path.as_ref(), verdict, &trace, &incoming);
+                let (reverse_path, prefix) = named.await?;
+                let (path, message) = (reverse_path.as_ref(), (incoming, prefix));
+                decided.queued.push(queued(account, path, &address, message, Notify::default()));
+                Ok(true)
+            }
+        }
+    }
+
+    /// RFC 5230 §5.1: from the null reverse-path, and nobody hears what becomes of it.
+    async fn send_answer(
+        &self,
+        account: AccountId,
+        sender: &Address,
+        answer: Incoming,
+        decided: &mut Decided,
+        legs: &mut VecDeque<Leg>,
+    ) -> Result<()> {
+        match self.route(sender).await? {
+            Route::Unknown => {}
+            Route::Local(accounts) => {
+                for account in accounts {
+                    legs.push_back(Leg {
+                        account,
+                        address: sender.clone(),
+                        incoming: answer.clone(),
+                        reverse_path: None,
+                        trace: Vec::new(),
+                        is_answer: true,
+                        through: Vec::new(),
+                    });
+                }
+            }
+            Route::Elsewhere => {
+                let prefix = self.signatures(&answer).await?.into_bytes();
+                let never = Notify { delay: false, failure: false, success: false };
+                decided.queued.push(queued(account, None, sender, (answer, prefix), never));
+            }
+        }
+        Ok(())
+    }
+
+    /// A refusal can be said to the sender only if all accounts refuse. Else the message is kept in
+    /// Junk: a bounce would go to whoever was made to look like the sender.
+    async fn settle_refusals(&self, mut decided: Decided) -> Result<Decided> {
+        let refused = std::mem::take(&mut decided.refused);
+        if refused.len() == decided.asked
+            && let Some((_, _, reason)) = refused.first()
+        {
+            return Err(Error::Refused(reason.clone()));
+        }
+        for (account, keep, _) in refused {
+            let keep = Keep { mailbox: self.junk(account).await?, ..keep };
+            decided.emails.push(keep.into_email(account));
+        }
+        Ok(decided)
+    }
+}
+
+/// A message for one address elsewhere.
+fn queued(
+    account: AccountId,
+    reverse_path: Option<&Address>,
+    address: &Address,
+    (incoming, prefix): (Incoming, Vec<u8>),
+    notify: Notify,
+) -> NewQueued {
+    NewQueued {
+        account,
+        reverse_path: reverse_path.map(ToString::to_string).unwrap_or_default(),
+        blob: incoming.blob,
+        prefix,
+        ret: Return::Headers.name().to_owned(),
+        envelope_id: String::new(),
+        smtputf8: address.needs_utf8(),
+        eight_bit: true,
+        recipients: vec![NewRecipient {
+            address: address.to_string(),
+            domain: address.domain().to_owned(),
+            notify: notify.bits(),
+            original: String::new(),
+        }],
+    }
+}
+
+impl Leg {
+    /// What lies in front of the message in a mailbox.
+    fn prefix(&self) -> Vec<u8> {
+        let reverse_path = self.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default();
+        let address = &self.address;
+        let mut prefix = format!("Return-Path: <{reverse_path}>\r\nDelivered-To: {address}\r\n").into_bytes();
+        prefix.extend_from_slice(&self.trace);
+        prefix
+    }
+
+    /// The same message, on from here. Return-Path is for the last delivery alone (RFC 5321 §4.4);
+    /// Delivered-To stays, and ends loops.
+    fn passed(&self, incoming: Incoming, prefix: Vec<u8>) -> Self {
+        let is_return_path = prefix.starts_with(b"Return-Path:");
+        let end = memchr::memchr(b'\n', &prefix).filter(|_| is_return_path).map_or(0, |at| at + 1);
+        let mut through = self.through.clone();
+        through.push(self.account);
+        Self {
+            account: self.account,
+            address: self.address.clone(),
+            incoming,
+            reverse_path: self.reverse_path.clone(),
+            trace: prefix[end..].to_vec(),
+            is_answer: false,
+            through,
+        }
+    }
+
+    fn to(&self, account: AccountId, address: Address) -> Self {
+        Self {
+            account,
+            address,
+            incoming: self.incoming.clone(),
+            reverse_path: self.reverse_path.clone(),
+            trace: self.trace.clone(),
+            is_answer: false,
+            through: self.through.clone(),
+        }
+    }
+}

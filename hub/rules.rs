@@ -1,0 +1,200 @@
+//! A twin's rules about its mail: Sieve scripts, kept per account, compiled once, run at delivery.
+
+mod letters;
+mod run;
+mod surroundings;
+
+use std::sync::Arc;
+
+use hub_sieve::{CompileError, Limits, Location, Program, Scripts};
+use hub_storage::sieve as rows;
+use hub_storage::sieve::ScriptRow;
+
+pub(crate) use run::{Notes, Ruled};
+pub(crate) use surroundings::Around;
+
+use crate::{Account, AccountId, Address, Error, Hub, Result};
+
+/// Scripts of one account at most, and octets of all of them.
+const MOST: usize = 32;
+const MOST_OCTETS: usize = 512 * 1024;
+/// Octets of script text that take the place of one usual entry of a cache.
+const WEIGHT: usize = 2 * 1024;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptInfo {
+    pub name: String,
+    pub is_active: bool,
+    /// Octets.
+    pub size: u64,
+}
+
+/// The rules of an account as deliveries need them.
+pub(crate) struct Rules {
+    /// `None`: they do not compile, since a script that they include was changed.
+    program: Option<Program>,
+    handle: Address,
+    /// All addresses of the twin, as written.
+    addresses: Vec<String>,
+}
+
+impl Rules {
+    pub(crate) fn handle(&self) -> &Address {
+        &self.handle
+    }
+}
+
+/// The account's own scripts; the hub has none for all.
+struct Own<'a>(&'a [ScriptRow]);
+
+impl Scripts for Own<'_> {
+    fn script(&self, location: Location, name: &str) -> Option<String> {
+        let own = self.0.iter().find(|row| location == Location::Personal && row.name == name)?;
+        Some(own.text.clone())
+    }
+}
+
+fn invalid(error: CompileError) -> Error {
+    Error::Invalid(error.to_string())
+}
+
+impl Account {
+    /// The scripts, by name.
+    pub async fn scripts(&self) -> Result<Vec<ScriptInfo>> {
+        let rows = self.hub.0.storage.scripts(self.id).await?;
+        let info = |row: ScriptRow| ScriptInfo {
+            name: row.name,
+            is_active: row.is_active,
+            size: row.text.len() as u64,
+        };
+        Ok(rows.into_iter().map(info).collect())
+    }
+
+    /// The text of a script. `NotFound`.
+    pub async fn script(&self, name: &str) -> Result<String> {
+        let row = self.hub.0.storage.script(self.id, name).await?;
+        row.map(|row| row.text).ok_or(Error::NotFound("script"))
+    }
+
+    /// Whether a script would be accepted: `Invalid` names every mistake with its line and column.
+    pub async fn check_script(&self, text: &str) -> Result<()> {
+        let rows = self.hub.0.storage.scripts(self.id).await?;
+        hub_sieve::compile(text, &Own(&rows), &Limits::default()).map(drop).map_err(invalid)
+    }
+
+    /// Whether there is room for a script of so many octets. `Limit`, `TooLarge`.
+    pub async fn room_for_script(&self, name: &str, size: u64) -> Result<()> {
+        let rows = self.hub.0.storage.scripts(self.id).await?;
+        has_room(&rows, name, usize::try_from(size).unwrap_or(usize::MAX))
+    }
+
+    /// Keeps a script, in the place of one with the same name; an active one is in use at once.
+    /// `Invalid` for a script that does not compile or a name that is none, `Limit`, `TooLarge`.
+    pub async fn put_script(&self, name: &str, text: &str) -> Result<()> {
+        check_name(name)?;
+        let rows = self.hub.0.storage.scripts(self.id).await?;
+        has_room(&rows, name, text.len())?;
+        hub_sieve::compile(text, &Own(&rows), &Limits::default()).map_err(invalid)?;
+        let (account, name, text) = (self.id, name.to_owned(), text.to_owned());
+        let put = self.hub.0.storage.transact([account], move |tx| {
+            Box::pin(async move { rows::put(tx, account, &name, &text).await })
+        });
+        Ok(put.await?)
+    }
+
+    /// Takes a script into use, or none. `NotFound`.
+    pub async fn activate_script(&self, name: Option<&str>) -> Result<()> {
+        let (account, name) = (self.id, name.map(str::to_owned));
+        let activate = self.hub.0.storage.transact([account], move |tx| {
+            Box::pin(async move { rows::activate(tx, account, name.as_deref()).await })
+        });
+        Ok(activate.await?)
+    }
+
+    /// Removes a script. `NotFound`; `Forbidden` for the active one (RFC 5804 §2.10).
+    pub async fn remove_script(&self, name: &str) -> Result<()> {
+        let (account, name) = (self.id, name.to_owned());
+        let remove = self.hub.0.storage.transact([account], move |tx| {
+            Box::pin(async move {
+                let scripts = rows::list(tx, account).await?;
+                if scripts.iter().any(|script| script.name == name && script.is_active) {
+                    return Ok(Err(Error::Forbidden("the script is in use")));
+                }
+                rows::remove(tx, account, &name).await.map(Ok)
+            })
+        });
+        remove.await?
+    }
+
+    /// Gives a script another name; it stays active if it is. `NotFound`, `Exists`, `Invalid`.
+    pub async fn rename_script(&self, from: &str, to: &str) -> Result<()> {
+        check_name(to)?;
+        let (account, from, to) = (self.id, from.to_owned(), to.to_owned());
+        let rename = self.hub.0.storage.transact([account], move |tx| {
+            Box::pin(async move {
+                let scripts = rows::list(tx, account).await?;
+                if from != to && scripts.iter().any(|script| script.name == to) {
+                    return Err(hub_storage::Error::Exists("script"));
+                }
+                rows::rename(tx, account, &from, &to).await
+            })
+        });
+        Ok(rename.await?)
+    }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    match hub_sieve::is_script_name(name) {
+        true => Ok(()),
+        false => Err(Error::Invalid("this cannot be the name of a script".into())),
+    }
+}
+
+fn has_room(rows: &[ScriptRow], name: &str, size: usize) -> Result<()> {
+    let limit = Limits::default().script;
+    if size > limit {
+        return Err(Error::TooLarge { limit: limit as u64 });
+    }
+    let others = || rows.iter().filter(|row| row.name != name);
+    if others().count() >= MOST {
+        return Err(Error::Limit("a twin has at most 32 scripts"));
+    }
+    let octets: usize = others().map(|row| row.text.len()).sum();
+    if octets + size > MOST_OCTETS {
+        return Err(Error::Limit("the scripts of a twin have at most 512 KiB"));
+    }
+    Ok(())
+}
+
+impl Hub {
+    /// The rules of an account, if it has any: from memory, unless they have changed.
+    pub(crate) async fn rules(&self, account: AccountId) -> Result<Option<Arc<Rules>>> {
+        match self.0.rules.get(&account) {
+            Ok(rules) => Ok(rules),
+            Err(ticket) => {
+                let rules = self.load_rules(account).await?;
+                let program = rules.as_ref().and_then(|rules| rules.program.as_ref());
+                let weight = program.map_or(1, |program| program.size() / WEIGHT + 1);
+                self.0.rules.put_weighted(ticket, account, rules.clone(), weight);
+                Ok(rules)
+            }
+        }
+    }
+
+    async fn load_rules(&self, account: AccountId) -> Result<Option<Arc<Rules>>> {
+        let storage = &self.0.storage;
+        let rows = storage.scripts(account).await?;
+        let Some(active) = rows.iter().find(|row| row.is_active) else { return Ok(None) };
+        let row = storage.account(account).await?.ok_or(Error::NotFound("account"))?;
+        let addresses = storage.addresses(Some(account)).await?;
+        let program = hub_sieve::compile(&active.text, &Own(&rows), &Limits::default());
+        if let Err(error) = &program {
+            tracing::warn!(twin = row.handle, script = active.name, %error, "the rules do not compile");
+        }
+        Ok(Some(Arc::new(Rules {
+            program: program.ok(),
+            handle: Address::parse(&row.handle)?,
+            addresses: addresses.into_iter().map(|row| row.written).collect(),
+        })))
+    }
+}
