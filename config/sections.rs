@@ -53,6 +53,8 @@ section! {
         imap: Endpoints = any(2143);
         /// The same with TLS from the first byte; to be preferred. The official port is 993.
         imaps: Endpoints = any(2993);
+        /// Rules about mail: ManageSieve, STARTTLS before log-in. The official port is 4190.
+        managesieve: Endpoints = any(2419);
         /// The web door. Plain HTTP hands out settings for mail programs and otherwise points to https.
         /// The official port is 80.
         http: Endpoints = any(2080);

@@ -44,6 +44,10 @@ pub(crate) enum Request {
     },
     QueueList,
     ReportsDmarc,
+    Sieve {
+        address: String,
+        what: crate::sieve::Request,
+    },
     Status,
     /// What follows is no request any more, but a transfer.
     Transfer,
@@ -88,6 +92,8 @@ pub(crate) enum Answer {
     Failed(String),
     Keys(Vec<Key>),
     Queue(Vec<Queued>),
+    Script(String),
+    Scripts(Vec<crate::sieve::Script>),
     Reports(Vec<Received>),
     Status {
         version: String,
@@ -170,6 +176,7 @@ async fn execute(hub: &Hub, request: Request) -> Result<Answer, String> {
                 error => explain(error),
             })?;
         }
+        Request::Sieve { address, what } => return crate::sieve::execute(hub, &address, what).await,
         Request::AliasList { address } => return aliases(hub, address.as_deref()).await,
         Request::AliasRemove { alias, address } => {
             let (alias, twin) = (parse(&alias)?, parse(&address)?);
@@ -289,7 +296,7 @@ async fn aliases(hub: &Hub, address: Option<&str>) -> Result<Answer, String> {
     Ok(Answer::Aliases(twins.iter().filter(wanted).flat_map(of_twin).collect()))
 }
 
-fn parse(address: &str) -> Result<Address, String> {
+pub(crate) fn parse(address: &str) -> Result<Address, String> {
     Address::parse(address).map_err(explain)
 }
 

@@ -68,6 +68,9 @@ pub(crate) enum Command {
 Example:
   twinhub export --twin alice@example.org --format maildir alice-mail")]
     Export(Export),
+    /// A twin's rules about its mail (Sieve); twins keep them with ManageSieve themselves
+    #[command(subcommand)]
+    Sieve(Sieve),
     /// Mail that waits to leave this hub
     #[command(subcommand)]
     Queue(Queue),
@@ -269,6 +272,43 @@ pub(crate) enum Reports {
         #[command(flatten)]
         list: List,
     },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Sieve {
+    /// Take a script into use, in the place of the one before
+    Activate {
+        address: String,
+        #[arg(required_unless_present = "none")]
+        name: Option<String>,
+        /// Use none
+        #[arg(long)]
+        none: bool,
+    },
+    /// Say what is wrong with a script, without keeping it
+    Check {
+        address: String,
+        /// "-" is standard input
+        file: PathBuf,
+    },
+    /// Print a script
+    Get { address: String, name: String },
+    /// Show a twin's scripts
+    List {
+        address: String,
+        #[command(flatten)]
+        list: List,
+    },
+    /// Keep a script
+    #[command(after_help = "Example:\n  twinhub sieve put alice@example.org main rules.sieve")]
+    Put {
+        address: String,
+        name: String,
+        /// "-" is standard input
+        file: PathBuf,
+    },
+    /// Remove a script that is not in use
+    Remove { address: String, name: String },
 }
 
 #[derive(Subcommand)]

@@ -212,7 +212,7 @@ pub(crate) async fn look(setup: &Setup, request: Request) -> Result<Answer> {
 }
 
 /// Asks the running server, or opens the storage and does it here.
-async fn ask(setup: &Setup, request: Request) -> Result<Answer> {
+pub(crate) async fn ask(setup: &Setup, request: Request) -> Result<Answer> {
     match reach(setup, async || control::ask(&setup.data_dir, &request).await).await? {
         Reached::Server(answer) => Ok(answer),
         Reached::Storage(hub) => {
@@ -276,7 +276,7 @@ pub(crate) fn answer(answer: Answer) -> Result<Answer> {
     }
 }
 
-fn done(given: Answer) -> Result<()> {
+pub(crate) fn done(given: Answer) -> Result<()> {
     match answer(given)? {
         Answer::Done => Ok(()),
         _ => odd(),
@@ -287,7 +287,7 @@ pub(crate) fn odd<T>() -> Result<T> {
     bail!("the server gave an answer to another question; is it of the same version as this command?")
 }
 
-fn show<T: Serialize, const N: usize>(
+pub(crate) fn show<T: Serialize, const N: usize>(
     list: &List,
     items: &[T],
     titles: [&str; N],

@@ -18,8 +18,8 @@ use tracing::warn;
 use crate::admin::{Answer, Request};
 
 const SOCKET: &str = "control.sock";
-/// A request is some hundred bytes: addresses, a name, a password.
-const MAX_REQUEST: u64 = 64 << 10;
+/// A request is some hundred bytes: addresses, a name, a password; at most a script of 64 KiB in JSON.
+const MAX_REQUEST: u64 = 256 << 10;
 /// A list of a hundred thousand twins is some 20 MiB.
 const MAX_ANSWER: u64 = 256 << 20;
 /// Removing a twin with a large mailbox takes some seconds.

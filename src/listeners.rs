@@ -14,19 +14,21 @@ pub(crate) enum Kind {
     Imap,
     Imaps,
     Lmtp,
+    ManageSieve,
     Smtp,
     Submission,
     Submissions,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Smtp,
         Self::Submission,
         Self::Submissions,
         Self::Lmtp,
         Self::Imap,
         Self::Imaps,
+        Self::ManageSieve,
         Self::Http,
         Self::Https,
     ];
@@ -39,6 +41,7 @@ impl Kind {
             Self::Imap => "imap",
             Self::Imaps => "imaps",
             Self::Lmtp => "lmtp",
+            Self::ManageSieve => "managesieve",
             Self::Smtp => "smtp",
             Self::Submission => "submission",
             Self::Submissions => "submissions",
@@ -52,6 +55,7 @@ impl Kind {
             Self::Imap => &listen.imap.0,
             Self::Imaps => &listen.imaps.0,
             Self::Lmtp => &listen.lmtp.0,
+            Self::ManageSieve => &listen.managesieve.0,
             Self::Smtp => &listen.smtp.0,
             Self::Submission => &listen.submission.0,
             Self::Submissions => &listen.submissions.0,
@@ -63,6 +67,7 @@ impl Kind {
         match self {
             Self::Http | Self::Https => "",
             Self::Imap | Self::Imaps => "* BYE [LIMIT] Too many connections, please try again later\r\n",
+            Self::ManageSieve => "BYE (TRYLATER) \"Too many connections\"\r\n",
             Self::Lmtp | Self::Smtp | Self::Submission | Self::Submissions => {
                 "421 4.7.0 Too many connections, please try again later\r\n"
             }
@@ -133,6 +138,7 @@ mod tests {
             imap: Endpoints(vec![free, free]),
             imaps: none(),
             lmtp: none(),
+            managesieve: none(),
             smtp: none(),
             submission: none(),
             submissions: none(),

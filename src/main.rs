@@ -16,6 +16,7 @@ mod serve;
 mod services;
 mod settings;
 mod setup;
+mod sieve;
 mod text;
 mod transfer;
 
@@ -76,6 +77,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             Command::Domain(command) => commands::domain(&setup, command).await?,
             Command::Queue(command) => commands::queue(&setup, command).await?,
             Command::Reports(command) => commands::reports(&setup, command).await?,
+            Command::Sieve(command) => sieve::run(&setup, command).await?,
             Command::Serve(options) => serve::run(&setup, &options).await?,
             Command::Twin(command) => commands::twin(&setup, command).await?,
         }

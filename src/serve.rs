@@ -160,6 +160,7 @@ fn start(
 ) -> Result<JoinSet<()>> {
     let limits = &setup.config.limits;
     let imap_tls = certs.server_config(&["imap"])?;
+    let sieve_tls = certs.server_config(&[])?;
     let web_tls = certs.server_config(hub_web::ALPN)?;
     // One count of failed log-ins for all doors.
     let login_delay = Arc::new(LoginDelay::new());
@@ -167,6 +168,12 @@ fn start(
         hub.clone(),
         Arc::clone(&imap_tls),
         settings::imap(limits),
+        Arc::clone(&login_delay),
+    ));
+    let sieve = Arc::new(hub_managesieve::Service::new(
+        hub.clone(),
+        Arc::clone(&sieve_tls),
+        settings::managesieve(limits),
         Arc::clone(&login_delay),
     ));
     let authenticator = settings::authenticator(&setup.config, &host_name);
@@ -192,6 +199,7 @@ fn start(
         let tls = match kind {
             Kind::Http | Kind::Https => &web_tls,
             Kind::Imap | Kind::Imaps => &imap_tls,
+            Kind::ManageSieve => &sieve_tls,
             Kind::Lmtp | Kind::Smtp | Kind::Submission | Kind::Submissions => &smtp.tls,
         };
         let options = ListenOptions {
@@ -209,6 +217,10 @@ fn start(
             }
             Kind::Imap | Kind::Imaps => {
                 tasks.spawn(hub_imap::serve(listener, options, Arc::clone(&imap), shutdown));
+            }
+            Kind::ManageSieve => {
+                let sieve = Arc::clone(&sieve);
+                tasks.spawn(hub_managesieve::serve(listener, options, sieve, shutdown));
             }
             Kind::Lmtp | Kind::Smtp | Kind::Submission | Kind::Submissions => {
                 let port = match kind {

@@ -21,6 +21,16 @@ pub(crate) fn imap(limits: &Limits) -> hub_imap::Settings {
     }
 }
 
+pub(crate) fn managesieve(limits: &Limits) -> hub_managesieve::Settings {
+    hub_managesieve::Settings {
+        command_time: limits.command_time,
+        failed_logins: limits.failed_logins,
+        idle_time: limits.idle_time,
+        time_before_login: limits.time_before_login,
+        ..hub_managesieve::Settings::default()
+    }
+}
+
 pub(crate) fn smtp(config: &Config, host_name: String) -> Result<hub_smtp::Settings> {
     let limits = &config.limits;
     let trust_roots = match &config.tls.trust_roots {

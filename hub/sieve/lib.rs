@@ -1,5 +1,5 @@
-//! Rules about mail in the language Sieve: a script is compiled once ([`compile`]) and run over each
-//! message ([`run`]); what comes out is a list of actions for the hub to do.
+//! Rules about mail in the language Sieve: a script is compiled once ([`compile()`]) and run over each
+//! message ([`run()`]); what comes out is a list of actions for the hub to do.
 //!
 //! It is pure: no socket, no clock, no database, no user. What a script can see comes through
 //! [`Message`] and [`Surroundings`]; how much it may cost is in [`Limits`]. A program has no loops and

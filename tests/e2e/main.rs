@@ -17,6 +17,7 @@ mod postfix;
 mod postgres;
 mod roundtrip;
 mod senders;
+mod sieve;
 mod smtp;
 mod smtp_client;
 mod submission;

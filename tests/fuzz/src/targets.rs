@@ -36,12 +36,14 @@ pub const TARGETS: &[Target] = &[
     },
     Target { name: "imap_grammar", run: hub_imap::fuzz::grammar, words: IMAP_WORDS },
     Target { name: "imap_session", run: imap_session, words: IMAP_WORDS },
+    Target { name: "managesieve_session", run: hub_managesieve::fuzz::session, words: MANAGESIEVE_WORDS },
     Target { name: "mime", run: mime, words: MIME_WORDS },
     Target {
         name: "sasl",
         run: sasl,
         words: &[b"n,,", b"n=", b",r=", b"c=biws", b",p=", b"\0", b"y,,", b"p=tls-unique,,", b"=2C", b"\n"],
     },
+    Target { name: "sieve", run: sieve, words: SIEVE_WORDS },
     Target { name: "smtp_command", run: hub_smtp::fuzz::command, words: SMTP_WORDS },
     Target {
         name: "smtp_framer",
@@ -50,6 +52,38 @@ pub const TARGETS: &[Target] = &[
     },
     Target { name: "smtp_session", run: hub_smtp::fuzz::session, words: SMTP_WORDS },
     Target { name: "summary", run: summary, words: &[b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", b"\x80\x80"] },
+];
+
+const MANAGESIEVE_WORDS: &[&[u8]] = &[
+    b"AUTHENTICATE \"PLAIN\" \"AGEAYg==\"\r\n",
+    b"AUTHENTICATE \"SCRAM-SHA-256\"\r\n",
+    b"PUTSCRIPT \"a\" ",
+    b"{3+}\r\n",
+    b"{",
+    b"\"",
+    b"\\",
+    b"\r\n",
+    b"STARTTLS\r\n",
+    b"UNAUTHENTICATE\r\n",
+];
+
+const SIEVE_WORDS: &[&[u8]] = &[
+    b"require [\"variables\", \"fileinto\", \"regex\", \"editheader\"];",
+    b"if anyof (",
+    b"not ",
+    b"header :matches ",
+    b"header :regex ",
+    b"\"*?*\"",
+    b"${1}",
+    b"set \"a\" \"${a}${a}\";",
+    b"text:\r\n",
+    b"\r\n.\r\n",
+    b"{",
+    b"}",
+    b"fileinto \"",
+    b"addheader \"X\" ",
+    b"/*",
+    b"4G",
 ];
 
 const IMAP_WORDS: &[&[u8]] = &[
@@ -273,6 +307,11 @@ fn sasl(bytes: &[u8]) {
         };
     }
     panic!("an exchange without end");
+}
+
+/// Any script ends, and within its limits; what it does is bounded.
+fn sieve(bytes: &[u8]) {
+    hub_sieve::fuzz::script(&String::from_utf8_lossy(bytes));
 }
 
 /// Before login a connection may send 16 KiB; where it is cut off depends on how its bytes came.

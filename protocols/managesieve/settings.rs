@@ -1,0 +1,29 @@
+//! What the owner of the hub can choose.
+
+use std::time::Duration;
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long a client may take nothing of what is written to it.
+    pub command_time: Duration,
+    /// Failed log-ins on one connection before it is closed. They are slowed down as well.
+    pub failed_logins: u32,
+    /// Silence before a logged-in connection is closed (RFC 5804 §1.2: at least 30 minutes).
+    pub idle_time: Duration,
+    /// Time for TLS and log-in.
+    pub time_before_login: Duration,
+    /// Octets of a script.
+    pub script_size: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            command_time: Duration::from_secs(5 * 60),
+            failed_logins: 3,
+            idle_time: Duration::from_secs(30 * 60),
+            time_before_login: Duration::from_secs(60),
+            script_size: 64 << 10,
+        }
+    }
+}
