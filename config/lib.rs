@@ -8,6 +8,7 @@
 mod examine;
 mod nearest;
 mod network;
+mod rates;
 mod read;
 mod render;
 mod section;
@@ -15,6 +16,7 @@ mod sections;
 mod value;
 
 pub use network::{Network, Networks};
+pub use rates::Rates;
 pub use read::{Errors, Problem};
 pub use sections::{
     Acme, Authentication, Config, General, Limits, Listen, Lmtp, Log, Outbound, Public, Relay, Resolver, Tls,

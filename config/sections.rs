@@ -8,6 +8,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use crate::network::Networks;
+use crate::rates::Rates;
 use crate::read::{Errors, Problem, Reader};
 use crate::render::Renderer;
 use crate::section::{Section, section};
@@ -271,6 +272,7 @@ config! {
     tls: Tls,
     acme: Acme,
     limits: Limits,
+    rates: Rates,
     resolver: Resolver,
     authentication: Authentication,
     outbound: Outbound,
@@ -460,6 +462,11 @@ mod tests {
             ("[acme]\nnames = [\"*.a.test\"]", "hub.toml:2: acme.names: \"*.a.test\" is not a host name"),
             ("[acme]\ncontact = \"mailto:a@b\"", "hub.toml:2: acme.contact: not a mail address"),
             ("domains = [\"a@b\"]", "hub.toml:1: domains: \"a@b\" is not a domain name"),
+            (
+                "[rates]\nspared_networks = [\"10.0.0.1/8\"]",
+                "hub.toml:2: rates.spared_networks: expected a list of networks such as [\"192.0.2.0/24\", \
+                 \"2001:db8::/32\"], found a list",
+            ),
             (
                 "[outbound]\nclock_scale = nan",
                 "hub.toml:2: outbound.clock_scale: more than 0 and at most 1000",

@@ -163,7 +163,8 @@ fn start(
     let sieve_tls = certs.server_config(&[])?;
     let web_tls = certs.server_config(hub_web::ALPN)?;
     // One count of failed log-ins for all doors.
-    let login_delay = Arc::new(LoginDelay::new());
+    let spared = &setup.config.rates.spared_networks;
+    let login_delay = Arc::new(LoginDelay::sparing(spared.clone()));
     let imap = Arc::new(hub_imap::Service::new(
         hub.clone(),
         Arc::clone(&imap_tls),
@@ -207,6 +208,8 @@ fn start(
             implicit_tls: kind.is_implicit_tls().then(|| Arc::clone(tls)),
             max_connections: limits.connections,
             max_per_address: limits.connections_per_address,
+            max_per_minute: setup.config.rates.connections_per_minute,
+            spared: spared.clone(),
             refusal: kind.refusal(),
         };
         info!(listener = kind.name(), %address, "listening");

@@ -1,10 +1,11 @@
 //! The configuration's limits in the words of each protocol.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use hub::Secret;
-use hub_config::{Config, Limits, Relay, RelayTls};
+use hub_config::{Config, Limits, Rates, Relay, RelayTls};
 use hub_mailauth::Authenticator;
 
 pub(crate) fn imap(limits: &Limits) -> hub_imap::Settings {
@@ -46,6 +47,7 @@ pub(crate) fn smtp(config: &Config, host_name: String) -> Result<hub_smtp::Setti
         time_before_login: limits.time_before_login,
         failed_logins: limits.failed_logins,
         lmtp_networks: config.lmtp.networks.clone(),
+        rates: rates(&config.rates),
         relay: relay(&config.relay)?,
         resolver: config.resolver.address.map(|ip| SocketAddr::new(ip, config.resolver.port)),
         resolver_time: config.resolver.time,
@@ -65,6 +67,18 @@ pub(crate) fn authenticator(config: &Config, host_name: &str) -> Option<Authenti
             None
         }
     }
+}
+
+fn rates(rates: &Rates) -> Arc<hub_smtp::Rates> {
+    Arc::new(hub_smtp::Rates::new(&hub_smtp::RateSettings {
+        spared: rates.spared_networks.clone(),
+        from_address: rates.messages_from_address,
+        from_domain: rates.messages_from_domain,
+        messages_hourly: rates.sent_per_hour,
+        messages_daily: rates.sent_per_day,
+        recipients_hourly: rates.recipients_per_hour,
+        recipients_daily: rates.recipients_per_day,
+    }))
 }
 
 fn relay(relay: &Relay) -> Result<Option<hub_smtp::Relay>> {

@@ -140,7 +140,7 @@ impl Conversation {
     fn answer(&mut self, request: Request) {
         match request {
             Request::CheckSender(address) => {
-                let own = address.local().starts_with('a');
+                let own = address.is_none_or(|address| address.local().starts_with('a'));
                 self.session.sender_checked(if own { Ok(()) } else { Err(no()) });
             }
             Request::Finish(envelope) => {

@@ -28,6 +28,7 @@ mod lmtp;
 mod mx;
 pub mod outbound;
 mod path;
+mod rates;
 mod relay;
 mod reply;
 mod retry;
@@ -42,6 +43,7 @@ mod submission;
 mod transcripts;
 mod work;
 
+pub use rates::{RateSettings, Rates};
 pub use settings::{Relay, RelaySecurity, Settings};
 
 use std::io;

@@ -13,6 +13,8 @@ use crate::settings::Settings;
 use crate::status::Failure;
 
 const NO_SUCH_USER: Reply = Reply::new(550, "5.1.1", "No such user here");
+/// Domains of one message that are counted; a message may bear any number of signatures.
+const MOST_DOMAINS: usize = 3;
 const LOOP: Reply = Reply::new(554, "5.4.6", "The message runs in a circle");
 
 /// RFC 5321 §3.3: who is not ours is refused here and now; nothing is accepted to be bounced later.
@@ -69,6 +71,9 @@ pub(crate) async fn deliver(
         .partition(|accepted| matches!(accepted.destination, Destination::Back { .. }));
     let recipients = local_recipients(recipients)?;
     check_loop(&incoming, &recipients, settings.max_received)?;
+    if let Some(verdict) = &verdict {
+        check_rate(settings, verdict)?;
+    }
     let results = verdict.as_ref().map(|verdict| authentication_results(&settings.host_name, verdict));
     let trace = (results.unwrap_or_default() + &trace_for(trace, &recipients)).into_bytes();
     let reverse_path = envelope.mail.reverse_path;
@@ -78,6 +83,14 @@ pub(crate) async fn deliver(
     if !recipients.is_empty() {
         feedback::look(hub, incoming.clone(), &recipients, verdict.as_ref());
         hub.deliver(Delivery { incoming, reverse_path, recipients, trace, verdict }).await?;
+    }
+    Ok(())
+}
+
+/// How much those who answer for the message have brought lately.
+fn check_rate(settings: &Settings, verdict: &Verdict) -> Result<(), Failure> {
+    for domain in verdict.authenticated_domains().into_iter().take(MOST_DOMAINS) {
+        settings.rates.message_of_domain(verdict.peer, domain)?;
     }
     Ok(())
 }

@@ -51,8 +51,9 @@ pub(crate) enum Step<'i> {
 
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// May this login send as this address? → [`Session::sender_checked`]
-    CheckSender(Address),
+    /// May a message of this sender come now, and may this login send as it?
+    /// → [`Session::sender_checked`]
+    CheckSender(Option<Address>),
     /// The message is complete: keep or forward it. → [`Session::finished`], or
     /// [`Session::finished_each`]
     Finish(Box<Envelope>),
@@ -330,7 +331,7 @@ impl Session {
         self.answered = true;
     }
 
-    /// May the twin send as the reverse-path?
+    /// May the message come?
     pub(crate) fn sender_checked(&mut self, answer: Result<(), Reply>) {
         let Phase::Asked(Asked::Sender(mail)) = self.answered() else { return };
         match answer {

@@ -1,10 +1,13 @@
 //! What the owner of the hub decides about SMTP. The binary fills it from the configuration.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hub::Secret;
 use hub_wire::Networks;
+
+use crate::rates::{RateSettings, Rates};
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -27,6 +30,8 @@ pub struct Settings {
     pub failed_logins: u32,
     /// Whose LMTP connections are taken.
     pub lmtp_networks: Networks,
+    /// How much one network, domain or account may bring.
+    pub rates: Arc<Rates>,
     /// Where mail for other hosts is handed over. Without it such mail stays in the queue.
     pub relay: Option<Relay>,
     /// Name server to ask instead of those of the system.
@@ -53,6 +58,7 @@ impl Settings {
             time_before_login: Duration::from_secs(60),
             failed_logins: 3,
             lmtp_networks: Networks::loopback(),
+            rates: Arc::new(Rates::new(&RateSettings::default())),
             relay: None,
             resolver: None,
             resolver_time: Duration::from_secs(5),

@@ -30,6 +30,8 @@ async fn server(kind: Kind) -> Server {
         implicit_tls: None,
         max_connections: 10,
         max_per_address: 10,
+        max_per_minute: 0,
+        spared: hub_wire::Networks::default(),
         refusal: "",
     };
     let shutdown = CancellationToken::new();
@@ -111,6 +113,44 @@ async fn a_large_message_arrives_byte_for_byte() {
     let test = server.stop().await;
     let kept = test.inbox("alice").await.remove(0);
     assert!(kept.ends_with(&text));
+}
+
+#[tokio::test]
+async fn header_lines_of_a_megabyte_are_kept_and_longer_ones_refused() {
+    let server = server(Kind::Mx).await;
+    let mut client = server.connect().await;
+    client.say(b"EHLO x\r\n").await;
+    client.expect(&["250"]).await;
+    let longest = crate::framer::MAX_LINE as usize - 2;
+    for (length, reply) in [(longest, "250"), (longest + 4, "554"), (10 * longest, "554"), (longest, "250")] {
+        client.say(ENVELOPE).await;
+        client.expect(&["250", "250", "354"]).await;
+        let name = "Subject: ";
+        let field = format!("{name}{}\r\n\r\nx\r\n.\r\n", "y".repeat(length - name.len()));
+        client.say(field.as_bytes()).await;
+        client.expect(&[reply]).await;
+    }
+    let test = server.stop().await;
+    assert_eq!(test.inbox("alice").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_hundred_megabytes_are_refused_and_then_cut_off() {
+    let server = server(Kind::Mx).await;
+    let mut client = server.connect().await;
+    client.say(b"EHLO x\r\nMAIL FROM:<a@far.test> SIZE=104857600\r\n").await;
+    client.expect(&["250", "552"]).await;
+    client.say(ENVELOPE).await;
+    client.expect(&["250", "250", "354"]).await;
+    let lines = [&b"x".repeat(62)[..], b"\r\n"].concat().repeat((1 << 20) / 64);
+    let mut sent = 0;
+    while sent < 150 && client.0.write_all(&lines).await.is_ok() {
+        sent += 1;
+    }
+    // Twice the limit is read in the hope of an orderly end, and not all that somebody sends.
+    assert!((100..150).contains(&sent), "{sent} MiB");
+    let test = server.stop().await;
+    assert_eq!(test.inbox("alice").await.len(), 0);
 }
 
 #[tokio::test]

@@ -6,7 +6,8 @@
 //!   connection. `@ bob 3000` limits a twin to so many bytes more than it has, `@ bob 0` no more.
 //! - `C: text` is a line of the client; CR LF is added. Lines in a row are sent as one packet.
 //!   `c: text` adds nothing. `\r \n \0 \\ \xHH` stand for bytes, `\{text*3}` repeats.
-//! - `S: text` is a line of the server, `*` at its end any rest. `S+ 250` is a whole reply.
+//! - `S: text` is a line of the server, `*` at its end any rest; `S= 9 text` is nine such lines.
+//!   `S+ 250` is a whole reply.
 //!   `S: closed` is the end. STARTTLS is followed by the handshake at once.
 //! - `M: alice 2` is the number of new messages in an INBOX, `Q: 1` the number of newly queued
 //!   recipients, `B: alice text` is in the last message of an INBOX, `b: alice text` is not.
@@ -183,6 +184,7 @@ impl<'t> Play<'t> {
                 "c:" => self.packet.extend(unescape(rest)),
                 "S:" => self.expect(rest).map_err(at)?,
                 "S+" => self.expect_reply(rest).map_err(at)?,
+                "S=" => self.expect_lines(rest).map_err(at)?,
                 "B:" | "b:" => self.check_body(rest, mark == "B:").await.map_err(at)?,
                 "M:" => self.check_count(rest).await.map_err(at)?,
                 "Q:" => {
@@ -276,6 +278,12 @@ impl<'t> Play<'t> {
             None => line == pattern,
         };
         if matches { Ok(()) } else { Err(format!("the server said {line:?}")) }
+    }
+
+    fn expect_lines(&mut self, rest: &str) -> Result<(), String> {
+        let (count, pattern) = rest.split_once(' ').ok_or("give a number and a line")?;
+        let count: usize = count.parse().map_err(|_| "not a number")?;
+        (0..count).try_for_each(|_| self.expect(pattern))
     }
 
     fn expect_reply(&mut self, code: &str) -> Result<(), String> {

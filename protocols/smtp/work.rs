@@ -57,10 +57,7 @@ impl Worker {
     pub(crate) async fn perform(&mut self, request: Request, session: &mut Session) {
         match request {
             Request::CheckSender(address) => {
-                let answer = match &self.account {
-                    Some(account) => submission::check_sender(account, &address).await,
-                    None => Err(NOT_LOGGED_IN.into()),
-                };
+                let answer = self.check_sender(address.as_ref()).await;
                 session.sender_checked(answer.map_err(|failure| self.refused(failure, &address)));
             }
             Request::Finish(envelope) => match self.finish(*envelope).await {
@@ -90,6 +87,23 @@ impl Worker {
                 let answer = self.scram_credentials(&login).await;
                 session.scram_credentials(answer);
             }
+        }
+    }
+
+    /// Decides at MAIL FROM: how much was brought lately, and as whom a twin sends.
+    async fn check_sender(&self, reverse_path: Option<&Address>) -> Result<(), Failure> {
+        let rates = &self.service.settings.rates;
+        match (self.kind, &self.account) {
+            // The server in front is the owner's.
+            (Kind::Lmtp, _) => Ok(()),
+            (Kind::Mx, _) => Ok(rates.message_from(self.peer)?),
+            (Kind::Submission, Some(account)) => {
+                if let Some(address) = reverse_path {
+                    submission::check_sender(account, address).await?;
+                }
+                Ok(rates.message_of_account(self.peer, account.id().0)?)
+            }
+            (Kind::Submission, None) => Err(NOT_LOGGED_IN.into()),
         }
     }
 
@@ -213,6 +227,11 @@ impl Worker {
             && let Err(error) = hub.room_for(&recipient.accounts, size).await
         {
             answer = Err(error.into());
+        }
+        if let (Ok(_), Some(account)) = (&answer, &self.account)
+            && let Err(reply) = self.service.settings.rates.recipient_of_account(self.peer, account.id().0)
+        {
+            answer = Err(reply.into());
         }
         answer.map_err(|failure| self.refused(failure, path))
     }

@@ -1,5 +1,9 @@
-//! How much one address may ask for: connections at a time, and log-in attempts after failed ones.
-//! Everything here has a fixed size, whatever strangers do.
+//! How much one address may ask for: connections at a time and per minute, and log-in attempts after
+//! failed ones. Everything here has a fixed size, whatever strangers do.
+
+mod buckets;
+
+pub use buckets::{Buckets, Rate};
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -7,10 +11,12 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::{ListenOptions, Networks};
+
 /// What is counted as one client: an IPv4 address, or an IPv6 /64, which is what one customer of a
 /// provider gets at least (RFC 6177) and can change addresses within at will.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Client {
+pub enum Client {
     V4([u8; 4]),
     V6([u8; 8]),
 }
@@ -27,8 +33,9 @@ impl From<IpAddr> for Client {
     }
 }
 
-fn is_loopback(ip: IpAddr) -> bool {
-    ip.to_canonical().is_loopback()
+/// True for those whom no limit is for: this machine, and the owner's own networks.
+pub fn is_spared(networks: &Networks, ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback() || networks.contains(ip)
 }
 
 /// Counts the open connections of one listener. At most `max_connections` clients are remembered.
@@ -38,6 +45,9 @@ pub(crate) struct ConnectionLimits(Arc<Counts>);
 struct Counts {
     max_connections: usize,
     max_per_address: usize,
+    /// `None` is no limit.
+    rate: Option<Buckets>,
+    spared: Networks,
     open: Mutex<Open>,
 }
 
@@ -54,13 +64,24 @@ pub(crate) struct Place {
 }
 
 impl ConnectionLimits {
-    pub(crate) fn new(max_connections: usize, max_per_address: usize) -> Self {
-        Self(Arc::new(Counts { max_connections, max_per_address, open: Mutex::default() }))
+    pub(crate) fn new(options: &ListenOptions) -> Self {
+        Self(Arc::new(Counts {
+            max_connections: options.max_connections,
+            max_per_address: options.max_per_address,
+            rate: Rate::per_minute(options.max_per_minute).map(Buckets::new),
+            spared: options.spared.clone(),
+            open: Mutex::default(),
+        }))
     }
 
     /// Takes a place, or says which limit forbids it.
     pub(crate) fn enter(&self, ip: IpAddr) -> Result<Place, &'static str> {
-        let client = (!is_loopback(ip)).then(|| Client::from(ip));
+        let client = (!is_spared(&self.0.spared, ip)).then(|| Client::from(ip));
+        if let (Some(client), Some(rate)) = (client, &self.0.rate)
+            && rate.take(client, 1).is_err()
+        {
+            return Err("connections from one address within a minute");
+        }
         let mut open = lock(&self.0.open);
         if open.total >= self.0.max_connections {
             return Err("connections of this listener");
@@ -95,11 +116,13 @@ impl Drop for Place {
 /// Slows down the guessing of passwords: the more attempts failed from an address (or for an
 /// account), the longer the next one has to wait. Nobody is locked out: the longest wait is
 /// 15 seconds for an address and 2 seconds for an account (an attacker must not keep the owner
-/// out), and loopback addresses, behind which a proxy may sit, never wait as addresses.
+/// out), and loopback and other spared addresses, behind which a proxy may sit, never wait as
+/// addresses.
 ///
 /// The table has a fixed size (8,192 entries, 256 KiB); when a row of it is full, the entry with
 /// the fewest failures gives way. Failures are forgotten ten minutes after the last one.
 pub struct LoginDelay {
+    spared: Networks,
     hasher: RandomState,
     started: Instant,
     slots: Mutex<Box<[Slot]>>,
@@ -130,7 +153,13 @@ impl Default for LoginDelay {
 
 impl LoginDelay {
     pub fn new() -> Self {
+        Self::sparing(Networks::default())
+    }
+
+    /// Of addresses in these networks nobody ever waits.
+    pub fn sparing(spared: Networks) -> Self {
         Self {
+            spared,
             hasher: RandomState::new(),
             started: Instant::now(),
             slots: Mutex::new(vec![Slot::default(); ROWS * ROW].into_boxed_slice()),
@@ -166,14 +195,14 @@ impl LoginDelay {
     }
 
     fn delay_at(&self, ip: IpAddr, now: Duration) -> Duration {
-        if is_loopback(ip) {
+        if is_spared(&self.spared, ip) {
             return Duration::ZERO;
         }
         penalty(self.failures(self.address(ip), now)).min(LONGEST_FOR_ADDRESS)
     }
 
     fn failed_at(&self, ip: IpAddr, now: Duration) {
-        if !is_loopback(ip) {
+        if !is_spared(&self.spared, ip) {
             self.count(self.address(ip), now);
         }
     }
@@ -252,14 +281,42 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Network;
 
     fn ip(text: &str) -> IpAddr {
         text.parse().expect(text)
     }
 
+    fn limits(max_connections: usize, max_per_address: usize) -> ConnectionLimits {
+        ConnectionLimits::new(&ListenOptions {
+            name: "test",
+            implicit_tls: None,
+            max_connections,
+            max_per_address,
+            max_per_minute: 5,
+            spared: Networks(Network::parse("198.51.100.0/25").into_iter().collect()),
+            refusal: "",
+        })
+    }
+
+    #[test]
+    fn connections_have_a_rate() {
+        let limits = limits(100, 100);
+        for _ in 0..5 {
+            limits.enter(ip("192.0.2.1")).expect("below the limit");
+        }
+        let refused = limits.enter(ip("192.0.2.1")).err();
+        assert_eq!(refused, Some("connections from one address within a minute"));
+        limits.enter(ip("192.0.2.2")).expect("another address");
+        for _ in 0..50 {
+            limits.enter(ip("127.0.0.1")).expect("loopback");
+            limits.enter(ip("198.51.100.3")).expect("a proxy of ours");
+        }
+    }
+
     #[test]
     fn connections_are_counted_by_address_and_in_all() {
-        let limits = ConnectionLimits::new(5, 2);
+        let limits = limits(5, 2);
         let first = limits.enter(ip("192.0.2.1")).expect("first");
         let _second = limits.enter(ip("::ffff:192.0.2.1")).expect("second");
         assert_eq!(limits.enter(ip("192.0.2.1")).err(), Some("connections from one address"));
@@ -273,7 +330,7 @@ mod tests {
 
     #[test]
     fn ipv6_clients_are_networks_of_64_bits() {
-        let limits = ConnectionLimits::new(100, 1);
+        let limits = limits(100, 1);
         let _first = limits.enter(ip("2001:db8:0:1::1")).expect("first");
         assert!(limits.enter(ip("2001:db8:0:1:ffff::2")).is_err());
         assert!(limits.enter(ip("2001:db8:0:2::1")).is_ok());
@@ -281,7 +338,7 @@ mod tests {
 
     #[test]
     fn loopback_is_bound_by_the_total_only() {
-        let limits = ConnectionLimits::new(50, 1);
+        let limits = limits(50, 1);
         let places: Vec<_> =
             (0..50).map(|n| limits.enter(ip(if n % 2 == 0 { "127.0.0.1" } else { "::1" }))).collect();
         assert!(places.iter().all(Result::is_ok));
@@ -323,12 +380,14 @@ mod tests {
     }
 
     #[test]
-    fn loopback_never_waits() {
-        let delays = LoginDelay::new();
+    fn loopback_and_proxies_never_wait() {
+        let delays = LoginDelay::sparing(Networks(Network::parse("198.51.100.3").into_iter().collect()));
         for _ in 0..100 {
             delays.failed(ip("127.0.0.1"));
             delays.failed(ip("::1"));
+            delays.failed(ip("198.51.100.3"));
         }
+        assert_eq!(delays.delay(ip("198.51.100.3")), Duration::ZERO);
         assert_eq!(delays.delay(ip("127.0.0.1")), Duration::ZERO);
         assert_eq!(delays.delay(ip("::1")), Duration::ZERO);
     }

@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::Connection;
 use crate::limits::ConnectionLimits;
+use crate::{Connection, Networks};
 
 /// How long connections get to finish after a shutdown began. Less than the 10 s after which
 /// container runtimes kill.
@@ -42,9 +42,13 @@ pub struct ListenOptions {
     /// What a connection over a limit is told before it is closed, a line with its CRLF; over TLS
     /// nothing can be said without a handshake, which is what the limit is to save.
     pub refusal: &'static str,
-    /// Connections from one IPv4 address or IPv6 /64. Loopback addresses are bound by
-    /// `max_connections` only: a proxy on this machine brings everybody's connections.
+    /// Connections from one IPv4 address or IPv6 /64. Loopback and spared addresses are bound by
+    /// `max_connections` only: a proxy brings everybody's connections.
     pub max_per_address: usize,
+    /// New connections from one such within a minute; 0 is no limit.
+    pub max_per_minute: u32,
+    /// Networks of the hub's owner.
+    pub spared: Networks,
 }
 
 /// Accepts until `shutdown`, then waits for the handlers up to [`DRAIN_TIME`]. The handlers learn of
@@ -58,7 +62,7 @@ pub async fn listen<F, Fut>(
     F: Fn(Connection) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let limits = ConnectionLimits::new(options.max_connections, options.max_per_address);
+    let limits = ConnectionLimits::new(&options);
     let handler = Arc::new(handler);
     let mut connections = JoinSet::new();
     let mut refusals = Refusals::new(options.name);
@@ -225,7 +229,15 @@ mod tests {
 
     fn options(max_connections: usize) -> ListenOptions {
         let refusal = "* BYE Too many\r\n";
-        ListenOptions { name: "test", implicit_tls: None, max_connections, max_per_address: 1, refusal }
+        ListenOptions {
+            name: "test",
+            implicit_tls: None,
+            max_connections,
+            max_per_address: 1,
+            max_per_minute: 0,
+            spared: Networks::default(),
+            refusal,
+        }
     }
 
     /// Answers each byte with the same byte until the end or the shutdown.

@@ -68,6 +68,8 @@ async fn idle_connections_cost_little_and_hear_at_once() {
         implicit_tls: None,
         max_connections: 10_000,
         max_per_address: 10_000,
+        max_per_minute: 0,
+        spared: hub_wire::Networks::default(),
         refusal: "",
     };
     tokio::spawn(serve(listener, options, Arc::clone(&world.service), CancellationToken::new()));

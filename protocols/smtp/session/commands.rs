@@ -109,13 +109,8 @@ impl Session {
         if let Some(reply) = refusal {
             return self.refuse(&reply);
         }
-        match (self.kind, &mail.reverse_path) {
-            (Kind::Submission, Some(address)) => {
-                let address = address.clone();
-                self.ask(Asked::Sender(mail), Request::CheckSender(address));
-            }
-            _ => self.accept_sender(mail),
-        }
+        let reverse_path = mail.reverse_path.clone();
+        self.ask(Asked::Sender(mail), Request::CheckSender(reverse_path));
     }
 
     pub(super) fn accept_sender(&mut self, mail: Mail) {

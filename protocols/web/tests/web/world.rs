@@ -65,6 +65,8 @@ impl World {
             implicit_tls: None,
             max_connections: 10,
             max_per_address: 10,
+            max_per_minute: 0,
+            spared: hub_wire::Networks::default(),
             refusal: "",
         };
         let service = Arc::new(Service { hub, services, challenges: Box::new(proof) });
