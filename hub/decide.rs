@@ -9,10 +9,12 @@ use hub_storage::queue::{NewQueued, NewRecipient};
 
 use crate::deliver::Delivery;
 use crate::directory::Directory;
+use crate::junk::{Evidence, without_verdicts};
 use crate::rules::{Around, Notes, Ruled};
 use crate::verdict::DmarcPolicy;
 use crate::{
-    AccountId, Address, Error, Flags, Hub, Incoming, MailboxId, Notify, Result, Return, Role, Route, Verdict,
+    AccountId, Address, Error, Flags, Hub, Incoming, Judgement, MailboxId, Notify, Result, Return, Role,
+    Route, Verdict,
 };
 
 /// Accounts that pass a message on to each other at most.
@@ -99,6 +101,7 @@ impl Hub {
         let mut decided = Decided::default();
         let mut reached = HashSet::new();
         let mut legs = VecDeque::new();
+        let evidence = Evidence::new(&delivery.incoming, delivery.verdict.as_ref());
         for recipient in &delivery.recipients {
             for account in &recipient.accounts {
                 if reached.insert(*account) {
@@ -115,7 +118,7 @@ impl Hub {
             }
         }
         while let Some(leg) = legs.pop_front() {
-            self.decide_one(&leg, delivery.verdict.as_ref(), &mut decided, &mut reached, &mut legs).await?;
+            self.decide_one(&leg, &evidence, &mut decided, &mut reached, &mut legs).await?;
         }
         self.settle_refusals(decided).await
     }
@@ -123,12 +126,19 @@ impl Hub {
     async fn decide_one(
         &self,
         leg: &Leg,
-        verdict: Option<&Verdict>,
+        evidence: &Evidence<'_>,
         decided: &mut Decided,
         reached: &mut HashSet<AccountId>,
         legs: &mut VecDeque<Leg>,
     ) -> Result<()> {
-        let (account, prefix) = (leg.account, leg.prefix());
+        let (account, verdict) = (leg.account, evidence.verdict());
+        let judgement = match (leg.is_answer, leg.through.is_empty()) {
+            (true, _) => None,
+            (false, true) => evidence.judge(self, account).await?,
+            // Rules may have changed it on the way.
+            (false, false) => Evidence::new(&leg.incoming, verdict).judge(self, account).await?,
+        };
+        let prefix = leg.prefix(judgement.as_ref());
         let arrival = Arrival {
             account,
             address: &leg.address,
@@ -138,7 +148,7 @@ impl Hub {
             verdict,
         };
         decided.asked += 1;
-        let keep = self.usual(&arrival).await?;
+        let keep = self.usual(&arrival, judgement.is_some_and(|judgement| judgement.is_junk())).await?;
         let rules = if leg.is_answer { None } else { self.rules(account).await? };
         let Some(rules) = rules else {
             decided.emails.push(keep.into_email(account));
@@ -172,13 +182,14 @@ impl Hub {
     }
 
     /// What becomes of a message without rules.
-    async fn usual(&self, arrival: &Arrival<'_>) -> Result<Keep> {
-        let mailbox = match arrival.is_suspicious() {
-            true => self.junk(arrival.account).await?,
-            false => MailboxId::INBOX,
-        };
+    async fn usual(&self, arrival: &Arrival<'_>, is_junk: bool) -> Result<Keep> {
+        let (mut mailbox, mut flags) = (MailboxId::INBOX, Flags::NONE);
+        if is_junk {
+            mailbox = self.junk(arrival.account).await?;
+            flags = self.keywords_of(arrival.account).await?.flag("$Junk").unwrap_or(Flags::NONE);
+        }
         let (incoming, prefix) = (arrival.incoming.clone(), arrival.prefix.to_vec());
-        Ok(Keep { mailbox, flags: Flags::NONE, incoming, prefix })
+        Ok(Keep { mailbox, flags, incoming, prefix })
     }
 
     async fn junk(&self, account: AccountId) -> Result<MailboxId> {
@@ -299,16 +310,17 @@ fn queued(
 
 impl Leg {
     /// What lies in front of the message in a mailbox.
-    fn prefix(&self) -> Vec<u8> {
+    fn prefix(&self, judgement: Option<&Judgement>) -> Vec<u8> {
         let reverse_path = self.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default();
         let address = &self.address;
         let mut prefix = format!("Return-Path: <{reverse_path}>\r\nDelivered-To: {address}\r\n").into_bytes();
+        prefix.extend_from_slice(judgement.map(Judgement::header).unwrap_or_default().as_bytes());
         prefix.extend_from_slice(&self.trace);
         prefix
     }
 
     /// The same message, on from here. Return-Path is for the last delivery alone (RFC 5321 §4.4);
-    /// Delivered-To stays, and ends loops.
+    /// Delivered-To stays, and ends loops. What the message is to one twin is nobody else's business.
     fn passed(&self, incoming: Incoming, prefix: Vec<u8>) -> Self {
         let is_return_path = prefix.starts_with(b"Return-Path:");
         let end = memchr::memchr(b'\n', &prefix).filter(|_| is_return_path).map_or(0, |at| at + 1);
@@ -319,7 +331,7 @@ impl Leg {
             address: self.address.clone(),
             incoming,
             reverse_path: self.reverse_path.clone(),
-            trace: prefix[end..].to_vec(),
+            trace: without_verdicts(&prefix[end..]),
             is_answer: false,
             through,
         }

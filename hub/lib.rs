@@ -17,6 +17,7 @@ mod error;
 mod facts;
 mod import;
 mod incoming;
+mod junk;
 mod keys;
 mod login;
 mod mailbox;
@@ -57,6 +58,7 @@ pub use hub_storage::{
 };
 pub use import::Imported;
 pub use incoming::Incoming;
+pub use junk::{Class, HEADER as JUNK_HEADER, Judgement, JunkStatistics};
 pub use keys::{KeyState, SigningKey};
 pub use mailbox::OpenMailbox;
 pub use mailboxes::MailboxInfo;
@@ -111,6 +113,7 @@ struct Inner {
     watches: watch::Watches,
     queue_filled: tokio::sync::Notify,
     text_index: Arc<textsearch::TextIndex>,
+    junk: Arc<junk::Junk>,
     maintenance: Mutex<tokio::task::JoinSet<()>>,
 }
 
@@ -139,6 +142,7 @@ impl Hub {
             logins: login::Logins::new()?,
             facts: facts::Facts::new(settings.header_cache),
             recent: recent::Recent::new(settings.message_cache),
+            junk: Arc::new(junk::Junk::open(&storage).await?),
             storage,
             settings,
             secret,
@@ -164,6 +168,7 @@ impl Hub {
         maintenance.spawn(copy_when_urgent(Arc::downgrade(&hub.0), hub.0.mailboxes.urgent()));
         let arrivals = Arc::clone(&hub.0.text_index);
         maintenance.spawn(textsearch::keep_indexed(Arc::downgrade(&hub.0), arrivals));
+        maintenance.spawn(junk::keep_trained(Arc::downgrade(&hub.0), Arc::clone(&hub.0.junk)));
         drop(maintenance);
         Ok(hub)
     }
@@ -209,6 +214,7 @@ impl Inner {
             }
         }
         self.watches.note(&changes);
+        self.junk.note(&changes);
         self.mailboxes.apply(changes);
     }
 }

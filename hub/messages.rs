@@ -8,7 +8,8 @@ use bytes::Bytes;
 use hub_storage::{Kind, NewEmail, mailboxes, messages as rows};
 
 use crate::{
-    Account, EmailId, Error, Flags, IdSet, Incoming, MailboxId, Modseq, OpenMailbox, Result, Uid, UidValidity,
+    Account, AccountId, EmailId, Error, Flags, Hub, IdSet, Incoming, MailboxId, Modseq, OpenMailbox, Result,
+    Uid, UidValidity,
 };
 
 /// Messages per commit of a large move or expunge: nobody else waits for more than that.
@@ -105,6 +106,20 @@ impl Message {
     }
 }
 
+impl Hub {
+    pub(crate) async fn keywords_of(&self, account: AccountId) -> Result<Arc<Keywords>> {
+        let cache = &self.0.keywords;
+        match cache.get(&account) {
+            Ok(known) => Ok(known),
+            Err(ticket) => {
+                let keywords = Arc::new(Keywords(self.0.storage.keywords(account).await?));
+                cache.put(ticket, account, Arc::clone(&keywords));
+                Ok(keywords)
+            }
+        }
+    }
+}
+
 impl Messages<'_> {
     pub(crate) fn storage(&self) -> &hub_storage::Storage {
         &self.account.hub.0.storage
@@ -117,16 +132,7 @@ impl Messages<'_> {
 
     /// The account's keywords, from memory if they have not changed.
     pub async fn keywords(&self) -> Result<Arc<Keywords>> {
-        let cache = &self.account.hub.0.keywords;
-        let id = self.account.id;
-        match cache.get(&id) {
-            Ok(known) => Ok(known),
-            Err(ticket) => {
-                let keywords = Arc::new(Keywords(self.storage().keywords(id).await?));
-                cache.put(ticket, id, Arc::clone(&keywords));
-                Ok(keywords)
-            }
-        }
+        self.account.hub.keywords_of(self.account.id).await
     }
 
     /// The flag bits of these keyword names (case-insensitive), made up if `create`. Names unknown

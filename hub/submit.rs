@@ -121,6 +121,7 @@ impl Account {
         let decided = self.hub.decide(&delivery).await?;
         if elsewhere.is_empty() {
             self.hub.carry_out(decided, None).await?;
+            self.hub.0.junk.wrote_to(self.id, submission.recipients.iter().map(|to| &to.address));
             return Ok(Submitted { delivered, queued: None });
         }
         let signatures = self.hub.signatures(&submission.incoming).await?;
@@ -136,6 +137,7 @@ impl Account {
             recipients: elsewhere,
         };
         let (_, queued) = self.hub.carry_out(decided, Some(queued)).await?;
+        self.hub.0.junk.wrote_to(self.id, submission.recipients.iter().map(|to| &to.address));
         Ok(Submitted { delivered, queued })
     }
 

@@ -42,6 +42,9 @@ pub(crate) enum Request {
     DomainRotateKeys {
         name: String,
     },
+    JunkStats {
+        address: String,
+    },
     QueueList,
     ReportsDmarc,
     Sieve {
@@ -90,6 +93,7 @@ pub(crate) enum Answer {
     Done,
     /// A sentence for the person who asked.
     Failed(String),
+    Junk(Learned),
     Keys(Vec<Key>),
     Queue(Vec<Queued>),
     Script(String),
@@ -146,6 +150,16 @@ pub(crate) struct Received {
     pub(crate) ends_at: i64,
     pub(crate) passed: u64,
     pub(crate) failed: u64,
+}
+
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Learned {
+    pub(crate) good: u32,
+    pub(crate) junk: u32,
+    pub(crate) words: usize,
+    pub(crate) senders: usize,
+    pub(crate) correspondents: usize,
+    pub(crate) bytes: usize,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -230,6 +244,11 @@ async fn execute(hub: &Hub, request: Request) -> Result<Answer, String> {
             error => explain(error),
         })?,
         Request::DomainList => return hub.domains().await.map(Answer::Domains).map_err(explain),
+        Request::JunkStats { address } => {
+            let twin = parse(&address)?;
+            let known = hub.junk_statistics(&twin).await.map_err(|error| about_twin(&twin, error))?;
+            return Ok(Answer::Junk(Learned::from(known)));
+        }
         Request::QueueList => {
             let queue = hub.queue().await.map_err(explain)?;
             return Ok(Answer::Queue(queue.into_iter().map(Queued::from).collect()));
@@ -376,6 +395,14 @@ impl From<hub::ReceivedReport> for Received {
     fn from(report: hub::ReceivedReport) -> Self {
         let hub::ReceivedReport { domain, organisation, report, begins_at, ends_at, passed, failed } = report;
         Self { domain, organisation, report, begins_at, ends_at, passed, failed }
+    }
+}
+
+impl From<hub::JunkStatistics> for Learned {
+    fn from(known: hub::JunkStatistics) -> Self {
+        let hub::JunkStatistics { good_messages, junk_messages, words, senders, correspondents, bytes } =
+            known;
+        Self { good: good_messages, junk: junk_messages, words, senders, correspondents, bytes }
     }
 }
 

@@ -74,6 +74,9 @@ Example:
     /// Mail that waits to leave this hub
     #[command(subcommand)]
     Queue(Queue),
+    /// What a twin's junk filter has learned
+    #[command(subcommand)]
+    Junk(Junk),
     /// What others report about mail that claims a domain of this hub
     #[command(subcommand)]
     Reports(Reports),
@@ -359,6 +362,13 @@ Examples:
         /// The number that `app-password list` shows
         id: i64,
     },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Junk {
+    /// Count the messages, words and senders that it knows
+    #[command(after_help = "Example:\n  twinhub junk stats alice@example.org")]
+    Stats { address: String },
 }
 
 #[derive(Subcommand)]

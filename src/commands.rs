@@ -8,7 +8,7 @@ use hub::{Hub, Secret};
 use serde::Serialize;
 
 use crate::admin::{self, Answer, Request};
-use crate::cli::{Alias, AppPassword, Domain, List, Password, Queue, Reports, Twin};
+use crate::cli::{Alias, AppPassword, Domain, Junk, List, Password, Queue, Reports, Twin};
 use crate::control;
 use crate::data_dir::{self, State};
 use crate::setup::Setup;
@@ -177,6 +177,20 @@ pub(crate) async fn app_password(setup: &Setup, command: AppPassword) -> Result<
             Ok(())
         }
     }
+}
+
+pub(crate) async fn junk(setup: &Setup, command: Junk) -> Result<()> {
+    let Junk::Stats { address } = command;
+    let Answer::Junk(known) = answer(look(setup, Request::JunkStats { address }).await?)? else {
+        return odd();
+    };
+    let admin::Learned { good, junk, words, senders, correspondents, bytes } = known;
+    print(&format!(
+        "Learned from {good} good messages and {junk} that were junk: {words} words, {senders} senders \
+         ({correspondents} written to), {}.\n",
+        size(bytes as u64)
+    ))?;
+    Ok(())
 }
 
 pub(crate) async fn queue(setup: &Setup, command: Queue) -> Result<()> {

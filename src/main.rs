@@ -76,6 +76,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             Command::Dns { domain } => dns::run(&setup, &domain).await?,
             Command::Domain(command) => commands::domain(&setup, command).await?,
             Command::Queue(command) => commands::queue(&setup, command).await?,
+            Command::Junk(command) => commands::junk(&setup, command).await?,
             Command::Reports(command) => commands::reports(&setup, command).await?,
             Command::Sieve(command) => sieve::run(&setup, command).await?,
             Command::Serve(options) => serve::run(&setup, &options).await?,

@@ -252,6 +252,8 @@ pub async fn remove_account(tx: &mut Tx, account: AccountId) -> Result<()> {
         "DELETE FROM import_source WHERE account = $1",
         "DELETE FROM sieve_script WHERE account = $1",
         "DELETE FROM sieve_seen WHERE account = $1",
+        "DELETE FROM junk_progress WHERE account = $1",
+        "DELETE FROM junk_part WHERE account = $1",
         "DELETE FROM address WHERE account = $1",
         "DELETE FROM account WHERE id = $1",
     ] {

@@ -21,6 +21,7 @@ mod flags;
 mod id;
 mod idset;
 pub mod imports;
+pub mod junk;
 mod mail;
 mod open;
 mod patience;

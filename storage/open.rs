@@ -58,6 +58,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     (include_str!("migrations/sqlite/0008_dkim.sql"), include_str!("migrations/postgres/0008_dkim.sql")),
     (include_str!("migrations/sqlite/0012_dmarc.sql"), include_str!("migrations/postgres/0012_dmarc.sql")),
     (include_str!("migrations/sqlite/0009_sieve.sql"), include_str!("migrations/postgres/0009_sieve.sql")),
+    (include_str!("migrations/sqlite/0010_junk.sql"), include_str!("migrations/postgres/0010_junk.sql")),
 ];
 
 #[derive(Clone)]

@@ -7,6 +7,7 @@ mod dmarc;
 mod facts;
 mod group;
 mod imports;
+mod junk;
 mod metadata;
 pub(crate) mod plans;
 #[path = "../../tests/e2e/postgres.rs"]
@@ -116,6 +117,7 @@ cases! {
     what_an_undone_job_has_locked_is_locked_anew,
     an_aborted_reader_leaves_no_transaction,
     summaries_are_read_in_one_scan,
+    what_a_filter_learned_is_kept_and_goes_with_its_account,
 }
 
 /// An account with INBOX and one more mailbox.
