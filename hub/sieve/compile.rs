@@ -132,7 +132,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn branch(&mut self, node: &CommandNode) -> Option<(Test, Vec<Statement>)> {
-        if !node.arguments.is_empty() || node.tests.len() != 1 {
+        if !node.arguments.is_empty() || node.tests.len() != 1 || node.is_list {
             self.mistake(node.at, format!("{} takes one test", node.name));
         }
         let test = node.tests.first().and_then(|test| self.test(test));

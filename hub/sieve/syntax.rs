@@ -28,6 +28,8 @@ pub(crate) struct TestNode {
     pub(crate) name: String,
     pub(crate) arguments: Vec<Argument>,
     pub(crate) tests: Vec<Self>,
+    /// The tests stand in parentheses.
+    pub(crate) is_list: bool,
 }
 
 /// `command = identifier arguments (";" / block)`
@@ -37,6 +39,8 @@ pub(crate) struct CommandNode {
     pub(crate) name: String,
     pub(crate) arguments: Vec<Argument>,
     pub(crate) tests: Vec<TestNode>,
+    /// The tests stand in parentheses.
+    pub(crate) is_list: bool,
     pub(crate) block: Option<Vec<Self>>,
 }
 
@@ -64,6 +68,13 @@ struct Parser<'a> {
     /// Commands and tests that may still come.
     left: usize,
     nesting: usize,
+}
+
+/// `arguments = *argument [ test / test-list ]`
+struct Arguments {
+    arguments: Vec<Argument>,
+    tests: Vec<TestNode>,
+    is_list: bool,
 }
 
 impl Parser<'_> {
@@ -120,7 +131,7 @@ impl Parser<'_> {
     fn command(&mut self, depth: usize) -> Result<CommandNode, Mistake> {
         self.count()?;
         let (at, name) = self.name()?;
-        let (arguments, tests) = self.arguments(0)?;
+        let Arguments { arguments, tests, is_list } = self.arguments(0)?;
         let block = match self.token {
             Token::Mark(';') => {
                 self.next()?;
@@ -136,7 +147,7 @@ impl Parser<'_> {
             }
             _ => return Err(self.unexpected("\";\" or an argument")),
         };
-        Ok(CommandNode { at, name, arguments, tests, block })
+        Ok(CommandNode { at, name, arguments, tests, is_list, block })
     }
 
     fn name(&mut self) -> Result<(Position, String), Mistake> {
@@ -147,8 +158,7 @@ impl Parser<'_> {
         }
     }
 
-    /// `arguments = *argument [ test / test-list ]`
-    fn arguments(&mut self, depth: usize) -> Result<(Vec<Argument>, Vec<TestNode>), Mistake> {
+    fn arguments(&mut self, depth: usize) -> Result<Arguments, Mistake> {
         let mut arguments = Vec::new();
         loop {
             let at = self.at;
@@ -160,9 +170,15 @@ impl Parser<'_> {
                     _ => return Err(Mistake::new(at, "expected an argument")),
                 },
                 Token::Mark('[') => Value::Strings(self.string_list()?),
-                Token::Identifier(_) => return Ok((arguments, vec![self.test(depth + 1)?])),
-                Token::Mark('(') => return Ok((arguments, self.test_list(depth + 1)?)),
-                _ => return Ok((arguments, Vec::new())),
+                Token::Identifier(_) => {
+                    let tests = vec![self.test(depth + 1)?];
+                    return Ok(Arguments { arguments, tests, is_list: false });
+                }
+                Token::Mark('(') => {
+                    let tests = self.test_list(depth + 1)?;
+                    return Ok(Arguments { arguments, tests, is_list: true });
+                }
+                _ => return Ok(Arguments { arguments, tests: Vec::new(), is_list: false }),
             };
             self.count()?;
             arguments.push(Argument { at, value });
@@ -173,8 +189,8 @@ impl Parser<'_> {
         self.check_depth(depth)?;
         self.count()?;
         let (at, name) = self.name()?;
-        let (arguments, tests) = self.arguments(depth)?;
-        Ok(TestNode { at, name, arguments, tests })
+        let Arguments { arguments, tests, is_list } = self.arguments(depth)?;
+        Ok(TestNode { at, name, arguments, tests, is_list })
     }
 
     /// `test-list = "(" test *("," test) ")"`

@@ -63,15 +63,10 @@ impl Compiler<'_> {
             }
             tests.push(test);
         }
-        if node.name == "not" && node.tests.len() != 1 || node.tests.is_empty() {
-            self.mistake(
-                node.at,
-                format!(
-                    "{} takes {}",
-                    node.name,
-                    if node.name == "not" { "one test" } else { "a list of tests" }
-                ),
-            );
+        // RFC 5228 §5: a list stands in parentheses, a single test does not.
+        let takes = if node.name == "not" { "one test" } else { "a list of tests in parentheses" };
+        if node.is_list == (node.name == "not") || node.tests.is_empty() {
+            self.mistake(node.at, format!("{} takes {takes}", node.name));
             return None;
         }
         let mut tests = tests.into_iter().collect::<Option<Vec<Test>>>()?;

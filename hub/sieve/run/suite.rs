@@ -445,6 +445,7 @@ impl Suite<'_> {
                     name: node.name.clone(),
                     arguments: node.arguments.clone(),
                     tests: Vec::new(),
+                    is_list: false,
                 };
                 if !self.message(&test)? {
                     return Err(Ended::Failed("no such message".into()));
