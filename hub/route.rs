@@ -15,7 +15,8 @@ pub enum Route {
 }
 
 impl Hub {
-    /// Decides where mail for `address` goes: exact address or alias first, then without `+detail`;
+    /// Decides where mail for `address` goes: exact address or alias first, then without `+detail`,
+    /// then the alias `*` of the domain, which takes what nobody else has;
     /// `postmaster` of every domain of ours always exists (RFC 5321 §4.5.1).
     pub async fn route(&self, address: &Address) -> Result<Route> {
         let key = address.key();
@@ -45,6 +46,9 @@ impl Hub {
         }
         if accounts.is_empty() && address.local().eq_ignore_ascii_case("postmaster") {
             return Ok(Route::Local(self.postmaster().await?.accounts));
+        }
+        if accounts.is_empty() {
+            accounts = storage.accounts_of_address(&format!("*@{}", address.domain())).await?;
         }
         if accounts.is_empty() {
             return Ok(Route::Unknown);

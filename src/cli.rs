@@ -317,7 +317,9 @@ pub(crate) enum Sieve {
 #[derive(Subcommand)]
 pub(crate) enum Alias {
     /// Give a twin another address, for receiving and sending
-    #[command(after_help = "Example:\n  twinhub alias add info@example.org alice@example.org")]
+    #[command(
+        after_help = "Examples:\n  twinhub alias add info@example.org alice@example.org\n  twinhub alias add '*@example.org' alice@example.org    # what nobody else has"
+    )]
     Add {
         /// The new address; several twins may have the same
         alias: String,

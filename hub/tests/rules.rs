@@ -208,6 +208,21 @@ async fn rfc7352_duplicates_and_errors() {
 }
 
 #[tokio::test]
+async fn one_alias_takes_what_nobody_else_has() {
+    let Fixture { hub, alice, bob, _directory } = &fixture().await;
+    let route = async |to: &str| hub.route(&address(to)).await.expect("routed");
+    assert_eq!(route("anything@example.org").await, Route::Unknown);
+    hub.add_alias(&address("*@example.org"), bob.handle()).await.expect("added");
+    assert_eq!(route("anything@example.org").await, Route::Local(vec![bob.id()]));
+    assert_eq!(route("alice+x@example.org").await, Route::Local(vec![alice.id()]));
+    assert_eq!(route("anything@elsewhere.test").await, Route::Elsewhere);
+    let forged = address("anything@example.org");
+    assert!(!bob.may_send_as(&forged).await.expect("read"), "who takes all is not all");
+    hub.remove_alias(&address("*@example.org"), bob.handle()).await.expect("removed");
+    assert_eq!(route("anything@example.org").await, Route::Unknown);
+}
+
+#[tokio::test]
 async fn suspicious_mail_is_not_passed_on() {
     let fixture = fixture().await;
     let alice = &fixture.alice;
