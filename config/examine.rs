@@ -21,6 +21,13 @@ impl Config {
         let scale = self.outbound.clock_scale;
         refuse_if(!(scale > 0.0 && scale <= 1000.0), "outbound.clock_scale", "more than 0 and at most 1000");
         relay(&self.relay, &mut refuse_if);
+        let filter = self.milter.address.as_ref();
+        refuse_if(
+            filter.is_some_and(|place| !place.starts_with('/') && !place.contains(':')),
+            "milter.address",
+            "neither \"HOST:PORT\" nor a path",
+        );
+        refuse_if(self.milter.time < secs(1), "milter.time", "at least 1 s");
     }
 }
 

@@ -19,9 +19,10 @@ pub use network::{Network, Networks};
 pub use rates::Rates;
 pub use read::{Errors, Problem};
 pub use sections::{
-    Acme, Authentication, Config, General, Limits, Listen, Lmtp, Log, Outbound, Public, Relay, Resolver, Tls,
+    Acme, Authentication, Config, General, Limits, Listen, Lmtp, Log, Milter, Outbound, Public, Relay,
+    Resolver, Tls,
 };
 pub use value::{
-    AcmeChallenge, CertificateFiles, Database, Endpoint, Endpoints, LogFormat, LogLevel, Quota, RelayTls,
-    Size,
+    AcmeChallenge, CertificateFiles, Database, Endpoint, Endpoints, LogFormat, LogLevel, MilterFailure,
+    Quota, RelayTls, Size,
 };

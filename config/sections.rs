@@ -13,8 +13,8 @@ use crate::read::{Errors, Problem, Reader};
 use crate::render::Renderer;
 use crate::section::{Section, section};
 use crate::value::{
-    AcmeChallenge, CertificateFiles, Database, Endpoint, Endpoints, LogFormat, LogLevel, Quota, RelayTls,
-    Size,
+    AcmeChallenge, CertificateFiles, Database, Endpoint, Endpoints, LogFormat, LogLevel, MilterFailure,
+    Quota, RelayTls, Size,
 };
 
 section! {
@@ -224,6 +224,22 @@ section! {
 }
 
 section! {
+    /// A content filter that is asked about mail from other servers before it is acknowledged, over the
+    /// milter protocol: rspamd (its proxy worker in milter mode), ClamAV and the like. What it refuses is
+    /// refused in the session, also where it would have a message taken and dropped; what it wants
+    /// quarantined goes to Junk; header fields that it adds stand in front. It cannot change anything else.
+    pub struct Milter {
+        /// "HOST:PORT", or the path of a Unix socket.
+        address: Option<String> = None, "\"127.0.0.1:11332\"";
+        /// When the filter cannot be asked: "tempfail" lets the sender try again later, "accept" delivers
+        /// without it. The default loses nothing and lets nothing through.
+        on_error: MilterFailure = MilterFailure::TempFail;
+        /// Time for one answer; four times that for everything about a message.
+        time: Duration = secs(30);
+    }
+}
+
+section! {
     /// Logs, to standard error.
     pub struct Log {
         /// "text" for people, "json" for programs. The option --log wins.
@@ -278,6 +294,7 @@ config! {
     outbound: Outbound,
     relay: Relay,
     lmtp: Lmtp,
+    milter: Milter,
     log: Log,
 }
 

@@ -460,6 +460,14 @@ choice! {
 }
 
 choice! {
+    /// What happens to mail while the content filter cannot be asked.
+    pub enum MilterFailure, "\"accept\" or \"tempfail\"" {
+        Accept = "accept",
+        TempFail = "tempfail",
+    }
+}
+
+choice! {
     /// How the relay host is spoken to.
     pub enum RelayTls, "\"implicit\", \"starttls\" or \"none\"" {
         /// TLS from the first byte (port 465).

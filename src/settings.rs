@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use hub::Secret;
-use hub_config::{Config, Limits, Rates, Relay, RelayTls};
+use hub_config::{Config, Limits, Milter, MilterFailure, Rates, Relay, RelayTls};
 use hub_mailauth::Authenticator;
 
 pub(crate) fn imap(limits: &Limits) -> hub_imap::Settings {
@@ -48,6 +48,7 @@ pub(crate) fn smtp(config: &Config, host_name: String) -> Result<hub_smtp::Setti
         failed_logins: limits.failed_logins,
         lmtp_networks: config.lmtp.networks.clone(),
         rates: rates(&config.rates),
+        content_filter: content_filter(&config.milter),
         relay: relay(&config.relay)?,
         resolver: config.resolver.address.map(|ip| SocketAddr::new(ip, config.resolver.port)),
         resolver_time: config.resolver.time,
@@ -79,6 +80,20 @@ fn rates(rates: &Rates) -> Arc<hub_smtp::Rates> {
         recipients_hourly: rates.recipients_per_hour,
         recipients_daily: rates.recipients_per_day,
     }))
+}
+
+fn content_filter(milter: &Milter) -> Option<hub_smtp::ContentFilter> {
+    let address = milter.address.as_ref()?;
+    let place = match address.starts_with('/') {
+        true => hub_smtp::Place::Unix(address.into()),
+        false => hub_smtp::Place::Inet(address.clone()),
+    };
+    let on_error = match milter.on_error {
+        MilterFailure::Accept => hub_smtp::OnError::Accept,
+        MilterFailure::TempFail => hub_smtp::OnError::TempFail,
+    };
+    let filter = hub_smtp::Filter { place, time: milter.time, whole_time: milter.time * 4 };
+    Some(hub_smtp::ContentFilter { filter, on_error })
 }
 
 fn relay(relay: &Relay) -> Result<Option<hub_smtp::Relay>> {

@@ -16,11 +16,11 @@ use crate::work::unix_now;
 
 /// Octets of a header. Signatures are checked over all of it, so it is in memory then; ten times what
 /// Postfix takes. More is refused, or whoever pads his header could not be checked at all.
-const MAX_HEADER: u64 = 1 << 20;
+pub(crate) const MAX_HEADER: u64 = 1 << 20;
 
 const UNDECIDED: Reply =
     Reply::new(451, "4.7.1", "Cannot tell yet whether the sender is genuine, try again later");
-const HEADER_TOO_LARGE: Reply = Reply::new(552, "5.3.4", "The header is larger than 1 MiB");
+pub(crate) const HEADER_TOO_LARGE: Reply = Reply::new(552, "5.3.4", "The header is larger than 1 MiB");
 
 /// What DNS tells of the peer and the reverse-path, asked while the message is still coming.
 pub(crate) struct Pending {

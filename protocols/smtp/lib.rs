@@ -3,7 +3,7 @@
 //!
 //! This file has the sockets of clients, `dial` those towards the relay host. `session` speaks the
 //! protocol without I/O, `work` asks the hub for it, `mx`, `submission` and `lmtp` hold the rules of
-//! their port, `authentic` those about senders, `outbound` empties the queue over `relay`, `dsn` writes
+//! their port, `authentic` those about senders, `content` asks a filter, `outbound` empties the queue over `relay`, `dsn` writes
 //! reports.
 //!
 //! It must not know storage, or another protocol. Whether a message may be promised (250) is known
@@ -15,6 +15,7 @@
 
 mod authentic;
 mod command;
+mod content;
 mod dial;
 mod dsn;
 mod feedback;
@@ -43,6 +44,8 @@ mod submission;
 mod transcripts;
 mod work;
 
+pub use content::{ContentFilter, OnError};
+pub use hub_milter::{Filter, Place};
 pub use rates::{RateSettings, Rates};
 pub use settings::{Relay, RelaySecurity, Settings};
 

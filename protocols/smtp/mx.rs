@@ -56,7 +56,8 @@ pub(crate) async fn postmaster(hub: &Hub) -> Result<Destination, Failure> {
     }
 }
 
-/// Puts the message into the mailboxes. Success means that it is on disk (RFC 5321 §6.1).
+/// Puts the message into the mailboxes, with the header fields that were `added` by a content filter.
+/// Success means that it is on disk (RFC 5321 §6.1).
 pub(crate) async fn deliver(
     hub: &Hub,
     settings: &Settings,
@@ -64,6 +65,7 @@ pub(crate) async fn deliver(
     incoming: Incoming,
     trace: &Trace<'_>,
     verdict: Option<Verdict>,
+    added: &str,
 ) -> Result<(), Failure> {
     let (homes, recipients): (Vec<_>, Vec<_>) = envelope
         .recipients
@@ -75,7 +77,7 @@ pub(crate) async fn deliver(
         check_rate(settings, verdict)?;
     }
     let results = verdict.as_ref().map(|verdict| authentication_results(&settings.host_name, verdict));
-    let trace = (results.unwrap_or_default() + &trace_for(trace, &recipients)).into_bytes();
+    let trace = (results.unwrap_or_default() + added + &trace_for(trace, &recipients)).into_bytes();
     let reverse_path = envelope.mail.reverse_path;
     if !homes.is_empty() {
         send_home(hub, incoming.clone(), homes, trace.clone()).await?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hub::Secret;
 use hub_wire::Networks;
 
+use crate::content::ContentFilter;
 use crate::rates::{RateSettings, Rates};
 
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Settings {
     pub lmtp_networks: Networks,
     /// How much one network, domain or account may bring.
     pub rates: Arc<Rates>,
+    /// Asked about mail from other servers.
+    pub content_filter: Option<ContentFilter>,
     /// Where mail for other hosts is handed over. Without it such mail stays in the queue.
     pub relay: Option<Relay>,
     /// Name server to ask instead of those of the system.
@@ -59,6 +62,7 @@ impl Settings {
             failed_logins: 3,
             lmtp_networks: Networks::loopback(),
             rates: Arc::new(Rates::new(&RateSettings::default())),
+            content_filter: None,
             relay: None,
             resolver: None,
             resolver_time: Duration::from_secs(5),

@@ -16,7 +16,7 @@ use crate::path::ForwardPath;
 use crate::reply::Reply;
 use crate::session::{Destination, Envelope, Request, Session};
 use crate::status::{self, Failure};
-use crate::{Kind, Service, lmtp, mx, submission};
+use crate::{Kind, Service, content, lmtp, mx, submission};
 
 /// The hub's side of one connection.
 pub(crate) struct Worker {
@@ -341,7 +341,7 @@ impl Worker {
         &self,
         envelope: Envelope,
         incoming: Incoming,
-        verdict: Option<Verdict>,
+        mut verdict: Option<Verdict>,
     ) -> Result<Taken, Failure> {
         let settings = &self.service.settings;
         let (id, helo) = (envelope.id.clone(), envelope.helo.clone());
@@ -366,7 +366,14 @@ impl Worker {
                 Ok(Taken { queue_id: None, each })
             }
             (None, Kind::Mx) => {
-                mx::deliver(hub, settings, envelope, incoming, &trace, verdict).await?;
+                let added = match &settings.content_filter {
+                    Some(filter) => {
+                        let (host, peer) = (&settings.host_name, self.peer);
+                        content::judge(filter, host, peer, &envelope, &incoming, &mut verdict).await?
+                    }
+                    None => String::new(),
+                };
+                mx::deliver(hub, settings, envelope, incoming, &trace, verdict, &added).await?;
                 Ok(Taken::default())
             }
             (Some(account), Kind::Submission) => {
