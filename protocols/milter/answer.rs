@@ -13,6 +13,11 @@ pub(crate) enum Answer {
         name: Vec<u8>,
         value: Vec<u8>,
     },
+    /// SMFIR_CHGHEADER: the value of a field that is there; of one that is not, it is added.
+    ChangeHeader {
+        name: Vec<u8>,
+        value: Vec<u8>,
+    },
     Continue,
     Discard,
     /// The steps and answers that the filter does without.
@@ -52,27 +57,26 @@ fn read(packet: &[u8]) -> Result<Answer, Error> {
         b'd' => Answer::Discard,
         b'h' => add_header(data)?,
         b'i' => add_header(data.get(4..).ok_or(MALFORMED)?)?,
+        b'm' => {
+            let (name, value) = field(data.get(4..).ok_or(MALFORMED)?)?;
+            Answer::ChangeHeader { name, value }
+        }
         b'p' => Answer::Progress,
         b'q' => Answer::Quarantine(printable(texts(data)?.first().copied().unwrap_or_default())),
         b'r' => Answer::Refuse(Refusal { code: 550, text: "5.7.1 Refused by the content filter".into() }),
         b's' => Answer::Skip,
-        b't' => Answer::Refuse(TEMPORARY.refusal()),
+        b't' => temporary(),
         b'y' => Answer::Refuse(reply(texts(data)?.first().copied().unwrap_or_default())),
         // SMFIR_SHUTDOWN: close the connection with 421. The message is what it is about here.
-        b'4' => Answer::Refuse(TEMPORARY.refusal()),
+        b'4' => temporary(),
         other => Answer::Unheard(other),
     })
 }
 
 const MALFORMED: Error = Error::Protocol("a malformed packet");
 
-struct Temporary;
-const TEMPORARY: Temporary = Temporary;
-
-impl Temporary {
-    fn refusal(self) -> Refusal {
-        Refusal { code: 451, text: "4.7.1 The content filter asks to try again later".into() }
-    }
+fn temporary() -> Answer {
+    Answer::Refuse(Refusal { code: 451, text: "4.7.1 The content filter asks to try again later".into() })
 }
 
 /// `version(4) actions(4) steps(4)`. What actions the filter means to ask for does not matter: those
@@ -90,8 +94,14 @@ fn negotiated(data: &[u8]) -> Result<Answer, Error> {
 }
 
 fn add_header(data: &[u8]) -> Result<Answer, Error> {
+    let (name, value) = field(data)?;
+    Ok(Answer::AddHeader { name, value })
+}
+
+/// `name NUL value NUL`
+fn field(data: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Error> {
     match texts(data)?[..] {
-        [name, value] => Ok(Answer::AddHeader { name: name.to_vec(), value: value.to_vec() }),
+        [name, value] => Ok((name.to_vec(), value.to_vec())),
         _ => Err(MALFORMED),
     }
 }
@@ -144,7 +154,7 @@ mod tests {
             (b"y250 fine\0", refusal(550, "fine")),
             (b"y\xff\0", refusal(550, "")),
             (b"qa\x07b\0", Answer::Quarantine("a?b".into())),
-            (b"m\0\0\0\x01Subject\0x\0", Answer::Unheard(b'm')),
+            (b"m\0\0\0\x01X\0\0", Answer::ChangeHeader { name: b"X".to_vec(), value: Vec::new() }),
             (b"bbody", Answer::Unheard(b'b')),
         ] {
             assert_eq!(one(packet).expect("understood"), Some(expected), "{}", packet.escape_ascii());

@@ -178,7 +178,7 @@ mod tests {
             (macros(b'M', &[("i", "id-1")]), b"\0\0\0\x09DMi\0id-1\0"),
             (header(b"Subject", b"a\0b"), b"\0\0\0\x0dLSubject\0a b\0"),
             (body(b"x"), b"\0\0\0\x02Bx"),
-            (connect(None, IpAddr::from([192, 0, 2, 1])), b"\0\0\0\x1bC[192.0.2.1]\x004\0\x00192.0.2.1\0"),
+            (connect(None, IpAddr::from([192, 0, 2, 1])), b"\0\0\0\x1aC[192.0.2.1]\x004\0\x00192.0.2.1\0"),
             (
                 connect(Some("mx.test"), "2001:db8::1".parse().expect("an address")),
                 b"\0\0\0\x18Cmx.test\x006\0\x002001:db8::1\0",

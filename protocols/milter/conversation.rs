@@ -84,7 +84,7 @@ impl Talk<'_> {
         }
         self.output.extend(command::macros(b'E', &[("i", origin.id)]));
         self.output.extend(command::end_of_body());
-        self.hear_outcome().await
+        self.hear_outcome(header).await
     }
 
     async fn tell_envelope(&mut self, origin: &Origin<'_>) -> Result<Option<Action>, Error> {
@@ -171,6 +171,7 @@ impl Talk<'_> {
                 Answer::Refuse(refusal) => return Ok(Step::Decided(Action::Refuse(refusal))),
                 Answer::Skip => return Ok(Step::Skip),
                 Answer::AddHeader { .. }
+                | Answer::ChangeHeader { .. }
                 | Answer::Negotiated { .. }
                 | Answer::Quarantine(_)
                 | Answer::Unheard(_) => return Err(Error::Protocol("an answer that does not belong here")),
@@ -179,12 +180,17 @@ impl Talk<'_> {
     }
 
     /// What is wanted of the message, up to the last word.
-    async fn hear_outcome(&mut self) -> Result<Outcome, Error> {
+    async fn hear_outcome(&mut self, header: &[u8]) -> Result<Outcome, Error> {
         let mut outcome = Outcome { action: Action::Accept, fields: String::new(), quarantine: None };
         loop {
             match self.hear().await? {
                 Answer::Accept | Answer::Continue => return Ok(outcome),
                 Answer::AddHeader { name, value } => field::add(&mut outcome.fields, &name, &value),
+                Answer::ChangeHeader { name, value } => {
+                    if !value.is_empty() && field::may_precede(header, &name) {
+                        field::add(&mut outcome.fields, &name, &value);
+                    }
+                }
                 Answer::Discard => return Ok(Outcome { action: Action::Discard, ..outcome }),
                 Answer::Progress | Answer::Skip => {}
                 Answer::Quarantine(why) => outcome.quarantine = Some(why),

@@ -31,6 +31,14 @@ pub(crate) fn fields(header: &[u8], leading_space: bool) -> Vec<(Vec<u8>, Vec<u8
     fields
 }
 
+/// True if a field that a filter wants changed can stand in front of the message instead: there is none
+/// to change, or it is one of those (`X-Spam` and the like) of which programs read the first. Two
+/// subjects would be worse than the old one.
+pub(crate) fn may_precede(header: &[u8], name: &[u8]) -> bool {
+    let own = name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case(b"X-"));
+    own || !fields(header, false).iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+}
+
 /// Appends a field that the filter wants added, if it can be one (RFC 5322 §2.2).
 pub(crate) fn add(out: &mut String, name: &[u8], value: &[u8]) {
     let is_name = !name.is_empty() && name.iter().all(|&byte| matches!(byte, b'!'..=b'~') && byte != b':');
@@ -70,6 +78,14 @@ mod tests {
         );
         assert_eq!(text(true)[0], pair("From", " a@b.test"));
         assert_eq!(fields("a: b\r\n".repeat(2000).as_bytes(), false).len(), MAX_FIELDS);
+    }
+
+    #[test]
+    fn changed_fields_stand_in_front_where_that_does_no_harm() {
+        let header = b"Subject: a\r\nX-Spam: No\r\n\r\n";
+        for (name, expected) in [("x-spam", true), ("List-Id", true), ("SUBJECT", false), ("X", true)] {
+            assert_eq!(may_precede(header, name.as_bytes()), expected, "{name}");
+        }
     }
 
     #[test]

@@ -10,8 +10,10 @@
 //!
 //! Of what a filter may ask for, two things are offered: adding header fields and setting the message
 //! aside. Messages are kept as they were received, so changing or deleting fields, another body and
-//! other recipients are not offered in the negotiation; a filter that asks for them all the same is not
-//! heard. The protocol has no RFC; its words are those of libmilter's `mfdef.h`.
+//! other recipients are not offered in the negotiation. rspamd changes fields all the same: a changed
+//! field is put in front, where that makes no second Subject; everything else is not heard.
+//!
+//! The protocol has no RFC; its words are those of libmilter's `mfdef.h`.
 
 mod answer;
 mod command;

@@ -29,7 +29,7 @@ impl Rspamd {
         let path = directory.path().display();
         // Port 9 is the discard service: nobody answers there.
         let configuration = format!(
-            "options {{ pidfile = \"{path}/pid\"; filters = \"\"; gtube_patterns = \"all\"; tempdir = \"{path}\";\n\
+            "options {{ pidfile = \"{path}/pid\"; filters = \"\"; enable_test_patterns = true; disable_hyperscan = true; tempdir = \"{path}\";\n\
              control_socket = \"{path}/control mode=0600\"; hs_cache_dir = \"{path}\";\n\
              dns {{ nameserver = [\"127.0.0.1:9\"]; timeout = 1s; retransmits = 1; }} }}\n\
              logging {{ type = \"file\"; filename = \"{path}/log\"; level = \"info\"; }}\n\
