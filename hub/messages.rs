@@ -191,7 +191,8 @@ impl Messages<'_> {
     }
 
     /// Changes flags of those of `uids` that still exist and, with `unchanged_since`, whose modseq is
-    /// not above it; returns the UIDs that failed that test (RFC 7162 §3.1.3).
+    /// not above it; returns the UIDs that failed that test (RFC 7162 §3.1.3). They survive the end of
+    /// the process at once, and a power cut after 100 ms at most.
     pub async fn change_flags(
         &self,
         mailbox: MailboxId,
@@ -203,7 +204,7 @@ impl Messages<'_> {
         let (set, clear) = change.bits();
         Ok(self
             .storage()
-            .transact_in(account, [mailbox], move |tx| {
+            .transact_soon(account, mailbox, move |tx| {
                 Box::pin(async move {
                     rows::change_flags(tx, account, mailbox, &uids, set, clear, unchanged_since).await
                 })

@@ -104,6 +104,8 @@ pub(crate) struct Connection {
     waiting: Vec<Statement>,
     /// A transaction was begun and its end not seen yet.
     begun: bool,
+    /// Commits are synced.
+    synced: bool,
 }
 
 enum Driver {
@@ -127,21 +129,21 @@ type Take<'a> = dyn FnMut(usize, Answer<'_>) -> Result<()> + Send + 'a;
 
 impl From<PoolConnection<Postgres>> for Connection {
     fn from(connection: PoolConnection<Postgres>) -> Self {
-        Self { driver: Driver::Postgres(connection), waiting: Vec::new(), begun: false }
+        Self { driver: Driver::Postgres(connection), waiting: Vec::new(), begun: false, synced: true }
     }
 }
 
 impl From<PoolConnection<Sqlite>> for Connection {
     fn from(connection: PoolConnection<Sqlite>) -> Self {
-        Self { driver: Driver::Sqlite(connection), waiting: Vec::new(), begun: false }
+        Self { driver: Driver::Sqlite(connection), waiting: Vec::new(), begun: false, synced: true }
     }
 }
 
 impl Drop for Connection {
     /// Who is aborted or fails amid a transaction must not leave it to the next user of the pool,
-    /// who would see the past.
+    /// who would see the past; nor commits that are not synced.
     fn drop(&mut self) {
-        if self.begun {
+        if self.begun || !self.synced {
             match &mut self.driver {
                 Driver::Postgres(c) => c.close_on_drop(),
                 Driver::Sqlite(c) => c.close_on_drop(),
@@ -297,6 +299,19 @@ impl Connection {
             Driver::Postgres(c) => sqlx::raw_sql(sql).execute(&mut **c).await.map(drop)?,
             Driver::Sqlite(c) => sqlx::raw_sql(sql).execute(&mut **c).await.map(drop)?,
         }
+        Ok(())
+    }
+
+    /// Whether the following commits return only when they are on disk. On SQLite, between
+    /// transactions; on PostgreSQL they always do.
+    pub(crate) async fn sync_commits(&mut self, synced: bool) -> Result<()> {
+        if self.synced == synced || !self.is_sqlite() {
+            return Ok(());
+        }
+        self.synced = false;
+        // Takes effect when it is prepared, so it must not come out of the cache of statements.
+        self.script(if synced { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" }).await?;
+        self.synced = synced;
         Ok(())
     }
 

@@ -14,11 +14,12 @@ use sqlx::sqlite::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::blobs::BlobStore;
+use crate::checkpoint::{self, Checkpoints};
 use crate::db::{Connection, values};
 use crate::mail::append::{Appended, NewEmail};
 use crate::tx::Tx;
-use crate::writer::{BoxFuture, Closure, Job, Listener, Writer};
-use crate::{AccountId, Error, MailboxId, Result, Spool};
+use crate::writer::{BoxFuture, Closure, Durability, Job, Listener, Writer};
+use crate::{power, AccountId, Error, MailboxId, Result, Spool};
 
 /// Where the rows live.
 #[derive(Clone, Debug)]
@@ -64,7 +65,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
 #[derive(Clone)]
 pub(crate) enum Pools {
     Postgres(sqlx::PgPool),
-    Sqlite { readers: sqlx::SqlitePool, writer: sqlx::SqlitePool },
+    Sqlite { readers: sqlx::SqlitePool, writer: sqlx::SqlitePool, checkpointer: sqlx::SqlitePool },
 }
 
 impl Pools {
@@ -82,11 +83,20 @@ impl Pools {
         })
     }
 
+    /// What folds the write-ahead log in. PostgreSQL does that by itself.
+    pub(crate) async fn checkpointer(&self) -> Result<Option<Connection>> {
+        Ok(match self {
+            Self::Postgres(_) => None,
+            Self::Sqlite { checkpointer, .. } => Some(checkpointer.acquire().await?.into()),
+        })
+    }
+
     async fn close(&self) {
         match self {
             Self::Postgres(pool) => pool.close().await,
-            Self::Sqlite { readers, writer } => {
+            Self::Sqlite { readers, writer, checkpointer } => {
                 readers.close().await;
+                checkpointer.close().await;
                 // The last connection to close folds the write-ahead log into the database.
                 writer.close().await;
             }
@@ -103,9 +113,17 @@ struct Inner {
     store: Arc<BlobStore>,
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     writer: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    checkpoints: tokio::task::AbortHandle,
     listener: Arc<OnceLock<Listener>>,
     /// Held as long as the storage is open; the operating system gives it back after a crash.
     _lock: File,
+}
+
+impl Drop for Inner {
+    /// Who drops it without closing it leaves no connection behind.
+    fn drop(&mut self) {
+        self.checkpoints.abort();
+    }
 }
 
 impl Storage {
@@ -131,13 +149,17 @@ impl Storage {
         let key = blob_key(&database).await?;
         let run = crate::unix_now() as u64 ^ (u64::from(std::process::id()) << 40);
         let store = Arc::new(BlobStore::open(dir, key, run)?);
+        power::begin(&mut database.writer().await?).await?;
         let listener = Arc::new(OnceLock::new());
-        let (jobs, writer) = Writer::start(database.clone(), Arc::clone(&listener));
+        let checkpoints = Checkpoints::default();
+        let (jobs, writer) = Writer::start(database.clone(), checkpoints.clone(), Arc::clone(&listener));
+        let checkpoints = tokio::spawn(checkpoints.run(database.clone())).abort_handle();
         Ok(Self(Arc::new(Inner {
             database,
             store,
             jobs: Mutex::new(Some(jobs)),
             writer: Mutex::new(Some(writer)),
+            checkpoints,
             listener,
             _lock: lock,
         })))
@@ -173,7 +195,7 @@ impl Storage {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
         T: Send + 'static,
     {
-        self.work(accounts.into_iter().collect(), Vec::new(), function).await
+        self.work(accounts.into_iter().collect(), Vec::new(), Durability::Now, function).await
     }
 
     /// [`Storage::transact`] for one account, when it is known which mailboxes are concerned: their
@@ -189,13 +211,25 @@ impl Storage {
         T: Send + 'static,
     {
         let mailboxes = mailboxes.into_iter().map(|mailbox| (account, mailbox)).collect();
-        self.work(vec![account], mailboxes, function).await
+        self.work(vec![account], mailboxes, Durability::Now, function).await
+    }
+
+    /// [`Storage::transact_in`] for what need not wait for the disk: it survives the end of the
+    /// process at once, and a power cut after 100 ms at most. Only for changes of flags, whose loss
+    /// costs nobody more than to change them again. On PostgreSQL it waits all the same.
+    pub async fn transact_soon<T, F>(&self, account: AccountId, mailbox: MailboxId, function: F) -> Result<T>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.work(vec![account], vec![(account, mailbox)], Durability::Soon, function).await
     }
 
     async fn work<T, F>(
         &self,
         accounts: Vec<AccountId>,
         mailboxes: Vec<(AccountId, MailboxId)>,
+        durability: Durability,
         function: F,
     ) -> Result<T>
     where
@@ -204,7 +238,7 @@ impl Storage {
     {
         let (reply, answer) = oneshot::channel();
         let work = Box::new(Closure { function: Some(function), result: None, reply });
-        self.send(Job::Other { accounts, mailboxes, work }).await?;
+        self.send(Job::Other { accounts, mailboxes, durability, work }).await?;
         answer.await.map_err(|_| Error::Busy)?
     }
 
@@ -227,6 +261,12 @@ impl Storage {
         let writer = crate::locked(&self.0.writer).take();
         if let Some(writer) = writer {
             let _ = writer.await;
+        }
+        self.0.checkpoints.abort();
+        if let Ok(mut connection) = self.0.database.writer().await
+            && let Err(error) = power::end(&mut connection).await
+        {
+            tracing::warn!(error = %crate::chain(&error), "the end of the hub could not be noted");
         }
         self.0.database.close().await;
     }
@@ -253,6 +293,7 @@ fn lock(dir: &Path) -> Result<File> {
 }
 
 async fn open_sqlite(path: &Path) -> Result<Pools> {
+    checkpoint::lay_out_log(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -264,7 +305,10 @@ async fn open_sqlite(path: &Path) -> Result<Pools> {
         .busy_timeout(Duration::from_secs(10))
         .foreign_keys(false)
         .statement_cache_capacity(512)
-        .pragma("wal_autocheckpoint", "4000")
+        // A task of its own does it (`checkpoint.rs`).
+        .pragma("wal_autocheckpoint", "0")
+        // The log of an import is not kept at its largest.
+        .pragma("journal_size_limit", "67108864")
         .pragma("temp_store", "memory")
         .pragma("cache_size", "-65536");
     let damaged = |error: sqlx::Error| match &error {
@@ -283,9 +327,15 @@ async fn open_sqlite(path: &Path) -> Result<Pools> {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .connect_with(options)
+        .connect_with(options.clone())
         .await
         .map_err(damaged)?;
+    let checkpointer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_lazy_with(options.pragma("cache_size", "-1024"));
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .idle_timeout(None)
@@ -307,7 +357,7 @@ async fn open_sqlite(path: &Path) -> Result<Pools> {
         )
         .await
         .map_err(damaged)?;
-    Ok(Pools::Sqlite { readers, writer })
+    Ok(Pools::Sqlite { readers, writer, checkpointer })
 }
 
 async fn open_postgres(url: &str) -> Result<Pools> {
@@ -383,7 +433,7 @@ async fn blob_key(database: &Pools) -> Result<[u8; 32]> {
     connection
         .execute_many(
             "INSERT INTO counter (name, value) VALUES {values} ON CONFLICT DO NOTHING",
-            ["account", "queue", "uid_validity"].map(|name| values![name, 0i64]).into(),
+            ["account", "queue", "synced", "uid_validity"].map(|name| values![name, 0i64]).into(),
         )
         .await?;
     let key = connection

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::blobs::KeptFile;
 use crate::changes::{self, Change, Counters, JournalEntry, Kind};
 use crate::db::{Answer, Connection, Row, Value, chunks, values};
+use crate::known::Known;
 use crate::mail::append::NewEmail;
 use crate::{AccountId, Edit, EmailId, Error, IdSet, MailboxId, Modseq, Result, Uid, UidValidity};
 
@@ -39,6 +40,18 @@ pub(crate) struct MailboxState {
     dirty: bool,
 }
 
+impl AccountState {
+    pub(crate) fn committed(self) -> Self {
+        Self { dirty: false, ..self }
+    }
+}
+
+impl MailboxState {
+    pub(crate) fn committed(self) -> Self {
+        Self { dirty: false, ..self }
+    }
+}
+
 /// Threads by account and hash of a message id.
 pub(crate) type Threads = HashMap<(AccountId, i64), i64>;
 
@@ -53,6 +66,8 @@ pub struct Tx {
     pub(crate) connection: Connection,
     /// Unix seconds at the start of the group.
     pub(crate) now: i64,
+    /// Of commits before, as far as this one has not taken it out.
+    known: Known,
     accounts: BTreeMap<AccountId, AccountState>,
     mailboxes: BTreeMap<(AccountId, MailboxId), MailboxState>,
     /// What [`Tx::look_ahead`] found, for the first appends of the group.
@@ -66,6 +81,12 @@ pub struct Tx {
     given_up: bool,
 }
 
+/// What a commit leaves.
+pub(crate) struct Committed {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) known: Known,
+}
+
 /// Where a failed job goes back to.
 pub(crate) struct Mark {
     journal: usize,
@@ -74,11 +95,13 @@ pub(crate) struct Mark {
 }
 
 impl Tx {
-    pub(crate) fn begin(mut connection: Connection, now: i64) -> Self {
+    /// `known` is what a commit before left; empty if somebody else may have written since.
+    pub(crate) fn begin(mut connection: Connection, known: Known, now: i64) -> Self {
         connection.begin_write();
         Self {
             connection,
             now,
+            known,
             accounts: BTreeMap::new(),
             mailboxes: BTreeMap::new(),
             threads: None,
@@ -101,8 +124,9 @@ impl Tx {
         self.look_ahead(ids, Vec::new(), &[]).await
     }
 
-    /// Locks accounts and reads in the same round trip what the group is going to need: counters of
-    /// mailboxes, and the threads of `appends`, which must be what the group begins with.
+    /// Locks accounts and reads in the same round trip what the group is going to need and is not
+    /// known: counters of mailboxes, and the threads of `appends`, which must be what the group
+    /// begins with.
     pub(crate) async fn look_ahead(
         &mut self,
         mut accounts: Vec<AccountId>,
@@ -110,10 +134,14 @@ impl Tx {
         appends: &[&NewEmail],
     ) -> Result<()> {
         let mut threads: Vec<_> = appends.iter().flat_map(|email| email.keys()).collect();
-        accounts.retain(|id| !self.accounts.contains_key(id));
+        accounts.retain(|id| !self.accounts.contains_key(id) && !self.lock_known(*id));
+        mailboxes.retain(|id| !self.mailboxes.contains_key(id) && !self.load_known(*id));
         sort_out(&mut accounts);
         sort_out(&mut mailboxes);
         sort_out(&mut threads);
+        if accounts.is_empty() && mailboxes.is_empty() && threads.is_empty() {
+            return Ok(());
+        }
         let accounts = chunks(LOCK_ACCOUNTS, accounts.iter().map(|id| values![*id]).collect());
         let mut queries: Vec<_> = accounts.collect();
         let first_mailbox = queries.len();
@@ -139,6 +167,21 @@ impl Tx {
         Ok(())
     }
 
+    /// Locks an account whose counters are known. Its modseq is written with the others.
+    fn lock_known(&mut self, id: AccountId) -> bool {
+        let Some(mut state) = self.known.take_account(id) else { return false };
+        state.modseq += 1;
+        state.dirty = true;
+        self.undo.push(Undo::Account(id, self.accounts.insert(id, state)));
+        true
+    }
+
+    fn load_known(&mut self, id: (AccountId, MailboxId)) -> bool {
+        let Some(state) = self.known.take_mailbox(id) else { return false };
+        self.undo.push(Undo::Mailbox(id, self.mailboxes.insert(id, state)));
+        true
+    }
+
     /// The threads that these message ids belong to, as far as they are known.
     pub(crate) async fn threads(&mut self, mut keys: Vec<(AccountId, i64)>) -> Result<Threads> {
         // What was read ahead is of the time before the first append: good for that one only.
@@ -149,6 +192,10 @@ impl Tx {
         let rows = keys.iter().map(|key| values![key.0, key.1]).collect();
         let found = self.connection.query_many(SELECT_THREADS, rows, thread).await?;
         Ok(found.into_iter().collect())
+    }
+
+    pub(crate) fn knows_threads(&self) -> bool {
+        self.threads.is_some()
     }
 
     /// Forgets what was read ahead and not used, because the appends it was for were refused: what
@@ -200,7 +247,7 @@ impl Tx {
 
     /// Reads the counters of mailboxes that are not known yet.
     pub(crate) async fn load_mailboxes(&mut self, mut ids: Vec<(AccountId, MailboxId)>) -> Result<()> {
-        ids.retain(|id| !self.mailboxes.contains_key(id));
+        ids.retain(|id| !self.mailboxes.contains_key(id) && !self.load_known(*id));
         sort_out(&mut ids);
         let rows = ids.iter().map(|id| values![id.0, id.1]).collect();
         let states = self.connection.query_many(SELECT_MAILBOXES, rows, mailbox_state).await?;
@@ -232,6 +279,7 @@ impl Tx {
     /// writing its counters first.
     pub(crate) async fn release_mailbox(&mut self, account: AccountId, id: MailboxId) -> Result<()> {
         let key = (account, id);
+        self.known.forget_mailbox(key);
         if let Some(state) = self.mailboxes.remove(&key) {
             if state.dirty {
                 self.connection.execute_many(UPDATE_MAILBOXES, vec![mailbox_row(key, &state)]).await?;
@@ -301,10 +349,11 @@ impl Tx {
     }
 
     /// Writes counters and journal, once for the whole group, and commits.
-    pub(crate) async fn commit(mut self) -> (Connection, Vec<Arc<KeptFile>>, Result<Vec<Change>>) {
+    pub(crate) async fn commit(mut self) -> (Connection, Vec<Arc<KeptFile>>, Result<Committed>) {
         if self.given_up {
             let result = self.connection.rollback().await;
-            return (self.connection, Vec::new(), result.map(|()| Vec::new()));
+            let nothing = Committed { changes: Vec::new(), known: Known::default() };
+            return (self.connection, Vec::new(), result.map(|()| nothing));
         }
         self.flush();
         let result = self.connection.commit().await;
@@ -312,7 +361,11 @@ impl Tx {
             tracing::error!(error = %crate::chain(error), "a commit failed; nothing in it was acknowledged");
             let _ = self.connection.rollback().await;
         }
-        (self.connection, self.files, result.map(|()| self.changes))
+        let Self { connection, files, mut known, accounts, mailboxes, changes, .. } = self;
+        if connection.is_sqlite() {
+            known.keep(accounts, mailboxes);
+        }
+        (connection, files, result.map(|()| Committed { changes, known }))
     }
 
     fn flush(&mut self) {
@@ -324,7 +377,7 @@ impl Tx {
         }
         self.connection.defer_many(UPDATE_MAILBOXES, rows);
         let accounts = self.accounts.iter().filter(|(_, state)| state.dirty);
-        let rows = accounts.map(|(id, state)| values![*id, state.next_id, state.bytes]).collect();
+        let rows = accounts.map(|(id, state)| values![*id, state.modseq, state.next_id, state.bytes]).collect();
         self.connection.defer_many(UPDATE_ACCOUNTS, rows);
         self.flush_journal();
     }
@@ -366,6 +419,7 @@ impl Tx {
 
     /// Forgets an account whose rows are being removed.
     pub(crate) fn forget_account(&mut self, id: AccountId) {
+        self.known.forget_account(id);
         if let Some(state) = self.accounts.remove(&id) {
             self.undo.push(Undo::Account(id, Some(state)));
         }
@@ -425,7 +479,7 @@ fn thread(row: Row<'_>) -> Result<((AccountId, i64), i64)> {
     Ok(((AccountId(row.int(0)?), row.int(1)?), row.int(2)?))
 }
 
-const UPDATE_ACCOUNTS: &str = "UPDATE account SET next_id = v.column2, bytes = v.column3
+const UPDATE_ACCOUNTS: &str = "UPDATE account SET modseq = v.column2, next_id = v.column3, bytes = v.column4
     FROM (VALUES {values}) AS v WHERE id = v.column1";
 
 const UPDATE_MAILBOXES: &str =

@@ -5,14 +5,17 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::changes::Change;
-use crate::db::Connection;
+use crate::checkpoint::Checkpoints;
+use crate::db::{Connection, values};
+use crate::known::Known;
 use crate::mail::append::{Appended, NewEmail, append_groups};
 use crate::open::Pools;
-use crate::tx::Tx;
+use crate::tx::{Committed, Tx};
 use crate::{AccountId, Error, MailboxId, Result};
 
 /// Jobs of one group at most.
@@ -34,9 +37,22 @@ pub(crate) enum Job {
         accounts: Vec<AccountId>,
         /// Mailboxes whose counters it is going to need.
         mailboxes: Vec<(AccountId, MailboxId)>,
+        durability: Durability,
         work: Box<dyn Work>,
     },
 }
+
+/// When a commit must be on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// Before it is acknowledged.
+    Now,
+    /// Within [`SOON`]. What belongs to a group with others is there with them.
+    Soon,
+}
+
+/// How long a commit may stay unsynced.
+const SOON: Duration = Duration::from_millis(100);
 
 /// Anything else that runs inside the transaction.
 pub(crate) trait Work: Send {
@@ -80,6 +96,10 @@ where
 pub(crate) struct Writer {
     database: Pools,
     connection: Option<Connection>,
+    known: Known,
+    /// When the oldest commit that is not on disk yet was made.
+    unsynced_since: Option<Instant>,
+    checkpoints: Checkpoints,
     jobs: mpsc::Receiver<Job>,
     listener: Arc<std::sync::OnceLock<Listener>>,
 }
@@ -87,17 +107,26 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn start(
         database: Pools,
+        checkpoints: Checkpoints,
         listener: Arc<std::sync::OnceLock<Listener>>,
     ) -> (mpsc::Sender<Job>, tokio::task::JoinHandle<()>) {
         let (sender, jobs) = mpsc::channel(WAITING);
-        let writer = Self { database, connection: None, jobs, listener };
+        let writer = Self {
+            database,
+            connection: None,
+            known: Known::default(),
+            unsynced_since: None,
+            checkpoints,
+            jobs,
+            listener,
+        };
         (sender, tokio::spawn(writer.run()))
     }
 
     async fn run(mut self) {
         let mut waiting = Vec::new();
         // Ends when every sender is gone: at shutdown, after the last job.
-        while self.jobs.recv_many(&mut waiting, GROUP).await > 0 {
+        while self.receive(&mut waiting).await > 0 {
             while !waiting.is_empty() {
                 let mut bytes = 0;
                 let size = waiting.iter().take_while(|job| {
@@ -107,7 +136,37 @@ impl Writer {
                 });
                 let size = size.count();
                 self.group(waiting.drain(..size).collect()).await;
+                if let Some(connection) = &mut self.connection {
+                    self.checkpoints.restart_if_long(connection).await;
+                }
             }
+        }
+    }
+
+    /// Waits for jobs; meanwhile sees to it that nothing stays unsynced. Returns 0 at the end.
+    async fn receive(&mut self, waiting: &mut Vec<Job>) -> usize {
+        if let Some(since) = self.unsynced_since {
+            tokio::select! {
+                biased;
+                count = self.jobs.recv_many(waiting, GROUP) => return count,
+                () = tokio::time::sleep_until((since + SOON).into()) => self.sync().await,
+            }
+        }
+        self.jobs.recv_many(waiting, GROUP).await
+    }
+
+    /// A commit that writes something takes all before it to the disk.
+    async fn sync(&mut self) {
+        self.unsynced_since = None;
+        let Some(connection) = &mut self.connection else { return };
+        let sql = "UPDATE counter SET value = value + 1 WHERE name = $1";
+        let synced = async {
+            connection.sync_commits(true).await?;
+            connection.execute(sql, values!["synced"]).await
+        };
+        if let Err(error) = synced.await {
+            tracing::error!(error = %crate::chain(&error), "changes of flags are not on disk yet");
+            self.connection = None;
         }
     }
 
@@ -129,12 +188,17 @@ impl Writer {
 
     /// Returns the results of the append jobs, in order.
     async fn try_group(&mut self, jobs: &mut [Job]) -> Result<std::vec::IntoIter<Result<Vec<Appended>>>> {
-        let connection = match self.connection.take() {
+        let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.database.writer().await?,
         };
+        let may_wait = self.unsynced_since.is_none_or(|since| since.elapsed() < SOON)
+            && connection.is_sqlite()
+            && jobs.iter().all(Job::may_wait);
+        connection.sync_commits(!may_wait).await?;
+        let bytes = jobs.iter().map(Job::bytes).sum();
         let now = crate::unix_now();
-        let mut tx = Tx::begin(connection, now);
+        let mut tx = Tx::begin(connection, std::mem::take(&mut self.known), now);
         let appended = match run_jobs(&mut tx, jobs).await {
             Ok(appended) => appended,
             Err(error) => {
@@ -151,7 +215,15 @@ impl Writer {
         for file in files {
             file.set_referred();
         }
-        let changes = result?;
+        let Committed { changes, known } = result?;
+        self.known = known;
+        if may_wait {
+            self.unsynced_since.get_or_insert_with(Instant::now);
+        } else if !changes.is_empty() {
+            // A commit that wrote nothing syncs nothing.
+            self.unsynced_since = None;
+        }
+        self.checkpoints.written(bytes);
         self.connection = Some(connection);
         if !changes.is_empty()
             && let Some(listener) = self.listener.get()
@@ -196,13 +268,15 @@ async fn run_jobs(tx: &mut Tx, jobs: &mut [Job]) -> Result<Vec<Result<Vec<Append
     Ok(appended)
 }
 
-/// The messages of the appends at the head of the group.
+/// The messages of the appends at the head of the group, if they need to know of threads
+/// beforehand: one message alone finds its thread by itself.
 fn first_appends(jobs: &[Job]) -> Vec<&NewEmail> {
     let emails = jobs.iter().map_while(|job| match job {
         Job::Append { emails, .. } => Some(emails),
         Job::Other { .. } => None,
     });
-    emails.flatten().collect()
+    let emails: Vec<&NewEmail> = emails.flatten().collect();
+    if emails.len() > 1 { emails } else { Vec::new() }
 }
 
 /// A run of append jobs with shared statements. What fails unexpectedly is replayed job by job, so
@@ -281,6 +355,10 @@ impl Job {
             }
             Self::Other { mailboxes, .. } => mailboxes.clone(),
         }
+    }
+
+    fn may_wait(&self) -> bool {
+        matches!(self, Self::Other { durability: Durability::Soon, .. })
     }
 
     fn bytes(&self) -> usize {

@@ -22,8 +22,10 @@ const ENOUGH: Amount = Amount { messages: 32, bytes: 4 * 1024 * 1024 };
 const PAGE: usize = 64;
 /// Messages to index that are listed at once.
 const LISTED: usize = 1024;
-/// Mail that comes in a stream is indexed together.
+/// Mail that comes in a stream is indexed together: when hardly any came for so long,
 const SETTLE: Duration = Duration::from_secs(1);
+/// or there is so much of it. Searches read it meanwhile, which takes a tenth of a second.
+const MUCH: Amount = Amount { messages: 4096, bytes: 32 * 1024 * 1024 };
 /// How often it is seen whether the hub is still there.
 const CHECK: Duration = Duration::from_secs(60);
 
@@ -62,6 +64,28 @@ impl TextIndex {
         }
     }
 
+    /// Waits for a pause, or until there is much to do.
+    async fn settle(&self) {
+        let mut before = self.waiting();
+        loop {
+            tokio::time::sleep(SETTLE).await;
+            let now = self.waiting();
+            if now.messages < before.messages + ENOUGH.messages || now.reaches(MUCH) {
+                return;
+            }
+            before = now;
+        }
+    }
+
+    fn waiting(&self) -> Amount {
+        let mut sum = Amount::default();
+        for amount in locked(&self.waiting).values() {
+            sum.messages += amount.messages;
+            sum.bytes = sum.bytes.saturating_add(amount.bytes);
+        }
+        sum
+    }
+
     /// Accounts that have enough to index; their count begins anew.
     fn take_due(&self) -> Vec<AccountId> {
         let due = |_: &AccountId, amount: &mut Amount| amount.reaches(ENOUGH);
@@ -92,7 +116,7 @@ pub(crate) async fn keep_indexed(hub: Weak<Inner>, arrivals: Arc<TextIndex>) {
             }
         }
         if tokio::time::timeout(CHECK, arrivals.enough.notified()).await.is_ok() {
-            tokio::time::sleep(SETTLE).await;
+            arrivals.settle().await;
             due = arrivals.take_due();
         }
         if hub.strong_count() == 0 {

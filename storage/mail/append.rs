@@ -124,7 +124,14 @@ fn count(tx: &mut Tx, email: &NewEmail) -> Result<Appended> {
 
 async fn insert(tx: &mut Tx, accepted: &[(&NewEmail, Appended)]) -> Result<()> {
     insert_blobs(tx, accepted).await?;
-    let threads = assign_threads(tx, accepted).await?;
+    let alone = match accepted {
+        [(email, _)] => email.thread_keys.len() <= FEW_KEYS && !tx.knows_threads(),
+        _ => false,
+    };
+    let threads = match accepted {
+        [(_, place)] if alone => vec![place.email.0],
+        _ => assign_threads(tx, accepted).await?,
+    };
 
     let mut emails = Vec::with_capacity(accepted.len());
     let mut rows = Vec::with_capacity(accepted.len());
@@ -168,6 +175,9 @@ async fn insert(tx: &mut Tx, accepted: &[(&NewEmail, Appended)]) -> Result<()> {
          VALUES {values}",
         emails,
     );
+    if alone {
+        accepted.iter().for_each(|(email, place)| join_thread(tx, email, *place));
+    }
     tx.connection.defer_many(INSERT_MESSAGES, rows);
 
     for ((account, mailbox), records) in records {
@@ -212,6 +222,31 @@ pub(crate) async fn refer(tx: &mut Tx, blobs: Vec<(&Arc<StagedBlob>, i64)>) -> R
         }
     }
     Ok(())
+}
+
+/// Up to so many keys are one statement.
+const FEW_KEYS: usize = 16;
+
+/// The same as [`assign_threads`] for one message whose row is its own thread's as yet, without
+/// asking first.
+fn join_thread(tx: &mut Tx, email: &NewEmail, place: Appended) {
+    let keys = email.keys().enumerate();
+    let keys = keys.map(|(n, key)| values![key.0, key.1, place.email, n as i64]).collect();
+    tx.connection.defer_many(
+        "UPDATE email SET thread = n.thread FROM
+           (SELECT v.column1 AS account, v.column3 AS id, r.thread AS thread
+            FROM (VALUES {values}) AS v CROSS JOIN thread_reference r
+            WHERE r.account = v.column1 AND r.hash = v.column2 ORDER BY v.column4 LIMIT 1) AS n
+         WHERE email.account = n.account AND email.id = n.id",
+        keys,
+    );
+    let keys = email.keys().map(|key| values![key.0, key.1, place.email]).collect();
+    tx.connection.defer_many(
+        "INSERT INTO thread_reference (account, hash, thread)
+         SELECT v.column1, v.column2, e.thread FROM (VALUES {values}) AS v CROSS JOIN email e
+         WHERE e.account = v.column1 AND e.id = v.column3 ON CONFLICT (account, hash) DO NOTHING",
+        keys,
+    );
 }
 
 /// A message belongs to the thread of any message it refers to, or that refers to it; else to its

@@ -18,6 +18,7 @@ mod read;
 mod replace;
 mod scattered;
 mod sieve;
+mod soon;
 mod terms;
 
 use std::path::Path;
