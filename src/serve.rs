@@ -406,7 +406,7 @@ mod tests {
             assert_eq!(json[kind.name()], address.to_string());
         }
         assert_eq!(json["ca"], "/d/ca.pem");
-        assert_eq!(json.as_object().map(serde_json::Map::len), Some(9), "nothing that nobody answers");
+        assert_eq!(json.as_object().map(serde_json::Map::len), Some(10), "nothing that nobody answers");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::db::{Connection, values};
 use crate::mail::append::{Appended, NewEmail};
 use crate::tx::Tx;
 use crate::writer::{BoxFuture, Closure, Durability, Job, Listener, Writer};
-use crate::{power, AccountId, Error, MailboxId, Result, Spool};
+use crate::{AccountId, Error, MailboxId, Result, Spool, power};
 
 /// Where the rows live.
 #[derive(Clone, Debug)]

@@ -377,7 +377,8 @@ impl Tx {
         }
         self.connection.defer_many(UPDATE_MAILBOXES, rows);
         let accounts = self.accounts.iter().filter(|(_, state)| state.dirty);
-        let rows = accounts.map(|(id, state)| values![*id, state.modseq, state.next_id, state.bytes]).collect();
+        let rows =
+            accounts.map(|(id, state)| values![*id, state.modseq, state.next_id, state.bytes]).collect();
         self.connection.defer_many(UPDATE_ACCOUNTS, rows);
         self.flush_journal();
     }
