@@ -23,6 +23,6 @@ pub use sections::{
     Resolver, Tls,
 };
 pub use value::{
-    AcmeChallenge, CertificateFiles, Database, Endpoint, Endpoints, LogFormat, LogLevel, MilterFailure,
-    Quota, RelayTls, Size,
+    AcmeChallenge, CertificateFiles, Database, Dnssec, Endpoint, Endpoints, LogFormat, LogLevel,
+    MilterFailure, Quota, RelayTls, Size,
 };

@@ -13,8 +13,8 @@ use crate::read::{Errors, Problem, Reader};
 use crate::render::Renderer;
 use crate::section::{Section, section};
 use crate::value::{
-    AcmeChallenge, CertificateFiles, Database, Endpoint, Endpoints, LogFormat, LogLevel, MilterFailure,
-    Quota, RelayTls, Size,
+    AcmeChallenge, CertificateFiles, Database, Dnssec, Endpoint, Endpoints, LogFormat, LogLevel,
+    MilterFailure, Quota, RelayTls, Size,
 };
 
 section! {
@@ -169,6 +169,12 @@ section! {
         port: u16 = 53;
         /// Time for one answer.
         time: Duration = secs(5);
+        /// "auto" validates answers with DNSSEC if the name server passes signatures on, as those of
+        /// providers do and many a home router's does not. "on" believes nothing else, "off" does
+        /// without, and without DANE.
+        dnssec: Dnssec = Dnssec::Auto;
+        /// File with DNSKEY records to trust instead of the root's, for a DNS of one's own.
+        trust_anchor: Option<PathBuf> = None, "\"/etc/twinhub/root.key\"";
     }
 }
 
@@ -187,11 +193,13 @@ section! {
 }
 
 section! {
-    /// Mail to the outside.
+    /// Mail to the outside. Without a relay host the hub brings it to each domain's own servers, with
+    /// as much TLS as they have, and no less than they ask for (DANE, MTA-STS).
     pub struct Outbound {
-        /// Port of other mail servers, for when the hub brings mail to them itself; until then a relay
-        /// host does. Anything but 25 is for tests.
+        /// Port of other mail servers. Anything but 25 is for tests.
         port: u16 = 25;
+        /// Port of other domains' MTA-STS policies. Anything but 443 is for tests.
+        mta_sts_port: u16 = 443;
         /// Factor for the pauses between attempts. Anything but 1.0 is for tests: with 0.001, an hour
         /// lasts 3.6 seconds.
         clock_scale: f64 = 1.0;
@@ -199,8 +207,8 @@ section! {
 }
 
 section! {
-    /// A relay host that takes all mail to the outside. Without one, such mail waits in the queue
-    /// (`twinhub queue list`).
+    /// A relay host that takes all mail to the outside: for a machine that may not use port 25, or
+    /// whose address other servers do not trust.
     pub struct Relay {
         host: Option<String> = None, "\"smtp.example.net\"";
         port: u16 = 587;
@@ -331,6 +339,7 @@ impl Config {
         let paths = [
             self.general.data_directory.as_mut(),
             self.tls.trust_roots.as_mut(),
+            self.resolver.trust_anchor.as_mut(),
             self.relay.password_file.as_mut(),
         ];
         let certificates =
@@ -384,6 +393,7 @@ mod tests {
             quota = "10 GB"
             [resolver]
             address = "::1"
+            dnssec = "off"
             [outbound]
             clock_scale = 0.001
             [relay]
@@ -409,6 +419,7 @@ mod tests {
         assert_eq!(config.limits.idle_time, secs(7200));
         assert_eq!(config.limits.quota, Quota(Some(Size(10_000_000_000))));
         assert_eq!(config.resolver.address, "::1".parse().ok());
+        assert_eq!(config.resolver.dnssec, Dnssec::Off);
         assert_eq!(config.outbound.clock_scale, 0.001);
         assert_eq!(config.relay.tls, RelayTls::None);
         assert_eq!(config.lmtp.networks.0.len(), 2);
@@ -427,7 +438,7 @@ mod tests {
             ("[limit]\nconnections = 1", "hub.toml:1: unknown key `limit`; did you mean `limits`?"),
             (
                 "[outbound]\ncolour = 1",
-                "hub.toml:2: unknown key `outbound.colour`; known here: port, clock_scale",
+                "hub.toml:2: unknown key `outbound.colour`; known here: port, mta_sts_port, clock_scale",
             ),
             (
                 "[limits]\nmessage_size = \"50 Mibs\"",

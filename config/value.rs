@@ -468,6 +468,18 @@ choice! {
 }
 
 choice! {
+    /// Whether answers of the name server are validated.
+    pub enum Dnssec, "\"auto\", \"on\" or \"off\"" {
+        /// If the name server passes signatures on.
+        Auto = "auto",
+        /// Never.
+        Off = "off",
+        /// Always; what cannot be validated is not believed.
+        On = "on",
+    }
+}
+
+choice! {
     /// How the relay host is spoken to.
     pub enum RelayTls, "\"implicit\", \"starttls\" or \"none\"" {
         /// TLS from the first byte (port 465).

@@ -38,6 +38,7 @@ mod submit;
 mod textsearch;
 mod thread;
 mod threads;
+mod transport;
 mod verdict;
 mod watch;
 
@@ -78,6 +79,7 @@ pub use submit::{
     SubmissionRecipient, Submitted,
 };
 pub use threads::{ThreadAlgorithm, Threads};
+pub use transport::{StsPolicy, TlsResult};
 pub use verdict::{AuthResult, DkimVerdict, DmarcPolicy, DmarcVerdict, SpfVerdict, Verdict};
 pub use watch::{Happenings, MessagesHappened, Watch};
 

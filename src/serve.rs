@@ -184,6 +184,7 @@ fn start(
         login_delay,
         authenticator: authenticator.clone().filter(|_| setup.config.authentication.check),
         settings: Arc::new(settings::smtp(&setup.config, host_name)?),
+        dns: Arc::new(settings::dns(&setup.config.resolver)?),
     });
     let challenges = certs.challenges().clone();
     let challenges = Box::new(move |token: &str| challenges.file(token));

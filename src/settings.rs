@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use hub::Secret;
-use hub_config::{Config, Limits, Milter, MilterFailure, Rates, Relay, RelayTls};
+use hub_config::{Config, Dnssec, Limits, Milter, MilterFailure, Rates, Relay, RelayTls, Resolver};
+use hub_dns::{Dns, Validation};
 use hub_mailauth::Authenticator;
 
 pub(crate) fn imap(limits: &Limits) -> hub_imap::Settings {
@@ -50,8 +51,8 @@ pub(crate) fn smtp(config: &Config, host_name: String) -> Result<hub_smtp::Setti
         rates: rates(&config.rates),
         content_filter: content_filter(&config.milter),
         relay: relay(&config.relay)?,
-        resolver: config.resolver.address.map(|ip| SocketAddr::new(ip, config.resolver.port)),
-        resolver_time: config.resolver.time,
+        exchange_port: config.outbound.port,
+        policy_port: config.outbound.mta_sts_port,
         trust_roots,
         check_loopback: config.authentication.check_loopback,
         clock_scale: config.outbound.clock_scale,
@@ -94,6 +95,27 @@ fn content_filter(milter: &Milter) -> Option<hub_smtp::ContentFilter> {
     };
     let filter = hub_smtp::Filter { place, time: milter.time, whole_time: milter.time * 4 };
     Some(hub_smtp::ContentFilter { filter, on_error })
+}
+
+pub(crate) fn dns(resolver: &Resolver) -> Result<Dns> {
+    let trust_anchor = match &resolver.trust_anchor {
+        Some(path) => {
+            let text = std::fs::read_to_string(path);
+            Some(text.with_context(|| format!("resolver.trust_anchor: {}", path.display()))?)
+        }
+        None => None,
+    };
+    let settings = hub_dns::Settings {
+        server: resolver.address.map(|ip| SocketAddr::new(ip, resolver.port)),
+        time: resolver.time,
+        validation: match resolver.dnssec {
+            Dnssec::Auto => Validation::Auto,
+            Dnssec::Off => Validation::Off,
+            Dnssec::On => Validation::On,
+        },
+        trust_anchor,
+    };
+    Dns::new(&settings).context("resolver")
 }
 
 fn relay(relay: &Relay) -> Result<Option<hub_smtp::Relay>> {

@@ -34,6 +34,7 @@ mod spool;
 mod terms;
 #[cfg(test)]
 mod tests;
+pub mod transport;
 mod tx;
 mod writer;
 mod zip;

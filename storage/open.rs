@@ -56,10 +56,14 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/sqlite/0005_terms_of_headers_within.sql"),
         include_str!("migrations/postgres/0005_terms_of_headers_within.sql"),
     ),
-    (include_str!("migrations/sqlite/0008_dkim.sql"), include_str!("migrations/postgres/0008_dkim.sql")),
-    (include_str!("migrations/sqlite/0012_dmarc.sql"), include_str!("migrations/postgres/0012_dmarc.sql")),
-    (include_str!("migrations/sqlite/0009_sieve.sql"), include_str!("migrations/postgres/0009_sieve.sql")),
-    (include_str!("migrations/sqlite/0010_junk.sql"), include_str!("migrations/postgres/0010_junk.sql")),
+    (include_str!("migrations/sqlite/0006_dkim.sql"), include_str!("migrations/postgres/0006_dkim.sql")),
+    (include_str!("migrations/sqlite/0007_dmarc.sql"), include_str!("migrations/postgres/0007_dmarc.sql")),
+    (include_str!("migrations/sqlite/0008_sieve.sql"), include_str!("migrations/postgres/0008_sieve.sql")),
+    (include_str!("migrations/sqlite/0009_junk.sql"), include_str!("migrations/postgres/0009_junk.sql")),
+    (
+        include_str!("migrations/sqlite/0010_transport.sql"),
+        include_str!("migrations/postgres/0010_transport.sql"),
+    ),
 ];
 
 #[derive(Clone)]

@@ -24,7 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hub-imap", &["hub", "hub-mime", "hub-wire"]),
     ("hub-mailauth", &["hub", "hub-dkim"]),
     ("hub-milter", &[]),
-    ("hub-smtp", &["hub", "hub-mailauth", "hub-milter", "hub-mime", "hub-wire"]),
+    ("hub-smtp", &["hub", "hub-dns", "hub-mailauth", "hub-milter", "hub-mime", "hub-wire"]),
     ("hub-managesieve", &["hub", "hub-wire"]),
     ("hub-transfer", &["hub", "hub-wire"]),
     ("hub-web", &["hub", "hub-wire"]),

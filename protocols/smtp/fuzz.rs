@@ -45,7 +45,7 @@ pub fn framer(bytes: &[u8]) {
                 message.extend_from_slice(piece);
             }
             message.extend_from_slice(framer.finish());
-            let mut stuffer = Stuffer::new();
+            let mut stuffer = Stuffer::for_data();
             let mut sent = Vec::new();
             stuffer.push(&message, &mut sent);
             stuffer.finish(&mut sent);

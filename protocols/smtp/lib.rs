@@ -1,9 +1,10 @@
-//! SMTP: mail from other servers (RFC 5321), from twins' mail programs (RFC 6409), and towards a
-//! relay host. LMTP (RFC 2033) for mail from a server that stands in front of this one.
+//! SMTP: mail from other servers (RFC 5321), from twins' mail programs (RFC 6409), and towards other
+//! servers or a relay host. LMTP (RFC 2033) for mail from a server that stands in front of this one.
 //!
-//! This file has the sockets of clients, `dial` those towards the relay host. `session` speaks the
-//! protocol without I/O, `work` asks the hub for it, `mx`, `submission` and `lmtp` hold the rules of
-//! their port, `authentic` those about senders, `content` asks a filter, `outbound` empties the queue over `relay`, `dsn` writes
+//! This file has the sockets of clients. `session` speaks the protocol without I/O, `work` asks the
+//! hub for it, `mx`, `submission` and `lmtp` hold the rules of their port, `authentic` those about
+//! senders, `content` asks a filter. `outbound` empties the queue: `exchange` finds and reaches the
+//! hosts of a domain, `dial` and `relay` the relay host, `client` speaks to either, `dsn` writes
 //! reports.
 //!
 //! It must not know storage, or another protocol. Whether a message may be promised (250) is known
@@ -14,10 +15,12 @@
 //! 8601 §5 (forged results).
 
 mod authentic;
+mod client;
 mod command;
 mod content;
 mod dial;
 mod dsn;
+mod exchange;
 mod feedback;
 mod fill;
 mod forged;
@@ -54,6 +57,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use hub::Hub;
+use hub_dns::Dns;
 use hub_mailauth::Authenticator;
 use hub_wire::limits::LoginDelay;
 use hub_wire::{Connection, ListenOptions};
@@ -87,6 +91,8 @@ pub struct Service {
     pub settings: Arc<Settings>,
     /// Checks who is behind mail from other servers; without it all of it is believed.
     pub authenticator: Option<Authenticator>,
+    /// For the way out.
+    pub dns: Arc<Dns>,
 }
 
 /// Serves a listener until `shutdown`.

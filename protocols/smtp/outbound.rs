@@ -40,7 +40,7 @@ const DRAIN_TIME: Duration = Duration::from_secs(8);
 
 /// Runs until `shutdown`. Without a relay host it ends at once: messages stay in the queue.
 pub async fn run(service: Arc<Service>, shutdown: CancellationToken) {
-    let connector = match Connector::new(&service.settings) {
+    let connector = match Connector::new(&service) {
         Ok(connector) => connector,
         Err(Broken(why)) => {
             error!(why, "mail to the outside stays in the queue: the relay host cannot be used");

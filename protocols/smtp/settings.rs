@@ -1,6 +1,5 @@
 //! What the owner of the hub decides about SMTP. The binary fills it from the configuration.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,12 +34,12 @@ pub struct Settings {
     pub rates: Arc<Rates>,
     /// Asked about mail from other servers.
     pub content_filter: Option<ContentFilter>,
-    /// Where mail for other hosts is handed over. Without it such mail stays in the queue.
+    /// Where mail for other hosts is handed over. Without it each domain's own hosts get it.
     pub relay: Option<Relay>,
-    /// Name server to ask instead of those of the system.
-    pub resolver: Option<SocketAddr>,
-    /// Time for one answer of the name server.
-    pub resolver_time: Duration,
+    /// Port of other mail servers; 25 except in tests.
+    pub exchange_port: u16,
+    /// Port of MTA-STS policies; 443 except in tests.
+    pub policy_port: u16,
     /// Certificates in PEM to trust besides the public ones, when sending.
     pub trust_roots: Vec<u8>,
     /// Senders on this machine are checked too.
@@ -64,8 +63,8 @@ impl Settings {
             rates: Arc::new(Rates::new(&RateSettings::default())),
             content_filter: None,
             relay: None,
-            resolver: None,
-            resolver_time: Duration::from_secs(5),
+            exchange_port: 25,
+            policy_port: 443,
             trust_roots: Vec::new(),
             check_loopback: false,
             clock_scale: 1.0,

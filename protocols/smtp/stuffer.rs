@@ -1,19 +1,27 @@
-//! The sending side of DATA (RFC 5321 §4.5.2): dots are stuffed, and what goes out has no bare CR
-//! or LF, so that no receiver, however lax, can see another end than ours.
+//! The sending side of DATA (RFC 5321 §4.5.2) and BDAT (RFC 3030): dots are stuffed where they matter,
+//! and what goes out has no bare CR or LF, so that no receiver, however lax, can see another end than
+//! ours.
 
 use memchr::memchr2;
 
-/// Turns a message, handed over in chunks, into what is sent after 354.
+/// Turns a message, handed over in pieces, into what is sent.
 #[derive(Debug)]
 pub(crate) struct Stuffer {
+    /// For DATA: dots are doubled, and one ends the message.
+    dots: bool,
     line_start: bool,
     /// A CR came last and was not written yet.
     cr: bool,
 }
 
 impl Stuffer {
-    pub(crate) fn new() -> Self {
-        Self { line_start: true, cr: false }
+    pub(crate) fn for_data() -> Self {
+        Self { dots: true, line_start: true, cr: false }
+    }
+
+    /// For BDAT (RFC 3030), whose length says where the end is; the line ends are made the same.
+    pub(crate) fn for_chunks() -> Self {
+        Self { dots: false, line_start: true, cr: false }
     }
 
     pub(crate) fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>) {
@@ -32,7 +40,7 @@ impl Stuffer {
                 self.end_line(out);
                 continue;
             }
-            if self.line_start && first == b'.' {
+            if self.dots && self.line_start && first == b'.' {
                 out.push(b'.');
             }
             let end = memchr2(b'\r', b'\n', input).unwrap_or(input.len());
@@ -54,7 +62,9 @@ impl Stuffer {
         if self.cr || !self.line_start {
             self.end_line(out);
         }
-        out.extend_from_slice(b".\r\n");
+        if self.dots {
+            out.extend_from_slice(b".\r\n");
+        }
     }
 
     fn end_line(&mut self, out: &mut Vec<u8>) {
@@ -71,7 +81,7 @@ mod tests {
     use crate::framer::{BareLineEnds, Framer, Piece};
 
     fn stuff(chunks: &[&[u8]]) -> Vec<u8> {
-        let mut stuffer = Stuffer::new();
+        let mut stuffer = Stuffer::for_data();
         let mut out = Vec::new();
         for chunk in chunks {
             stuffer.push(chunk, &mut out);

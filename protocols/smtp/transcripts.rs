@@ -114,6 +114,7 @@ pub(crate) fn service_with(hub: &Hub, settings: Settings, tls: Arc<rustls::Serve
         login_delay: Arc::new(LoginDelay::new()),
         settings: Arc::new(settings),
         authenticator: None,
+        dns: Arc::new(hub_dns::Dns::new(&hub_dns::Settings::default()).expect("no trust anchor to read")),
     })
 }
 

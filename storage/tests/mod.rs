@@ -20,6 +20,7 @@ mod scattered;
 mod sieve;
 mod soon;
 mod terms;
+mod transport;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -119,6 +120,8 @@ cases! {
     an_aborted_reader_leaves_no_transaction,
     summaries_are_read_in_one_scan,
     what_a_filter_learned_is_kept_and_goes_with_its_account,
+    policies_are_kept_until_they_expire,
+    tls_results_add_up,
 }
 
 /// An account with INBOX and one more mailbox.

@@ -5,12 +5,14 @@
 //! decides where to, with which TLS, and in which words.
 
 use std::fmt;
+use std::sync::Arc;
 
 use hub::{Hub, NextHop, QueuedMessage};
 
+use crate::Service;
+use crate::client::Client;
 use crate::dial::Dialer;
-use crate::relay;
-use crate::settings::Settings;
+use crate::exchange::Exchange;
 
 /// What became of one recipient. The text is the other side's answer or our own reason, like
 /// `550 5.1.1 no such user`, in one line.
@@ -61,23 +63,25 @@ pub(crate) struct Server {
     pub(crate) reports: bool,
 }
 
-/// Opens connections to next hops.
-pub(crate) struct Connector {
-    relay: Option<Dialer>,
+/// Opens connections to next hops: to the relay host if there is one, else to the hosts of each
+/// domain.
+pub(crate) enum Connector {
+    Exchange(Exchange),
+    Relay(Dialer),
 }
 
 impl Connector {
-    pub(crate) fn new(settings: &Settings) -> Result<Self, Broken> {
-        let relay = settings.relay.clone().map(|relay| Dialer::new(relay, settings)).transpose()?;
-        Ok(Self { relay })
+    pub(crate) fn new(service: &Service) -> Result<Self, Broken> {
+        let dns = Arc::clone(&service.dns);
+        Ok(match service.settings.relay.clone() {
+            Some(relay) => Self::Relay(Dialer::new(relay, &service.settings, dns)?),
+            None => Self::Exchange(Exchange::new(service)?),
+        })
     }
 
     /// Whether messages for this hop are to be taken from the queue at all.
     pub(crate) fn reaches(&self, hop: &NextHop) -> bool {
-        match hop {
-            NextHop::Mx(_) => false,
-            NextHop::Relay => self.relay.is_some(),
-        }
+        matches!((self, hop), (Self::Exchange(_), NextHop::Mx(_)) | (Self::Relay(_), NextHop::Relay))
     }
 
     pub(crate) async fn connect(&self, hop: &NextHop) -> Result<Connection, NoConnection> {
@@ -85,26 +89,36 @@ impl Connector {
             verdict: Verdict::Deferred(why),
             host: host.map(str::to_owned),
         };
-        match (hop, &self.relay) {
-            (NextHop::Relay, Some(dialer)) => {
+        match (hop, self) {
+            (NextHop::Relay, Self::Relay(dialer)) => {
                 let connected = dialer.connect().await;
                 let (inner, tls) = connected.map_err(|Broken(why)| unreachable(why, Some(dialer.host())))?;
-                let server = Server { host: dialer.host().to_owned(), tls, reports: inner.reports() };
+                let reports = inner.offers().dsn;
+                let server = Server { host: dialer.host().to_owned(), tls, reports };
                 Ok(Connection { inner, server })
             }
-            (NextHop::Relay, None) => Err(unreachable("no relay host is configured".into(), None)),
-            (NextHop::Mx(domain), _) => Err(unreachable(format!("no way to {domain} is known"), None)),
+            (NextHop::Mx(domain), Self::Exchange(exchange)) => exchange.connect(domain).await,
+            (NextHop::Relay, Self::Exchange(_)) => {
+                Err(unreachable("no relay host is configured".into(), None))
+            }
+            (NextHop::Mx(_), Self::Relay(dialer)) => {
+                Err(unreachable("everything goes to the relay host".into(), Some(dialer.host())))
+            }
         }
     }
 }
 
 /// A connection on which messages can be sent, one after the other.
 pub(crate) struct Connection {
-    inner: relay::Connection,
+    inner: Client,
     server: Server,
 }
 
 impl Connection {
+    pub(crate) fn new(inner: Client, server: Server) -> Self {
+        Self { inner, server }
+    }
+
     pub(crate) fn server(&self) -> &Server {
         &self.server
     }

@@ -1,0 +1,120 @@
+//! Policies for as long as they say. What is known is never given up for a look-up or a fetch that
+//! fails: that is all that an attacker would have to bring about (RFC 8461 §5.1).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hub::{Hub, StsPolicy};
+use hub_dns::Dns;
+use tokio_rustls::TlsConnector;
+use tracing::{info, warn};
+
+use super::{Policy, fetch, id};
+use crate::Service;
+use crate::status::causes;
+use crate::work::unix_now;
+
+/// A policy that ends within a day is fetched anew (RFC 8461 §3.3).
+const REFRESH: i64 = 24 * 3600;
+/// After a fetch that failed, the domain is left in peace for so long (RFC 8461 §5.1).
+const PAUSE: Duration = Duration::from_secs(5 * 60);
+/// Domains remembered for that.
+const MAX_FAILED: usize = 10_000;
+
+pub(crate) struct Store {
+    hub: Hub,
+    dns: Arc<Dns>,
+    https: TlsConnector,
+    port: u16,
+    failed: Mutex<HashMap<String, Instant>>,
+}
+
+impl Store {
+    pub(crate) fn new(service: &Service, https: TlsConnector) -> Self {
+        Self {
+            hub: service.hub.clone(),
+            dns: Arc::clone(&service.dns),
+            https,
+            port: service.settings.policy_port,
+            failed: Mutex::default(),
+        }
+    }
+
+    /// The policy of a domain, if it has one.
+    pub(crate) async fn policy(&self, domain: &str) -> Option<Arc<Policy>> {
+        let now = unix_now();
+        let kept = self.kept(domain, now).await;
+        let published = self.dns.texts(&format!("_mta-sts.{domain}")).await.ok().and_then(|texts| id(&texts));
+        let Some(published) = published else {
+            return kept.map(|(_, policy)| policy);
+        };
+        match kept {
+            Some((row, policy))
+                if row.id == published && row.expires_at > now + REFRESH.min(policy.max_age as i64 / 2) =>
+            {
+                Some(policy)
+            }
+            kept => self.fetch(domain, published, now).await.or_else(|| kept.map(|(_, policy)| policy)),
+        }
+    }
+
+    async fn kept(&self, domain: &str, now: i64) -> Option<(StsPolicy, Arc<Policy>)> {
+        let row = match self.hub.sts_policy(domain).await {
+            Ok(row) => row?,
+            Err(error) => {
+                warn!(domain, error = causes(&error), "the domain's MTA-STS policy cannot be read");
+                return None;
+            }
+        };
+        if row.expires_at <= now {
+            return None;
+        }
+        let policy = Policy::parse(&row.policy).ok()?;
+        Some((row, Arc::new(policy)))
+    }
+
+    async fn fetch(&self, domain: &str, published: String, now: i64) -> Option<Arc<Policy>> {
+        if self.failed().get(domain).is_some_and(|at| at.elapsed() < PAUSE) {
+            return None;
+        }
+        let fetched = fetch::policy(&self.dns, &self.https, self.port, domain).await;
+        let parsed = fetched.and_then(|text| match Policy::parse(&text) {
+            Ok(policy) => Ok((text, policy)),
+            Err(why) => Err(why.to_owned()),
+        });
+        let (text, policy) = match parsed {
+            Ok(parsed) => parsed,
+            Err(why) => {
+                warn!(domain, why, "the domain's MTA-STS policy cannot be had");
+                self.remember_failure(domain);
+                return None;
+            }
+        };
+        info!(domain, mode = ?policy.mode, hosts = policy.hosts().join(", "), "MTA-STS policy");
+        let row = StsPolicy {
+            domain: domain.to_owned(),
+            id: published,
+            policy: text,
+            expires_at: now + policy.max_age as i64,
+        };
+        if let Err(error) = self.hub.keep_sts_policy(row).await {
+            warn!(domain, error = causes(&error), "the domain's MTA-STS policy cannot be kept");
+        }
+        Some(Arc::new(policy))
+    }
+
+    fn remember_failure(&self, domain: &str) {
+        let mut failed = self.failed();
+        if failed.len() >= MAX_FAILED {
+            failed.retain(|_, at| at.elapsed() < PAUSE);
+        }
+        if failed.len() < MAX_FAILED {
+            failed.insert(domain.to_owned(), Instant::now());
+        }
+    }
+
+    fn failed(&self) -> std::sync::MutexGuard<'_, HashMap<String, Instant>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
