@@ -14,6 +14,8 @@ mod envelope;
 mod offers;
 mod replies;
 mod seven_bit;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 pub(crate) use offers::Offers;

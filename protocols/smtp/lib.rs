@@ -39,6 +39,8 @@ mod retry;
 mod session;
 mod settings;
 #[cfg(test)]
+mod sink;
+#[cfg(test)]
 mod socket_tests;
 mod status;
 mod stuffer;

@@ -6,7 +6,7 @@
 
 pub(crate) mod next_hop;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
