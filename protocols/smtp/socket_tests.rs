@@ -100,7 +100,7 @@ async fn a_large_message_arrives_byte_for_byte() {
         text.extend_from_slice(format!(".{n:x} \u{e9}\0 {}\r\n", "x".repeat(n as usize % 90)).as_bytes());
     }
     let mut stuffed = Vec::new();
-    let mut stuffer = crate::stuffer::Stuffer::new();
+    let mut stuffer = crate::stuffer::Stuffer::for_data();
     stuffer.push(&text, &mut stuffed);
     stuffer.finish(&mut stuffed);
     let mut client = server.connect().await;

@@ -395,6 +395,7 @@ mod tests {
             address: Some("127.0.0.1".parse().expect("ip")),
             port: silent.local_addr().expect("bound").port(),
             time: Duration::from_millis(100),
+            ..Resolver::default()
         };
         let config = hub_config::Config { resolver, ..Default::default() };
         let setup = Setup { config, config_file: None, data_dir: "/nowhere".into() };

@@ -44,6 +44,7 @@ async fn start() -> World {
         login_delay: Arc::default(),
         settings: Arc::new(Settings::new("mail.example.org")),
         authenticator: Some(served.authenticator()),
+        dns: Arc::new(hub_dns::Dns::new(&hub_dns::Settings::default()).expect("no trust anchor to read")),
     };
     World { test, service: Arc::new(service), _served: served }
 }

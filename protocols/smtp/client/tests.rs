@@ -222,7 +222,7 @@ async fn rfc6152_3_hosts_of_seven_bits() {
         heard[heard.len() - 5..],
         ["From: alice@example.org", "Content-Transfer-Encoding: quoted-printable", "", "gr=C3=BCn", "."]
     );
-    assert_eq!(sink.count("MAIL FROM:<alice@example.org> SIZE=82"), 1, "{heard:?}");
+    assert_eq!(sink.count("MAIL FROM:<alice@example.org> SIZE=83"), 1, "{heard:?}");
     let signed = "From: alice@example.org\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\ngrün\r\n--b--\r\n";
     let (sent, sink) = send(offering(&[]), signed.as_bytes(), &["bob"], false).await;
     assert!(matches!(&sent.expect("known")[0], Verdict::Failed(why) if why.starts_with("554 5.6.3")));
