@@ -169,6 +169,7 @@ impl Account {
 }
 
 /// A message taken from the queue for one attempt, with those of its recipients that are due.
+#[derive(Clone)]
 pub struct QueuedMessage {
     pub id: i64,
     pub reverse_path: Option<Address>,

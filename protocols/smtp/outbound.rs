@@ -1,18 +1,22 @@
-//! Empties the queue towards the relay host: takes what is due under a lease, sends it, records what
-//! became of each recipient, and reports failures to the sender.
+//! Empties the queue towards the relay host, or the hosts of each recipient's domain: takes what is due
+//! under a lease, sends it, records what became of each recipient, and reports failures to the sender.
 //!
-//! A message leaves the queue only after the relay host's 250 or a final failure was recorded. If
+//! A message leaves the queue only after the other host's 250 or a final failure was recorded. If
 //! the hub dies between that 250 and the record, the message is sent twice; it is never lost.
 
+#[cfg(test)]
+mod mx_tests;
 pub(crate) mod next_hop;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hub::{Hub, NextHop, Outcome, QueuedMessage};
+use hub::{Hub, NextHop, Outcome, QueuedMessage, QueuedRecipient};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -24,21 +28,25 @@ use crate::status::causes;
 use crate::work::unix_now;
 use next_hop::{Broken, Connection, Connector, NoConnection, Server, Verdict};
 
-/// Messages sent at one time, each on a connection of its own.
+/// Messages sent at one time to the relay host, each on a connection of its own.
 const CONNECTIONS: usize = 4;
+/// Messages sent at one time where each domain has its own hosts: some of them are slow, or gone.
+const MX_CONNECTIONS: usize = 32;
+/// Connections kept open while there is something to send.
+const MOST_IDLE: usize = 32;
 /// An attempt ends before its lease does: nobody else may begin the next one meanwhile. It is time
 /// enough for 50 MiB at 50 KiB/s.
 const ATTEMPT_TIME: Duration = Duration::from_secs(18 * 60);
 const LEASE_SECONDS: i64 = 20 * 60;
 /// How often due messages are looked for when nobody tells of new ones.
 const POLL: Duration = Duration::from_secs(30);
-/// After the relay host could not be reached, so long nothing is taken from the queue: one attempt
-/// probes it for all.
+/// After the relay host, which gets everything, could not be reached, so long nothing is taken from
+/// the queue: one attempt probes it for all.
 const DOWN_TIME: Duration = Duration::from_secs(60);
 /// For attempts under way when the server ends; what remains is sent after the lease.
 const DRAIN_TIME: Duration = Duration::from_secs(8);
 
-/// Runs until `shutdown`. Without a relay host it ends at once: messages stay in the queue.
+/// Runs until `shutdown`.
 pub async fn run(service: Arc<Service>, shutdown: CancellationToken) {
     let connector = match Connector::new(&service) {
         Ok(connector) => connector,
@@ -47,9 +55,7 @@ pub async fn run(service: Arc<Service>, shutdown: CancellationToken) {
             return;
         }
     };
-    if !connector.reaches(&NextHop::Relay) {
-        return;
-    }
+    let most = if connector.reaches(&NextHop::Relay) { CONNECTIONS } else { MX_CONNECTIONS };
     let sender = Arc::new(Sender {
         hub: service.hub.clone(),
         settings: Arc::clone(&service.settings),
@@ -60,7 +66,7 @@ pub async fn run(service: Arc<Service>, shutdown: CancellationToken) {
     let poll = scaled(POLL, service.settings.clock_scale);
     let down_time = scaled(DOWN_TIME, service.settings.clock_scale);
     while !shutdown.is_cancelled() {
-        let room = CONNECTIONS - attempts.len();
+        let room = most - attempts.len();
         let due = sender.take_due(room).await;
         if !due.is_empty() {
             for message in due {
@@ -106,7 +112,7 @@ struct Sender {
     settings: Arc<Settings>,
     connector: Connector,
     /// Connections whose last message went well.
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<(NextHop, Connection)>>,
 }
 
 impl Sender {
@@ -124,28 +130,50 @@ impl Sender {
     }
 
     async fn attempt(&self, message: QueuedMessage) -> Reached {
-        let (verdicts, server, reached) = match tokio::time::timeout(ATTEMPT_TIME, self.send(&message)).await
-        {
-            Ok(Ok((verdicts, server))) => (verdicts, Some(server), Reached::Yes),
-            Ok(Err(verdict)) => (vec![verdict; message.recipients.len()], None, Reached::No),
-            Err(_) => {
-                let verdict = Verdict::Deferred("the attempt took too long".into());
-                (vec![verdict; message.recipients.len()], None, Reached::No)
-            }
-        };
-        let verdicts = self.give_up_on_old(&message, verdicts);
-        self.record(&message, &verdicts, server.as_ref()).await;
+        let end = Instant::now() + ATTEMPT_TIME;
+        let mut reached = Reached::Yes;
+        for (hop, part) in self.parts(message) {
+            let sent = tokio::time::timeout_at(end, self.send(&hop, &part)).await;
+            let late = Err(Verdict::Deferred("the attempt took too long".into()));
+            let (verdicts, server) = match sent.unwrap_or(late) {
+                Ok((verdicts, server)) => (verdicts, Some(server)),
+                Err(verdict) => {
+                    // What is wrong with one domain's hosts says nothing about another's.
+                    if hop == NextHop::Relay {
+                        reached = Reached::No;
+                    }
+                    (vec![verdict; part.recipients.len()], None)
+                }
+            };
+            let verdicts = self.give_up_on_old(&part, verdicts);
+            self.record(&part, &verdicts, server.as_ref()).await;
+        }
         reached
     }
 
+    /// The message once for each next hop, with its recipients there: they share a transaction.
+    fn parts(&self, message: QueuedMessage) -> Vec<(NextHop, QueuedMessage)> {
+        if self.connector.reaches(&NextHop::Relay) {
+            return vec![(NextHop::Relay, message)];
+        }
+        let mut domains: BTreeMap<String, Vec<QueuedRecipient>> = BTreeMap::new();
+        for recipient in &message.recipients {
+            let domain = recipient.address.domain().to_ascii_lowercase();
+            domains.entry(domain).or_default().push(recipient.clone());
+        }
+        let part =
+            |(domain, recipients)| (NextHop::Mx(domain), QueuedMessage { recipients, ..message.clone() });
+        domains.into_iter().map(part).collect()
+    }
+
     /// Sends on a connection that is open already, or on a new one.
-    async fn send(&self, message: &QueuedMessage) -> Result<(Vec<Verdict>, Server), Verdict> {
-        let mut connection = match self.alive().await {
+    async fn send(&self, hop: &NextHop, message: &QueuedMessage) -> Result<(Vec<Verdict>, Server), Verdict> {
+        let mut connection = match self.alive(hop).await {
             Some(connection) => connection,
             None => {
-                let connected = self.connector.connect(&NextHop::Relay).await;
+                let connected = self.connector.connect(hop).await;
                 connected.map_err(|NoConnection { verdict, host }| {
-                    info!(relay = host, "no connection to the relay host");
+                    info!(?hop, host, "no connection");
                     verdict
                 })?
             }
@@ -153,12 +181,24 @@ impl Sender {
         let sent = connection.send(&self.hub, message).await;
         let verdicts = sent.map_err(|Broken(why)| Verdict::Deferred(why))?;
         let server = connection.server().clone();
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        if let Some(superfluous) = self.keep(hop, connection) {
+            superfluous.quit().await;
+        }
         Ok((verdicts, server))
     }
 
-    async fn alive(&self) -> Option<Connection> {
-        while let Some(mut connection) = self.take_idle() {
+    /// Gives the connection back if there are enough.
+    fn keep(&self, hop: &NextHop, connection: Connection) -> Option<Connection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() >= MOST_IDLE {
+            return Some(connection);
+        }
+        idle.push((hop.clone(), connection));
+        None
+    }
+
+    async fn alive(&self, hop: &NextHop) -> Option<Connection> {
+        while let Some(mut connection) = self.take_idle(|other| other == hop) {
             if connection.is_alive().await {
                 return Some(connection);
             }
@@ -166,12 +206,14 @@ impl Sender {
         None
     }
 
-    fn take_idle(&self) -> Option<Connection> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    fn take_idle(&self, wanted: impl Fn(&NextHop) -> bool) -> Option<Connection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = idle.iter().rposition(|(hop, _)| wanted(hop))?;
+        Some(idle.swap_remove(place).1)
     }
 
     async fn close_idle(&self) {
-        while let Some(connection) = self.take_idle() {
+        while let Some(connection) = self.take_idle(|_| true) {
             connection.quit().await;
         }
     }
@@ -270,7 +312,10 @@ impl Sender {
             host_name: &self.settings.host_name,
             sender,
             envelope_id: message.envelope_id.as_deref(),
-            id: &format!("q{}-{}", message.id, message.recipients.first().map_or(0, |r| r.attempts)),
+            id: &message
+                .recipients
+                .first()
+                .map_or_else(String::new, |first| format!("q{}-{}-{}", message.id, first.id, first.attempts)),
             arrived_at: message.created_at,
             at: now,
             remote: server.map(|server| server.host.as_str()),

@@ -113,7 +113,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
 const ALWAYS: Notify = Notify { delay: true, failure: true, success: true };
 const NEVER: Notify = Notify { delay: false, failure: false, success: false };
 
-async fn submit(test: &TestHub, text: &[u8], recipients: &[(&str, Notify)]) {
+pub(super) async fn submit(test: &TestHub, text: &[u8], recipients: &[(&str, Notify)]) {
     let mut spool = test.hub.spool();
     spool.write(text).await.expect("written");
     let submission = Submission {

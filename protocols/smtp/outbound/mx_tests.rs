@@ -1,0 +1,113 @@
+//! Without a relay host: each domain's own hosts, as a name server of the test names them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hub::{Notify, QueueEntry};
+use test_dns::{Fault, Names, TestDns};
+use tokio_util::sync::CancellationToken;
+
+use super::tests::submit;
+use crate::Service;
+use crate::settings::Settings;
+use crate::sink::{Sink, but, offering};
+use crate::transcripts::{TestHub, certificate, test_hub};
+
+const TEXT: &[u8] = b"From: alice@example.org\r\nSubject: hi\r\n\r\nx\r\n";
+
+async fn names() -> TestDns {
+    let records = "far.test. IN MX 10 one.far.test.\nfar.test. IN MX 5 gone.far.test.\n\
+        one.far.test. IN A 127.0.0.1\ngone.far.test. IN A 127.0.0.9\n\
+        near.test. IN A 127.0.0.1\nnull.test. IN MX 0 .\n";
+    Names::default()
+        .unsigned("far.test.", &zone(records, "far.test."))
+        .unsigned("near.test.", &zone(records, "near.test."))
+        .unsigned("null.test.", &zone(records, "null.test."))
+        .fault("broken.test.", Fault::ServFail)
+        .serve()
+        .await
+}
+
+/// The records at and below a name.
+fn zone(records: &str, origin: &str) -> String {
+    let of = |line: &&str| line.split(' ').next().is_some_and(|name| name.ends_with(origin));
+    records.lines().filter(of).collect::<Vec<_>>().join("\n")
+}
+
+/// Runs the worker until the queue is as wanted.
+async fn run_until(test: &TestHub, dns: &TestDns, port: u16, wanted: impl Fn(&[QueueEntry]) -> bool) {
+    let mut settings = Settings::new("hub.test");
+    settings.clock_scale = 0.001;
+    settings.exchange_port = port;
+    // Nobody there: no domain of the test has a policy.
+    settings.policy_port = 1;
+    let resolver = hub_dns::Settings {
+        server: Some(dns.address),
+        validation: hub_dns::Validation::Off,
+        ..hub_dns::Settings::default()
+    };
+    let service = Service {
+        hub: test.hub.clone(),
+        tls: certificate().1,
+        login_delay: Arc::default(),
+        settings: Arc::new(settings),
+        authenticator: None,
+        dns: Arc::new(hub_dns::Dns::new(&resolver).expect("no trust anchor to read")),
+    };
+    let shutdown = CancellationToken::new();
+    let worker = tokio::spawn(super::run(Arc::new(service), shutdown.clone()));
+    let wait = async {
+        while !wanted(&test.hub.queue().await.expect("the queue")) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(30), wait).await;
+    shutdown.cancel();
+    worker.await.expect("the worker ends");
+    assert!(in_time.is_ok(), "not done in time; the queue: {:?}", test.hub.queue().await);
+}
+
+#[tokio::test]
+async fn each_domain_has_its_own_hosts() {
+    let (test, dns) = (test_hub().await, names().await);
+    let sink = Sink::start(([127, 0, 0, 1], 0).into(), offering(&["PIPELINING"]), None).await;
+    let everybody = Notify::default();
+    let to =
+        ["bob@far.test", "eve@near.test", "carol@FAR.test", "x@none.test", "y@null.test", "z@broken.test"];
+    submit(&test, TEXT, &to.map(|to| (to, everybody))).await;
+    let only_broken = |queue: &[QueueEntry]| matches!(queue, [one] if one.attempts > 0);
+    run_until(&test, &dns, sink.address.port(), only_broken).await;
+
+    // The preferred host of far.test does not answer (RFC 5321 §5.1), near.test has no MX at all.
+    assert_eq!(sink.count("MAIL FROM:<alice@example.org>"), 2);
+    assert_eq!(
+        (sink.count("RCPT TO:<bob@"), sink.count("RCPT TO:<carol@"), sink.count("RCPT TO:<eve@")),
+        (1, 1, 1)
+    );
+    assert_eq!(sink.count("Subject: hi"), 2, "the two of far.test share one");
+    // What is final in DNS is told at once; what is not waits (a name server that fails proves nothing).
+    let reports = test.inbox("alice").await;
+    let reports: Vec<String> =
+        reports.iter().map(|report| String::from_utf8_lossy(report).into_owned()).collect();
+    assert_eq!(reports.len(), 2, "{reports:?}");
+    assert!(reports.iter().any(|r| r.contains("x@none.test") && r.contains("Status: 5.1.2")), "{reports:?}");
+    assert!(reports.iter().any(|r| r.contains("y@null.test") && r.contains("Status: 5.1.10")), "{reports:?}");
+    let queue = test.hub.queue().await.expect("the queue");
+    assert_eq!(queue[0].address, "z@broken.test");
+    assert!(queue[0].last_status.contains("4.4.3"), "{}", queue[0].last_status);
+}
+
+/// RFC 5321 §4.2.1: the hosts' answers decide, for each recipient.
+#[tokio::test]
+async fn a_refused_recipient_is_reported_and_the_others_get_it() {
+    let (test, dns) = (test_hub().await, names().await);
+    let answers = but("RCPT TO:<bob@", Some("550 5.1.1 no such user"), offering(&["PIPELINING"]));
+    let sink = Sink::start(([127, 0, 0, 1], 0).into(), answers, None).await;
+    submit(&test, TEXT, &[("bob@far.test", Notify::default()), ("carol@far.test", Notify::default())]).await;
+    run_until(&test, &dns, sink.address.port(), <[QueueEntry]>::is_empty).await;
+    assert_eq!(sink.count("Subject: hi"), 1);
+    let report = test.inbox("alice").await.remove(0);
+    let report = String::from_utf8_lossy(&report);
+    assert!(report.contains("bob@far.test") && report.contains("Status: 5.1.1"), "{report}");
+    assert!(!report.contains("rfc822;carol@far.test"), "{report}");
+}
