@@ -84,7 +84,9 @@ impl Exchange {
         let started = Instant::now();
         for host in &route.hosts {
             if started.elapsed() > TIME {
-                break;
+                // Hosts that were not tried prove nothing.
+                let verdict = Verdict::Deferred(format!("450 4.4.1 no time for all hosts of {domain}"));
+                return Err(NoConnection { verdict, host: last.host });
             }
             match self.try_host(&route, host, &rule).await {
                 Ok(connection) => return Ok(connection),
