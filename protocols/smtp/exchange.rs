@@ -11,6 +11,8 @@
 mod dane;
 mod policy;
 pub(crate) mod sts;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::net::{IpAddr, SocketAddr};

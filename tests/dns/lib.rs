@@ -134,7 +134,9 @@ fn name(text: &str) -> LowerName {
 
 fn zone(origin: &str, text: &str, proof: Option<NxProofKind>) -> InMemoryZoneHandler {
     let origin = Name::from_ascii(origin).expect("a name");
-    let parsed = Parser::new(text, None, Some(origin.clone())).parse();
+    // Every line names its owner, however far it is indented.
+    let text: String = text.lines().map(|line| format!("{}\n", line.trim_start())).collect();
+    let parsed = Parser::new(&text, None, Some(origin.clone())).parse();
     let (_, records): (_, BTreeMap<RrKey, RecordSet>) =
         parsed.unwrap_or_else(|error| panic!("{error}:\n{text}"));
     InMemoryZoneHandler::new(origin, records, ZoneType::Primary, AxfrPolicy::Deny, proof).expect("a zone")
