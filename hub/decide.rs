@@ -5,16 +5,17 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use hub_storage::NewEmail;
-use hub_storage::queue::{NewQueued, NewRecipient};
+use hub_storage::queue::NewQueued;
 
 use crate::deliver::Delivery;
 use crate::directory::Directory;
 use crate::junk::{Evidence, without_verdicts};
+use crate::queue::Leaving;
 use crate::rules::{Around, Notes, Ruled};
 use crate::verdict::DmarcPolicy;
 use crate::{
     AccountId, Address, Error, Flags, Hub, Incoming, Judgement, MailboxId, Notify, Result, Return, Role,
-    Route, Verdict,
+    Route, SubmissionRecipient, Verdict,
 };
 
 /// Accounts that pass a message on to each other at most.
@@ -226,7 +227,8 @@ impl Hub {
                 let named = self.in_our_name(domain, reverse_path.as_ref(), verdict, &trace, &incoming);
                 let (reverse_path, prefix) = named.await?;
                 let (path, message) = (reverse_path.as_ref(), (incoming, prefix));
-                decided.queued.push(queued(account, path, &address, message, Notify::default()));
+                let leaving = leaving(account, path, &address, message, Notify::default());
+                decided.queued.push(self.new_queued(leaving));
                 Ok(true)
             }
         }
@@ -259,7 +261,8 @@ impl Hub {
             Route::Elsewhere => {
                 let prefix = self.signatures(&answer).await?.into_bytes();
                 let never = Notify { delay: false, failure: false, success: false };
-                decided.queued.push(queued(account, None, sender, (answer, prefix), never));
+                let leaving = leaving(account, None, sender, (answer, prefix), never);
+                decided.queued.push(self.new_queued(leaving));
             }
         }
         Ok(())
@@ -283,28 +286,23 @@ impl Hub {
 }
 
 /// A message for one address elsewhere.
-fn queued(
+fn leaving(
     account: AccountId,
     reverse_path: Option<&Address>,
     address: &Address,
     (incoming, prefix): (Incoming, Vec<u8>),
     notify: Notify,
-) -> NewQueued {
-    NewQueued {
+) -> Leaving {
+    Leaving {
         account,
-        reverse_path: reverse_path.map(ToString::to_string).unwrap_or_default(),
-        blob: incoming.blob,
+        reverse_path: reverse_path.cloned(),
+        incoming,
         prefix,
-        ret: Return::Headers.name().to_owned(),
-        envelope_id: String::new(),
+        ret: Return::Headers,
+        envelope_id: None,
         smtputf8: address.needs_utf8(),
         eight_bit: true,
-        recipients: vec![NewRecipient {
-            address: address.to_string(),
-            domain: address.domain().to_owned(),
-            notify: notify.bits(),
-            original: String::new(),
-        }],
+        recipients: vec![SubmissionRecipient { address: address.clone(), notify, original: None }],
     }
 }
 

@@ -2,7 +2,7 @@
 //! What each account does with a message is decided in `decide.rs`; here it is done, in one commit.
 
 use hub_storage::queue::{self, NewQueued};
-use hub_storage::{Appended, NewEmail, append_within, sieve};
+use hub_storage::{Appended, NewEmail, Tx, append_within, sieve};
 
 use crate::decide::Decided;
 use crate::{AccountId, Address, EmailId, Error, Hub, Incoming, MailboxId, Result, Verdict};
@@ -50,17 +50,11 @@ impl Hub {
         decided: Decided,
         sent: Option<NewQueued>,
     ) -> Result<(Vec<Appended>, Option<i64>)> {
-        let Decided { emails, queued, seen, .. } = decided;
-        // A mailbox that was decided for can be deleted meanwhile; an inbox cannot.
-        let elsewhere = emails.iter().any(|email| email.mailbox != MailboxId::INBOX);
-        let again = elsewhere.then(|| emails.clone());
-        let is_plain = queued.is_empty() && seen.is_empty() && sent.is_none();
+        let is_plain = decided.queued.is_empty() && decided.seen.is_empty() && sent.is_none();
         let storage = &self.0.storage;
-        let into_inboxes = |mut emails: Vec<NewEmail>| {
-            emails.iter_mut().for_each(|email| email.mailbox = MailboxId::INBOX);
-            emails
-        };
         if is_plain {
+            let emails = decided.emails;
+            let again = goes_elsewhere(&emails).then(|| emails.clone());
             return match (storage.append(emails).await, again) {
                 (Err(hub_storage::Error::NotFound(_)), Some(emails)) => {
                     Ok((storage.append(into_inboxes(emails)).await?, None))
@@ -68,23 +62,9 @@ impl Hub {
                 (appended, _) => Ok((appended?, None)),
             };
         }
-        let accounts =
-            emails.iter().map(|email| email.account).chain(seen.iter().map(|(account, _)| *account));
-        let accounts: Vec<AccountId> = accounts.collect();
-        let done = storage.transact(accounts, move |tx| {
+        let done = storage.transact(decided.accounts(), move |tx| {
             Box::pin(async move {
-                let appended = match (append_within(tx, &emails).await, again) {
-                    (Err(hub_storage::Error::NotFound(_)), Some(emails)) => {
-                        append_within(tx, &into_inboxes(emails)).await?
-                    }
-                    (appended, _) => appended?,
-                };
-                for message in &queued {
-                    queue::push(tx, message).await?;
-                }
-                for (account, hashes) in &seen {
-                    sieve::note(tx, *account, hashes).await?;
-                }
+                let appended = decided.perform(tx).await?;
                 let id = match &sent {
                     Some(message) => Some(queue::push(tx, message).await?),
                     None => None,
@@ -94,4 +74,40 @@ impl Hub {
         });
         done.await.map_err(Error::from)
     }
+}
+
+impl Decided {
+    /// Accounts that are to be locked.
+    pub(crate) fn accounts(&self) -> Vec<AccountId> {
+        let emails = self.emails.iter().map(|email| email.account);
+        emails.chain(self.seen.iter().map(|(account, _)| *account)).collect()
+    }
+
+    /// Does it as a part of a transaction. If there is no room (`OverQuota`), or an account is gone
+    /// (`NotFound`), nothing was done.
+    pub(crate) async fn perform(&self, tx: &mut Tx) -> hub_storage::Result<Vec<Appended>> {
+        let appended = match append_within(tx, &self.emails).await {
+            Err(hub_storage::Error::NotFound(_)) if goes_elsewhere(&self.emails) => {
+                append_within(tx, &into_inboxes(self.emails.clone())).await?
+            }
+            appended => appended?,
+        };
+        for message in &self.queued {
+            queue::push(tx, message).await?;
+        }
+        for (account, hashes) in &self.seen {
+            sieve::note(tx, *account, hashes).await?;
+        }
+        Ok(appended)
+    }
+}
+
+/// A mailbox that was decided for can be deleted meanwhile; an inbox cannot.
+fn goes_elsewhere(emails: &[NewEmail]) -> bool {
+    emails.iter().any(|email| email.mailbox != MailboxId::INBOX)
+}
+
+fn into_inboxes(mut emails: Vec<NewEmail>) -> Vec<NewEmail> {
+    emails.iter_mut().for_each(|email| email.mailbox = MailboxId::INBOX);
+    emails
 }

@@ -26,6 +26,7 @@ mod messages;
 mod metadata;
 mod outgoing;
 mod password;
+mod queue;
 mod recent;
 mod reports;
 mod route;
@@ -42,6 +43,7 @@ mod transport;
 mod verdict;
 mod watch;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -67,6 +69,11 @@ pub use messages::{Appended, Copied, FlagChange, Keywords, Message, Messages, Ne
 pub use metadata::{Annotation, METADATA_VALUE};
 pub use outgoing::Outgoing;
 pub use password::{ScramCredentials, Secret};
+pub use queue::{
+    Attended, Claim, Filled, NextHop, Outcome, Overdue, Pause, QueueEntry, QueueFilter, QueueOperated,
+    QueueOperation, QueueSettings, QueueState, QueuedMessage, QueuedRecipient, RENEW, RecipientOutcome,
+    Schedule, Settlement, Why,
+};
 pub use reports::{DmarcFacts, ReceivedReport};
 pub use route::Route;
 pub use rules::ScriptInfo;
@@ -74,10 +81,7 @@ pub use search::{Criterion, Progress};
 pub use snapshot::{Difference, Snapshot, difference};
 pub use sort::{SortCriterion, SortKey};
 pub use srs::Srs;
-pub use submit::{
-    NextHop, Notify, Outcome, QueueEntry, QueuedMessage, QueuedRecipient, Return, Submission,
-    SubmissionRecipient, Submitted,
-};
+pub use submit::{Notify, Return, Submission, SubmissionRecipient, Submitted};
 pub use threads::{ThreadAlgorithm, Threads};
 pub use transport::{StsPolicy, TlsResult};
 pub use verdict::{AuthResult, DkimVerdict, DmarcPolicy, DmarcVerdict, SpfVerdict, Verdict};
@@ -113,7 +117,9 @@ struct Inner {
     signers: keys::Signers,
     reports: reports::Counts,
     watches: watch::Watches,
-    queue_filled: tokio::sync::Notify,
+    queue_news: queue::News,
+    /// Next hops that are left alone for a while.
+    pauses: Mutex<HashMap<NextHop, Pause>>,
     text_index: Arc<textsearch::TextIndex>,
     junk: Arc<junk::Junk>,
     maintenance: Mutex<tokio::task::JoinSet<()>>,
@@ -130,12 +136,13 @@ pub struct Settings {
     pub header_cache: u64,
     /// Memory for messages that were read lately, in bytes.
     pub message_cache: u64,
+    pub queue: QueueSettings,
 }
 
 impl Hub {
     /// Starts the hub on an open storage. It must be the only hub on it.
     pub async fn open(storage: Storage, settings: Settings) -> Result<Self> {
-        storage.transact([], |tx| Box::pin(hub_storage::queue::release_leases(tx))).await?;
+        Self::take_over_queue(&storage, settings.queue.relay).await?;
         let mut secret = [0; 32];
         password::random(&mut secret)?;
         let hub = Self(Arc::new(Inner {
@@ -155,7 +162,8 @@ impl Hub {
             signers: keys::Signers::default(),
             reports: reports::Counts::default(),
             watches: watch::Watches::default(),
-            queue_filled: tokio::sync::Notify::new(),
+            queue_news: queue::News::default(),
+            pauses: Mutex::default(),
             text_index: Arc::default(),
             maintenance: Mutex::default(),
         }));
@@ -208,7 +216,7 @@ impl Inner {
                 Change::Messages { account, edit: Edit::Added(records), .. } => {
                     self.text_index.arrived(*account, records);
                 }
-                Change::Queue => self.queue_filled.notify_one(),
+                Change::Queue { hop, account, again } => self.queue_news.note(hop, *account, *again),
                 Change::Scripts(account) => self.rules.remove(account),
                 Change::Mailboxes(account) => self.directories.forget(*account),
                 Change::MailboxDeleted { account, mailbox } => self.facts.forget((*account, *mailbox)),

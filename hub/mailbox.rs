@@ -267,7 +267,7 @@ impl Mailboxes {
                 | Change::Keywords(_)
                 | Change::Mailboxes(_)
                 | Change::Metadata { .. }
-                | Change::Queue
+                | Change::Queue { .. }
                 | Change::Scripts(_) => {}
             }
         }

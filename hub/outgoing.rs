@@ -1,10 +1,13 @@
 //! Mail that leaves without a twin having sent it: what is passed on or handed back, and what the hub
 //! itself has to say. It leaves through the same queue as everything else.
 
-use hub_storage::queue::{self, NewQueued, NewRecipient};
+use hub_storage::queue;
 
+use crate::queue::Leaving;
 use crate::srs::Srs;
-use crate::{AccountId, Address, Hub, Incoming, Result, Verdict, unix_now};
+use crate::{
+    AccountId, Address, Hub, Incoming, Notify, Result, Return, SubmissionRecipient, Verdict, unix_now,
+};
 
 /// Nobody's account: no twin is told what becomes of such mail.
 const NOBODY: AccountId = AccountId(0);
@@ -45,24 +48,24 @@ impl Hub {
 
     /// Queues a message; returns its queue id. When it returns `Ok` it is on disk.
     pub async fn send_on(&self, outgoing: Outgoing) -> Result<i64> {
-        let recipient = |address: &Address| NewRecipient {
-            address: address.to_string(),
-            domain: address.domain().to_owned(),
-            notify: 0, // RFC 3461 §4.1: NEVER
-            original: String::new(),
+        let never = Notify { delay: false, failure: false, success: false };
+        let recipient = |address: &Address| SubmissionRecipient {
+            address: address.clone(),
+            notify: never,
+            original: None,
         };
         let needs_utf8 = outgoing.recipients.iter().any(Address::needs_utf8);
-        let queued = NewQueued {
+        let queued = self.new_queued(Leaving {
             account: NOBODY,
-            reverse_path: outgoing.reverse_path.map(|path| path.to_string()).unwrap_or_default(),
-            blob: outgoing.incoming.blob,
+            reverse_path: outgoing.reverse_path,
             prefix: outgoing.trace,
-            ret: "HDRS".to_owned(),
-            envelope_id: String::new(),
+            ret: Return::Headers,
+            envelope_id: None,
             smtputf8: needs_utf8,
             eight_bit: true,
             recipients: outgoing.recipients.iter().map(recipient).collect(),
-        };
+            incoming: outgoing.incoming,
+        });
         let push =
             self.0.storage.transact([], move |tx| Box::pin(async move { queue::push(tx, &queued).await }));
         Ok(push.await?)

@@ -1,11 +1,9 @@
 //! The one way out: local recipients are delivered, the rest goes into the durable queue, in one
 //! transaction.
 
-use hub_storage::queue::{self, NewQueued, NewRecipient, Settled};
-
 use crate::deliver::{Delivery, Recipient};
-use crate::messages::{Message, read_message};
-use crate::{Account, Address, Error, Hub, Incoming, Result, Route};
+use crate::queue::Leaving;
+use crate::{Account, Address, Error, Incoming, Result, Route};
 
 /// RFC 3461 §4.3.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,15 +35,6 @@ pub struct SubmissionRecipient {
     pub original: Option<String>,
 }
 
-/// Where a message for somebody elsewhere goes next.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum NextHop {
-    /// To the hosts that take mail for this domain (RFC 5321 §5.1).
-    Mx(String),
-    /// To the one host that takes everything.
-    Relay,
-}
-
 /// A message that a twin sends.
 pub struct Submission {
     pub incoming: Incoming,
@@ -71,21 +60,6 @@ pub struct Submitted {
     pub queued: Option<i64>,
 }
 
-/// One recipient in the queue, as `twinhub queue list` shows it and the sender works on it.
-#[derive(Clone, Debug)]
-pub struct QueueEntry {
-    pub message: i64,
-    pub recipient: i64,
-    pub reverse_path: String,
-    pub address: String,
-    pub size: u64,
-    pub attempts: u32,
-    /// Unix seconds.
-    pub created_at: i64,
-    pub next_attempt_at: i64,
-    pub last_status: String,
-}
-
 impl Account {
     /// Sends a message. Errors: `Forbidden` if the twin may not send as the reverse-path or as an
     /// author named in From or Sender; `Invalid`; `OverQuota`; `Unavailable`. All or nothing.
@@ -101,12 +75,7 @@ impl Account {
                 Route::Unknown => {
                     return Err(Error::Invalid(format!("nobody here has the address {}", recipient.address)));
                 }
-                Route::Elsewhere => elsewhere.push(NewRecipient {
-                    address: recipient.address.to_string(),
-                    domain: recipient.address.domain().to_owned(),
-                    notify: recipient.notify.bits(),
-                    original: recipient.original.clone().unwrap_or_default(),
-                }),
+                Route::Elsewhere => elsewhere.push(recipient.clone()),
             }
         }
         let reverse_path = submission.reverse_path.clone();
@@ -125,17 +94,17 @@ impl Account {
             return Ok(Submitted { delivered, queued: None });
         }
         let signatures = self.hub.signatures(&submission.incoming).await?;
-        let queued = NewQueued {
+        let queued = self.hub.new_queued(Leaving {
             account: self.id,
-            reverse_path: submission.reverse_path.map(|path| path.to_string()).unwrap_or_default(),
-            blob: submission.incoming.blob,
+            reverse_path: submission.reverse_path,
+            incoming: submission.incoming,
             prefix: [submission.trace, signatures.into_bytes()].concat(),
-            ret: submission.ret.name().to_owned(),
-            envelope_id: submission.envelope_id.unwrap_or_default(),
+            ret: submission.ret,
+            envelope_id: submission.envelope_id,
             smtputf8: submission.smtputf8,
             eight_bit: submission.eight_bit,
             recipients: elsewhere,
-        };
+        });
         let (_, queued) = self.hub.carry_out(decided, Some(queued)).await?;
         self.hub.0.junk.wrote_to(self.id, submission.recipients.iter().map(|to| &to.address));
         Ok(Submitted { delivered, queued })
@@ -168,147 +137,12 @@ impl Account {
     }
 }
 
-/// A message taken from the queue for one attempt, with those of its recipients that are due.
-#[derive(Clone)]
-pub struct QueuedMessage {
-    pub id: i64,
-    pub reverse_path: Option<Address>,
-    pub ret: Return,
-    pub envelope_id: Option<String>,
-    pub smtputf8: bool,
-    pub eight_bit: bool,
-    /// Unix seconds.
-    pub created_at: i64,
-    /// The message as it goes out.
-    pub message: Message,
-    pub recipients: Vec<QueuedRecipient>,
-}
-
-#[derive(Clone, Debug)]
-pub struct QueuedRecipient {
-    pub id: i64,
-    pub address: Address,
-    pub notify: Notify,
-    pub original: Option<String>,
-    /// Attempts before this one.
-    pub attempts: u32,
-}
-
-/// What became of a recipient. The text is the other side's answer or our own reason,
-/// like `550 5.1.1 no such user`.
-#[derive(Clone, Debug)]
-pub enum Outcome {
-    Deferred { status: String, next_attempt_at: i64 },
-    Delivered { status: String },
-    Failed { status: String },
-}
-
-impl Hub {
-    /// Takes due messages under a lease of `lease_seconds`: nobody else gets them until it ends
-    /// or they are settled.
-    pub async fn take_due(&self, now: i64, limit: usize, lease_seconds: i64) -> Result<Vec<QueuedMessage>> {
-        let due = self
-            .0
-            .storage
-            .transact([], move |tx| Box::pin(queue::take_due(tx, now, limit, lease_seconds)))
-            .await?;
-        due.into_iter().map(QueuedMessage::from_row).collect()
-    }
-
-    /// Records outcomes; delivered and failed recipients leave the queue, and the message with the
-    /// last of them. Durable when it returns.
-    pub async fn settle(&self, message: i64, outcomes: Vec<(i64, Outcome)>) -> Result<()> {
-        let settled: Vec<(i64, Settled)> = outcomes
-            .into_iter()
-            .map(|(recipient, outcome)| match outcome {
-                Outcome::Deferred { status, next_attempt_at } => {
-                    (recipient, Settled::Deferred { status, next_attempt_at })
-                }
-                Outcome::Delivered { .. } | Outcome::Failed { .. } => (recipient, Settled::Done),
-            })
-            .collect();
-        Ok(self
-            .0
-            .storage
-            .transact([], move |tx| Box::pin(async move { queue::settle(tx, message, &settled).await }))
-            .await?)
-    }
-
-    /// Reads a queued message's bytes.
-    pub async fn read_queued(
-        &self,
-        message: &QueuedMessage,
-        range: std::ops::Range<u64>,
-    ) -> Result<bytes::Bytes> {
-        read_message(&self.0.storage, &message.message, range).await
-    }
-
-    /// Wakes when something was put into the queue since the last time this returned.
-    pub async fn queue_filled(&self) {
-        self.0.queue_filled.notified().await;
-    }
-
-    /// Everything in the queue, oldest first.
-    pub async fn queue(&self) -> Result<Vec<QueueEntry>> {
-        let rows = self.0.storage.queue().await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| QueueEntry {
-                message: row.message,
-                recipient: row.recipient,
-                reverse_path: row.reverse_path,
-                address: row.address,
-                size: row.size,
-                attempts: row.attempts,
-                created_at: row.created_at,
-                next_attempt_at: row.next_attempt_at,
-                last_status: row.last_status,
-            })
-            .collect())
-    }
-}
-
-impl QueuedMessage {
-    fn from_row(row: queue::DueMessage) -> Result<Self> {
-        let optional = |text: String| (!text.is_empty()).then_some(text);
-        let recipients = row.recipients.into_iter().map(|recipient| {
-            Ok(QueuedRecipient {
-                id: recipient.id,
-                address: Address::parse(&recipient.address)?,
-                notify: Notify::from_bits(recipient.notify),
-                original: optional(recipient.original),
-                attempts: recipient.attempts,
-            })
-        });
-        Ok(Self {
-            id: row.id,
-            reverse_path: match row.reverse_path.as_str() {
-                "" => None,
-                path => Some(Address::parse(path)?),
-            },
-            ret: Return::from_name(&row.ret),
-            envelope_id: optional(row.envelope_id),
-            smtputf8: row.smtputf8,
-            eight_bit: row.eight_bit,
-            created_at: row.created_at,
-            message: Message {
-                prefix: row.prefix,
-                summary: bytes::Bytes::new(),
-                thread: 0, // of an account, which has its own copy
-                blob: row.blob,
-                blob_size: row.size,
-            },
-            recipients: recipients.collect::<Result<_>>()?,
-        })
-    }
-}
-
 impl Notify {
     pub(crate) fn bits(self) -> i64 {
         i64::from(self.delay) | i64::from(self.failure) << 1 | i64::from(self.success) << 2
     }
 
-    fn from_bits(bits: i64) -> Self {
+    pub(crate) fn from_bits(bits: i64) -> Self {
         Self { delay: bits & 1 != 0, failure: bits & 2 != 0, success: bits & 4 != 0 }
     }
 }
@@ -321,7 +155,7 @@ impl Return {
         }
     }
 
-    fn from_name(name: &str) -> Self {
+    pub(crate) fn from_name(name: &str) -> Self {
         if name == "FULL" { Self::Full } else { Self::Headers }
     }
 }

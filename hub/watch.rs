@@ -103,7 +103,7 @@ impl Watches {
                 | Change::Domains
                 | Change::Keywords(_)
                 | Change::MailboxDeleted { .. }
-                | Change::Queue
+                | Change::Queue { .. }
                 | Change::Scripts(_) => continue,
             };
             let Some(eyes) = watches.get_mut(account) else { continue };
@@ -147,7 +147,7 @@ impl Happenings {
             | Change::Domains
             | Change::Keywords(_)
             | Change::MailboxDeleted { .. }
-            | Change::Queue
+            | Change::Queue { .. }
             | Change::Scripts(_) => {}
         }
         if self.messages.len() + self.metadata.len() > MOST {

@@ -45,7 +45,9 @@ pub(crate) enum Request {
     JunkStats {
         address: String,
     },
-    QueueList,
+    Queue {
+        what: crate::queue::Request,
+    },
     ReportsDmarc,
     Sieve {
         address: String,
@@ -95,7 +97,11 @@ pub(crate) enum Answer {
     Failed(String),
     Junk(Learned),
     Keys(Vec<Key>),
-    Queue(Vec<Queued>),
+    Queue(Vec<crate::queue::Queued>),
+    QueueChanged {
+        done: usize,
+        busy: usize,
+    },
     Script(String),
     Scripts(Vec<crate::sieve::Script>),
     Reports(Vec<Received>),
@@ -160,18 +166,6 @@ pub(crate) struct Learned {
     pub(crate) senders: usize,
     pub(crate) correspondents: usize,
     pub(crate) bytes: usize,
-}
-
-#[derive(Deserialize, Serialize)]
-pub(crate) struct Queued {
-    pub(crate) id: i64,
-    pub(crate) from: String,
-    pub(crate) to: String,
-    pub(crate) size: u64,
-    pub(crate) attempts: u32,
-    pub(crate) created_at: i64,
-    pub(crate) next_attempt_at: i64,
-    pub(crate) status: String,
 }
 
 /// Does what is asked; what goes wrong is an answer too.
@@ -249,10 +243,7 @@ async fn execute(hub: &Hub, request: Request) -> Result<Answer, String> {
             let known = hub.junk_statistics(&twin).await.map_err(|error| about_twin(&twin, error))?;
             return Ok(Answer::Junk(Learned::from(known)));
         }
-        Request::QueueList => {
-            let queue = hub.queue().await.map_err(explain)?;
-            return Ok(Answer::Queue(queue.into_iter().map(Queued::from).collect()));
-        }
+        Request::Queue { what } => return crate::queue::execute(hub, what).await,
         Request::ReportsDmarc => {
             let reports = hub.received_reports().await.map_err(explain)?;
             return Ok(Answer::Reports(reports.into_iter().map(Received::from).collect()));
@@ -403,20 +394,5 @@ impl From<hub::JunkStatistics> for Learned {
         let hub::JunkStatistics { good_messages, junk_messages, words, senders, correspondents, bytes } =
             known;
         Self { good: good_messages, junk: junk_messages, words, senders, correspondents, bytes }
-    }
-}
-
-impl From<hub::QueueEntry> for Queued {
-    fn from(entry: hub::QueueEntry) -> Self {
-        Self {
-            id: entry.message,
-            from: entry.reverse_path,
-            to: entry.address,
-            size: entry.size,
-            attempts: entry.attempts,
-            created_at: entry.created_at,
-            next_attempt_at: entry.next_attempt_at,
-            status: entry.last_status,
-        }
     }
 }

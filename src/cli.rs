@@ -1,9 +1,13 @@
 //! Arguments and their help.
 
+mod queue;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use hub_config::{Database, LogFormat, Quota};
+
+pub(crate) use queue::{Queue, QueueChoice, QueueNames};
 
 #[derive(Parser)]
 #[command(name = "twinhub", version, about = "Hosts twins: mail now, agenda, contacts and files later.", after_help = EXAMPLES)]
@@ -373,15 +377,6 @@ pub(crate) enum Junk {
     Stats { address: String },
 }
 
-#[derive(Subcommand)]
-pub(crate) enum Queue {
-    /// Show what waits, why, and when it is tried next
-    List {
-        #[command(flatten)]
-        list: List,
-    },
-}
-
 fn database(text: &str) -> Result<Database, &'static str> {
     Database::parse(text).ok_or("expected \"sqlite\" or a URL postgres://USER@HOST/NAME")
 }
@@ -447,6 +442,12 @@ mod tests {
             "twin capabilities a@b.test --hide COMPRESS=DEFLATE,NOTIFY",
             "twin capabilities a@b.test --show-all",
             "queue list",
+            "queue list --domain b.test --sender <> --json",
+            "queue show 12",
+            "queue retry 12 13",
+            "queue hold --domain b.test",
+            "queue release --all",
+            "queue delete 12 --recipient x@b.test --yes",
             "check",
             "config",
             "dns b.test",
@@ -475,6 +476,8 @@ mod tests {
             ("twin add a@b.test --generate --password-stdin", "cannot be used with"),
             ("app-password add a@b.test x --door pop", "expected imap"),
             ("serve --database mysql://x", "expected \"sqlite\""),
+            ("queue delete --yes", "required"),
+            ("queue retry 1 --all", "cannot be used with"),
             ("serve --log xml", "expected \"text\" or \"json\""),
         ] {
             let error = parse(arguments).err().expect(arguments);

@@ -8,7 +8,7 @@ use hub::{Hub, Secret};
 use serde::Serialize;
 
 use crate::admin::{self, Answer, Request};
-use crate::cli::{Alias, AppPassword, Domain, Junk, List, Password, Queue, Reports, Twin};
+use crate::cli::{Alias, AppPassword, Domain, Junk, List, Password, Reports, Twin};
 use crate::control;
 use crate::data_dir::{self, State};
 use crate::setup::Setup;
@@ -59,7 +59,8 @@ pub(crate) async fn twin(setup: &Setup, command: Twin) -> Result<()> {
             Ok(())
         }
         Twin::Remove { address, yes } => {
-            if !yes && std::io::stdin().is_terminal() && !confirm(&address)? {
+            let question = format!("Remove {} with all its mail? There is no way back.", printable(&address));
+            if !yes && std::io::stdin().is_terminal() && !confirm(&question)? {
                 bail!("nothing was removed");
             }
             done(ask(setup, Request::TwinRemove { address: address.clone() }).await?)?;
@@ -191,28 +192,6 @@ pub(crate) async fn junk(setup: &Setup, command: Junk) -> Result<()> {
         size(bytes as u64)
     ))?;
     Ok(())
-}
-
-pub(crate) async fn queue(setup: &Setup, command: Queue) -> Result<()> {
-    let Queue::List { list } = command;
-    let Answer::Queue(queue) = answer(look(setup, Request::QueueList).await?)? else { return odd() };
-    let has_relay = setup.config.relay.host.is_some();
-    let unanswered = if has_relay { "" } else { "no relay host in hub.toml takes it" };
-    let row = |entry: &admin::Queued| {
-        let from = if entry.from.is_empty() { "<>".to_owned() } else { entry.from.clone() };
-        [
-            entry.id.to_string(),
-            time(entry.created_at),
-            from,
-            entry.to.clone(),
-            size(entry.size),
-            entry.attempts.to_string(),
-            time(entry.next_attempt_at),
-            if entry.status.is_empty() { unanswered.to_owned() } else { entry.status.clone() },
-        ]
-    };
-    let titles = ["ID", "SINCE (UTC)", "FROM", "TO", "SIZE", "TRIED", "NEXT (UTC)", "LAST ANSWER"];
-    show(&list, &queue, titles, row)
 }
 
 /// Like [`ask`], but what only looks does not make a hub where there is none: the directory may be
@@ -381,9 +360,9 @@ fn show_generated(password: &Secret, is_generated: bool) -> Result<()> {
     Ok(())
 }
 
-fn confirm(address: &str) -> Result<bool> {
+pub(crate) fn confirm(question: &str) -> Result<bool> {
     let mut out = std::io::stderr();
-    write!(out, "Remove {} with all its mail? There is no way back. [y/N] ", printable(address))?;
+    write!(out, "{question} [y/N] ")?;
     out.flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().take(100).read_line(&mut answer)?;

@@ -11,6 +11,7 @@ mod data_dir;
 mod dns;
 mod listeners;
 mod log;
+mod queue;
 mod reports;
 mod serve;
 mod services;
@@ -75,7 +76,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             Command::Import(options) => transfer::import(&setup, &options).await?,
             Command::Dns { domain } => dns::run(&setup, &domain).await?,
             Command::Domain(command) => commands::domain(&setup, command).await?,
-            Command::Queue(command) => commands::queue(&setup, command).await?,
+            Command::Queue(command) => queue::run(&setup, command).await?,
             Command::Junk(command) => commands::junk(&setup, command).await?,
             Command::Reports(command) => commands::reports(&setup, command).await?,
             Command::Sieve(command) => sieve::run(&setup, command).await?,

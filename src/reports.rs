@@ -96,7 +96,7 @@ mod tests {
         let hub = hub(folder.path(), &["a.test", "silent.test"]).await;
         for _ in 0..2 {
             send_due(&hub, &authenticator).await.expect("sent");
-            let queue = hub.queue().await.expect("read");
+            let queue = hub.queue(&hub::QueueFilter::default()).await.expect("read");
             let queued: Vec<_> = queue.iter().map(|entry| entry.address.as_str()).collect();
             assert_eq!(queued, ["d@a.test"]);
             assert!(hub.due_reports().await.expect("read").is_empty());

@@ -76,6 +76,10 @@ impl Setup {
             index_cache: limits.index_cache.0,
             header_cache: limits.header_cache.0,
             message_cache: limits.message_cache.0,
+            queue: hub::QueueSettings {
+                relay: self.config.relay.host.is_some(),
+                clock_scale: self.config.outbound.clock_scale,
+            },
         }
     }
 

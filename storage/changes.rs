@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::db::values;
+use crate::queue::Hop;
 use crate::{AccountId, Edit, IdSet, MailboxId, Modseq, Result, Storage, Uid};
 
 /// What a journal row is about.
@@ -50,8 +51,8 @@ pub enum Change {
     Messages { account: AccountId, mailbox: MailboxId, modseq: Modseq, edit: Edit },
     /// Annotations of a mailbox, or of the account (see [`crate::metadata::OF_ACCOUNT`]).
     Metadata { account: AccountId, mailbox: MailboxId, entries: Vec<String> },
-    /// Something was put into the queue.
-    Queue,
+    /// Something was put into the queue for this hop, or an operator wants it tried again at once.
+    Queue { hop: Hop, account: AccountId, again: bool },
     /// Sieve scripts of an account.
     Scripts(AccountId),
 }

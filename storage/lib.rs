@@ -25,6 +25,7 @@ pub mod imports;
 pub mod junk;
 mod known;
 mod mail;
+mod node;
 mod open;
 mod patience;
 mod power;

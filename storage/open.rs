@@ -64,6 +64,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/sqlite/0010_transport.sql"),
         include_str!("migrations/postgres/0010_transport.sql"),
     ),
+    (include_str!("migrations/sqlite/0011_queue.sql"), include_str!("migrations/postgres/0011_queue.sql")),
 ];
 
 #[derive(Clone)]
@@ -119,6 +120,7 @@ struct Inner {
     writer: Mutex<Option<tokio::task::JoinHandle<()>>>,
     checkpoints: tokio::task::AbortHandle,
     listener: Arc<OnceLock<Listener>>,
+    node: String,
     /// Held as long as the storage is open; the operating system gives it back after a crash.
     _lock: File,
 }
@@ -145,6 +147,7 @@ impl Storage {
         std::fs::create_dir_all(dir)
             .map_err(Error::io(format!("cannot create the data directory {}", dir.display())))?;
         let lock = lock(dir)?;
+        let node = crate::node::name(dir)?;
         let database = match &options.database {
             Database::Sqlite => open_sqlite(&dir.join("hub.db")).await?,
             Database::Postgres(url) => open_postgres(url).await?,
@@ -165,6 +168,7 @@ impl Storage {
             writer: Mutex::new(Some(writer)),
             checkpoints,
             listener,
+            node,
             _lock: lock,
         })))
     }
@@ -249,6 +253,11 @@ impl Storage {
     async fn send(&self, job: Job) -> Result<()> {
         let sender = crate::locked(&self.0.jobs).clone().ok_or(Error::Busy)?;
         sender.send(job).await.map_err(|_| Error::Busy)
+    }
+
+    /// The name of this node among those that work on one database.
+    pub fn node(&self) -> &str {
+        &self.0.node
     }
 
     pub(crate) async fn reader(&self) -> Result<Connection> {

@@ -22,7 +22,13 @@ async fn main() {
     let storage = Storage::open(Options { data_dir: directory.path().into(), database }).await.unwrap();
     let hub = Hub::open(
         storage.clone(),
-        Settings { default_quota: None, index_cache: 1 << 28, header_cache: 1 << 28, message_cache: 1 << 28 },
+        Settings {
+            default_quota: None,
+            index_cache: 1 << 28,
+            header_cache: 1 << 28,
+            message_cache: 1 << 28,
+            queue: Default::default(),
+        },
     )
     .await
     .unwrap();

@@ -24,7 +24,13 @@ async fn fixture() -> Fixture {
     let storage = Storage::open(options).await.expect("opens");
     let hub = Hub::open(
         storage,
-        Settings { default_quota: None, index_cache: 1 << 20, header_cache: 1 << 20, message_cache: 1 << 20 },
+        Settings {
+            default_quota: None,
+            index_cache: 1 << 20,
+            header_cache: 1 << 20,
+            message_cache: 1 << 20,
+            queue: Default::default(),
+        },
     )
     .await
     .expect("opens");
@@ -198,19 +204,45 @@ async fn a_twin_sends_only_as_itself() {
         assert!(sent.queued.is_some());
     }
     assert_eq!(bob.messages().open(MailboxId::INBOX).await.expect("opens").snapshot().len(), 2);
-    let queue = hub.queue().await.expect("listed");
+    let queue = hub.queue(&QueueFilter::default()).await.expect("listed");
     assert_eq!(queue.len(), 4);
     // The two may have come in different seconds.
     let now = queue.iter().map(|entry| entry.created_at).max().expect("not empty");
-    let due = hub.take_due(now, 10, 60).await.expect("taken");
-    assert_eq!(due.iter().map(|message| message.recipients.len()).collect::<Vec<_>>(), [2, 2]);
+    let flows = hub.queue_timetable().await.expect("read");
+    let claims: Vec<Claim> = flows
+        .iter()
+        .map(|(hop, account, _)| Claim { hop: hop.clone(), account: *account, limit: 10 })
+        .collect();
+    let hops = ["example.com", "example.net"].map(|domain| NextHop::Mx(domain.into()));
+    assert_eq!(claims.iter().map(|claim| claim.hop.clone()).collect::<Vec<_>>(), hops);
+    let found = hub.claim(now, &claims).await.expect("claimed");
+    assert_eq!(
+        found.iter().map(|(messages, count)| (messages.len(), *count)).collect::<Vec<_>>(),
+        [(2, 2), (2, 2)]
+    );
+    let due: Vec<_> = found.into_iter().flat_map(|(messages, _)| messages).collect();
     let text = hub.read_queued(&due[0], 0..u64::MAX).await.expect("read");
     assert!(text.starts_with(b"From: Alice"));
-    for message in due {
-        let outcomes = message.recipients.iter().map(|r| (r.id, Outcome::Delivered { status: "250".into() }));
-        hub.settle(message.id, outcomes.collect()).await.expect("settled");
+    let settlements: Vec<_> = due.iter().map(|message| settlement(message, "250")).collect();
+    hub.settle(now, &settlements).await.expect("settled");
+    assert!(hub.queue(&QueueFilter::default()).await.expect("listed").is_empty());
+}
+
+/// All recipients of a message were delivered to.
+fn settlement(message: &QueuedMessage, status: &str) -> Settlement {
+    let outcome = |recipient: &QueuedRecipient| RecipientOutcome {
+        recipient: recipient.id,
+        attempt: recipient.attempts + 1,
+        outcome: Outcome::Delivered { status: status.into() },
+    };
+    Settlement {
+        message: message.id,
+        expires_at: message.expires_at,
+        outcomes: message.recipients.iter().map(outcome).collect(),
+        remote: String::new(),
+        tls: String::new(),
+        report: None,
     }
-    assert!(hub.queue().await.expect("listed").is_empty());
 }
 
 #[tokio::test]
@@ -419,7 +451,13 @@ async fn large_mailboxes_open_the_same_after_a_restart() {
     let storage = Storage::open(options).await.expect("opens again");
     let hub = Hub::open(
         storage,
-        Settings { default_quota: None, index_cache: 0, header_cache: 0, message_cache: 0 },
+        Settings {
+            default_quota: None,
+            index_cache: 0,
+            header_cache: 0,
+            message_cache: 0,
+            queue: Default::default(),
+        },
     )
     .await
     .expect("opens");
@@ -536,7 +574,7 @@ async fn what_is_passed_on_comes_back_to_its_sender() {
         verdict: Some(verdict),
     };
     hub.deliver(delivery).await.expect("queued");
-    let queued = hub.queue().await.expect("read").remove(0);
+    let queued = hub.queue(&QueueFilter::default()).await.expect("read").remove(0);
     assert_eq!(queued.address, "friend@example.com");
     let rewritten = address(&queued.reverse_path);
     assert!(rewritten.local().starts_with("SRS0=") && rewritten.domain() == "example.org", "{rewritten}");

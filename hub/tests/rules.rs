@@ -18,8 +18,13 @@ async fn fixture() -> Fixture {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let options = Options { data_dir: directory.path().to_owned(), database: Database::Sqlite };
     let storage = Storage::open(options).await.expect("opens");
-    let settings =
-        Settings { default_quota: None, index_cache: 1 << 20, header_cache: 1 << 20, message_cache: 1 << 20 };
+    let settings = Settings {
+        default_quota: None,
+        index_cache: 1 << 20,
+        header_cache: 1 << 20,
+        message_cache: 1 << 20,
+        queue: Default::default(),
+    };
     let hub = Hub::open(storage, settings).await.expect("opens");
     hub.add_domain("example.org").await.expect("added");
     for name in ["alice", "bob"] {
@@ -58,7 +63,7 @@ impl Fixture {
     }
 
     async fn queued(&self) -> Vec<(String, String)> {
-        let queue = self.hub.queue().await.expect("read");
+        let queue = self.hub.queue(&QueueFilter::default()).await.expect("read");
         queue.into_iter().map(|entry| (entry.reverse_path, entry.address)).collect()
     }
 }

@@ -33,7 +33,13 @@ async fn account() -> (tempfile::TempDir, Account) {
         .expect("made");
     let hub = Hub::open(
         storage,
-        Settings { default_quota: None, index_cache: 1 << 20, header_cache: 1 << 20, message_cache: 1 << 20 },
+        Settings {
+            default_quota: None,
+            index_cache: 1 << 20,
+            header_cache: 1 << 20,
+            message_cache: 1 << 20,
+            queue: Default::default(),
+        },
     )
     .await
     .expect("opens");
@@ -246,8 +252,13 @@ async fn enough_mail_is_indexed_by_itself() {
     drop((account, storage));
     let storage = open(directory.path()).await;
     assert_eq!(storage.unindexed(id, 100).await.expect("read").len(), 40);
-    let settings =
-        Settings { default_quota: None, index_cache: 1 << 20, header_cache: 1 << 20, message_cache: 1 << 20 };
+    let settings = Settings {
+        default_quota: None,
+        index_cache: 1 << 20,
+        header_cache: 1 << 20,
+        message_cache: 1 << 20,
+        queue: Default::default(),
+    };
     let _hub = Hub::open(storage.clone(), settings).await.expect("opens");
     wait_until_indexed(&storage, id).await;
 }

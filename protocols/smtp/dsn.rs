@@ -11,6 +11,7 @@ use crate::path::decode_xtext;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
+    Delayed,
     Delivered,
     Failed,
     /// Handed over to a host that will not report further (RFC 3461 §5.2.2).
@@ -40,6 +41,8 @@ pub(crate) struct Report<'a> {
     /// When the message came, and now, in Unix seconds.
     pub(crate) arrived_at: i64,
     pub(crate) at: i64,
+    /// Until when what is delayed is tried.
+    pub(crate) retry_until: Option<i64>,
     /// The host that gave the answers, if it was not us.
     pub(crate) remote: Option<&'a str>,
     pub(crate) recipients: Vec<ReportedRecipient<'a>>,
@@ -49,13 +52,14 @@ pub(crate) struct Report<'a> {
 const MAX_HEADER: u64 = 256 * 1024;
 const PIECE: u64 = 256 * 1024;
 
-/// Writes the report into the sender's mailbox. `Ok(false)`: the sender is nobody of ours any more.
-pub(crate) async fn deliver(
+/// The report as mail for its receiver. `None`: the sender is nobody of ours any more. Others get no
+/// reports from here: whoever they are, their own server accepted nothing from us.
+pub(crate) async fn delivery(
     hub: &Hub,
     report: &Report<'_>,
     original: Option<&QueuedMessage>,
-) -> hub::Result<bool> {
-    let Route::Local(accounts) = hub.route(report.sender).await? else { return Ok(false) };
+) -> hub::Result<Option<Delivery>> {
+    let Route::Local(accounts) = hub.route(report.sender).await? else { return Ok(None) };
     let mut spool = hub.spool();
     spool.write(compose(report).as_bytes()).await?;
     if let Some(original) = original {
@@ -70,9 +74,7 @@ pub(crate) async fn deliver(
     spool.write(format!("--{}--\r\n", boundary(report)).as_bytes()).await?;
     let incoming = hub.examine(spool).await?;
     let recipients = vec![Recipient { address: report.sender.clone(), accounts }];
-    hub.deliver(Delivery { incoming, reverse_path: None, recipients, trace: Vec::new(), verdict: None })
-        .await?;
-    Ok(true)
+    Ok(Some(Delivery { incoming, reverse_path: None, recipients, trace: Vec::new(), verdict: None }))
 }
 
 /// Everything before the returned message.
@@ -119,6 +121,8 @@ fn subject(report: &Report<'_>) -> &'static str {
     let has = |action| report.recipients.iter().any(|recipient| recipient.action == action);
     if has(Action::Failed) {
         "Your message could not be delivered"
+    } else if has(Action::Delayed) {
+        "Your message is delayed"
     } else if has(Action::Relayed) {
         "Your message was passed on"
     } else {
@@ -134,6 +138,11 @@ fn text(report: &Report<'_>) -> String {
             "Your message could not be delivered to the following addresses. It will not be tried again.",
         ),
         (
+            Action::Delayed,
+            "Your message could not be delivered to the following addresses yet. It is tried again; there is \
+             no need to send it once more.",
+        ),
+        (
             Action::Relayed,
             "Your message was passed on to a server that does not report whether it delivers it:",
         ),
@@ -146,7 +155,7 @@ fn text(report: &Report<'_>) -> String {
         let _ = write!(out, "\r\n{sentence}\r\n\r\n");
         for recipient in recipients {
             let _ = write!(out, "  {}\r\n", recipient.address);
-            if action == Action::Failed {
+            if matches!(action, Action::Delayed | Action::Failed) && !recipient.status.is_empty() {
                 let _ = write!(out, "    {}\r\n", recipient.status);
             }
         }
@@ -170,19 +179,34 @@ fn fields(report: &Report<'_>, utf8: bool) -> String {
         let kind = if utf8 && recipient.address.needs_utf8() { "utf-8" } else { "rfc822" };
         let _ = write!(out, "Final-Recipient: {kind};{}\r\n", recipient.address);
         let (action, class) = match recipient.action {
+            Action::Delayed => ("delayed", '4'),
             Action::Delivered => ("delivered", '2'),
             Action::Failed => ("failed", '5'),
             Action::Relayed => ("relayed", '2'),
         };
         let _ = write!(out, "Action: {action}\r\n");
         let _ = write!(out, "Status: {}\r\n", enhanced_code(recipient.status, class));
-        if let (Some(remote), true) = (report.remote, recipient.action != Action::Delivered) {
-            let _ = write!(out, "Remote-MTA: dns; {remote}\r\n");
-            let _ = write!(out, "Diagnostic-Code: smtp; {}\r\n", one_line(recipient.status));
+        if recipient.action != Action::Delivered {
+            if let Some(remote) = report.remote {
+                let _ = write!(out, "Remote-MTA: dns; {remote}\r\n");
+            }
+            if let Some(diagnostic) = diagnostic(recipient.status) {
+                let _ = write!(out, "Diagnostic-Code: {diagnostic}\r\n");
+            }
         }
         let _ = write!(out, "Last-Attempt-Date: {}\r\n", date(report.at));
+        if let (Action::Delayed, Some(until)) = (recipient.action, report.retry_until) {
+            let _ = write!(out, "Will-Retry-Until: {}\r\n", date(until));
+        }
     }
     out
+}
+
+/// RFC 3464 §2.3.6: `smtp` is for replies; our own reasons are of another type.
+fn diagnostic(status: &str) -> Option<String> {
+    let is_reply = status.len() > 3 && status.bytes().take(3).all(|b| b.is_ascii_digit());
+    let kind = if is_reply { "smtp" } else { "x-twinhub" };
+    (!status.is_empty()).then(|| format!("{kind}; {}", one_line(status)))
 }
 
 /// The enhanced code (RFC 3463) within a status text, if it is of the class; else `class.0.0`.
@@ -269,6 +293,7 @@ mod tests {
             id: "q7",
             arrived_at: 0,
             at: 86_400,
+            retry_until: Some(432_000),
             remote: Some("relay.test"),
             recipients,
         }
@@ -312,6 +337,38 @@ mod tests {
             assert!(text.split("\r\n").any(|l| l == line), "missing {line:?} in\n{text}");
         }
         assert!(!text.replace("\r\n", "").contains(['\r', '\n']));
+    }
+
+    /// RFC 3464 §2.3.9: only what is delayed is tried until some time.
+    #[test]
+    fn rfc3464_delayed() {
+        let (sender, bob) = (address("alice@example.org"), address("bob@x.test"));
+        let mut about = report(
+            &sender,
+            vec![ReportedRecipient {
+                address: &bob,
+                original: None,
+                action: Action::Delayed,
+                status: "connection to 192.0.2.1:25: timed out",
+            }],
+        );
+        about.remote = None;
+        let text = compose(&about);
+        for line in [
+            "Subject: Your message is delayed",
+            "Action: delayed",
+            "Status: 4.0.0",
+            "Diagnostic-Code: x-twinhub; connection to 192.0.2.1:25: timed out",
+            "Will-Retry-Until: Tue, 6 Jan 1970 00:00:00 +0000",
+            "    connection to 192.0.2.1:25: timed out",
+        ] {
+            assert!(text.split("\r\n").any(|l| l == line), "missing {line:?} in\n{text}");
+        }
+        assert!(!text.contains("Remote-MTA") && !text.contains("Original-Recipient"), "{text}");
+        about.recipients[0].status = "";
+        assert!(!compose(&about).contains("Diagnostic-Code"), "it was never tried");
+        about.recipients[0].action = Action::Failed;
+        assert!(!compose(&about).contains("Will-Retry-Until"));
     }
 
     #[test]

@@ -35,7 +35,6 @@ mod path;
 mod rates;
 mod relay;
 mod reply;
-mod retry;
 mod session;
 mod settings;
 #[cfg(test)]

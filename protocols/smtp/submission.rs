@@ -108,10 +108,17 @@ async fn report_delivery(
         id: trace.id,
         arrived_at: trace.at,
         at: trace.at,
+        retry_until: None,
         remote: None,
         recipients,
     };
-    if let Err(error) = dsn::deliver(hub, &report, None).await {
+    let delivered = async {
+        match dsn::delivery(hub, &report, None).await? {
+            Some(delivery) => hub.deliver(delivery).await.map(drop),
+            None => Ok(()),
+        }
+    };
+    if let Err(error) = delivered.await {
         tracing::warn!(id = trace.id, error = causes(&error), "the delivery report was not delivered");
     }
 }

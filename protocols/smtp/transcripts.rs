@@ -59,6 +59,15 @@ pub(crate) fn address(text: &str) -> Address {
 }
 
 pub(crate) async fn test_hub() -> TestHub {
+    test_hub_with(false).await
+}
+
+/// One that sends everything to a relay host.
+pub(crate) async fn relaying_hub() -> TestHub {
+    test_hub_with(true).await
+}
+
+async fn test_hub_with(relay: bool) -> TestHub {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let options = hub_storage::Options {
         data_dir: directory.path().to_owned(),
@@ -70,6 +79,7 @@ pub(crate) async fn test_hub() -> TestHub {
         index_cache: 1 << 20,
         header_cache: 1 << 20,
         message_cache: 1 << 20,
+        queue: hub::QueueSettings { relay, clock_scale: 0.001 },
     };
     let hub = Hub::open(storage, settings).await.expect("opens");
     hub.add_domain("example.org").await.expect("added");
@@ -164,7 +174,7 @@ impl<'t> Play<'t> {
         settings.max_message_size = 2000;
         settings.max_recipients = 3;
         let service = service(&test.hub, settings);
-        let queued = test.hub.queue().await.expect("the queue").len();
+        let queued = test.hub.queue(&hub::QueueFilter::default()).await.expect("the queue").len();
         let before = [test.inbox("alice").await.len(), test.inbox("bob").await.len(), queued];
         Self { test, before, service, talk: None, heard: VecDeque::new(), packet: Vec::new(), closed: false }
     }
@@ -189,7 +199,9 @@ impl<'t> Play<'t> {
                 "B:" | "b:" => self.check_body(rest, mark == "B:").await.map_err(at)?,
                 "M:" => self.check_count(rest).await.map_err(at)?,
                 "Q:" => {
-                    let queued = self.test.hub.queue().await.expect("the queue").len() - self.before[2];
+                    let queued =
+                        self.test.hub.queue(&hub::QueueFilter::default()).await.expect("the queue").len()
+                            - self.before[2];
                     if queued.to_string() != rest {
                         return Err(at(format!("{queued} are queued")));
                     }

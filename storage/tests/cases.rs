@@ -13,7 +13,7 @@ pub(super) use super::group::{
 pub(super) use super::imports::an_import_is_noted_once;
 pub(super) use super::junk::what_a_filter_learned_is_kept_and_goes_with_its_account;
 pub(super) use super::metadata::annotations_follow_their_mailbox;
-pub(super) use super::queue::the_queue_leases_and_settles;
+pub(super) use super::queue::*;
 pub(super) use super::read::save_dates_are_told_by_uid;
 pub(super) use super::replace::a_replacement_is_one_commit;
 pub(super) use super::scattered::scattered_sets_are_exact;

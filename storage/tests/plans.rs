@@ -22,7 +22,7 @@ const MAY_SCAN: [(&str, &str); 15] = [
     ("FROM queue_message q", "q"),
     ("FROM blob WHERE place <> ''", "blob"),
     ("FROM journal WHERE made_at", "journal"),
-    ("SET leased_until = 0 WHERE leased_until > 0", "queue_recipient"),
+    ("leased_by = '' WHERE leased_by = $1", "queue_recipient"),
     ("FROM mailbox WHERE parent = $1 LIMIT 1", "mailbox"),
     ("FROM schema_version", "schema_version"),
     ("b.place = v.column1", "b"),

@@ -163,7 +163,7 @@ async fn bounces_to_rewritten_addresses_go_home() {
         let said = world.send_to("192.0.2.7", sender, &recipient, bounce).await;
         assert!(said.iter().any(|line| line.starts_with(reply)), "{sender} to {recipient}: {said:?}");
     }
-    let queue = hub.queue().await.expect("read");
+    let queue = hub.queue(&hub::QueueFilter::default()).await.expect("read");
     let queued: Vec<_> =
         queue.iter().map(|entry| (entry.reverse_path.as_str(), entry.address.as_str())).collect();
     assert_eq!(queued, [("", "friend@far.example")]);

@@ -57,14 +57,18 @@ async fn run_until(test: &TestHub, dns: &TestDns, port: u16, wanted: impl Fn(&[Q
     let shutdown = CancellationToken::new();
     let worker = tokio::spawn(super::run(Arc::new(service), shutdown.clone()));
     let wait = async {
-        while !wanted(&test.hub.queue().await.expect("the queue")) {
+        while !wanted(&test.hub.queue(&hub::QueueFilter::default()).await.expect("the queue")) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     let in_time = tokio::time::timeout(Duration::from_secs(30), wait).await;
     shutdown.cancel();
     worker.await.expect("the worker ends");
-    assert!(in_time.is_ok(), "not done in time; the queue: {:?}", test.hub.queue().await);
+    assert!(
+        in_time.is_ok(),
+        "not done in time; the queue: {:?}",
+        test.hub.queue(&hub::QueueFilter::default()).await
+    );
 }
 
 #[tokio::test]
@@ -92,7 +96,7 @@ async fn each_domain_has_its_own_hosts() {
     assert_eq!(reports.len(), 2, "{reports:?}");
     assert!(reports.iter().any(|r| r.contains("x@none.test") && r.contains("Status: 5.1.2")), "{reports:?}");
     assert!(reports.iter().any(|r| r.contains("y@null.test") && r.contains("Status: 5.1.10")), "{reports:?}");
-    let queue = test.hub.queue().await.expect("the queue");
+    let queue = test.hub.queue(&hub::QueueFilter::default()).await.expect("the queue");
     assert_eq!(queue[0].address, "z@broken.test");
     assert!(queue[0].last_status.contains("4.4.3"), "{}", queue[0].last_status);
 }

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::{Relay, RelaySecurity, Settings};
-use crate::transcripts::{TestHub, address, certificate, service, test_hub};
+use crate::transcripts::{TestHub, address, certificate, relaying_hub, service};
 
 /// What the relay host says to a line; `None` closes the connection. It is asked about `CONNECT`
 /// too, and about `.` for the end of data.
@@ -155,20 +155,29 @@ async fn run_until<F: Future<Output = bool>>(
     let in_time = tokio::time::timeout(Duration::from_secs(10), wait).await;
     shutdown.cancel();
     worker.await.expect("the worker ends");
-    assert!(in_time.is_ok(), "not done in ten seconds; the queue: {:?}", test.hub.queue().await);
+    assert!(
+        in_time.is_ok(),
+        "not done in ten seconds; the queue: {:?}",
+        test.hub.queue(&hub::QueueFilter::default()).await
+    );
 }
 
 async fn is_empty(test: &TestHub) -> bool {
-    test.hub.queue().await.expect("the queue").is_empty()
+    test.hub.queue(&hub::QueueFilter::default()).await.expect("the queue").is_empty()
 }
 
 async fn has_status(test: &TestHub, text: &str) -> bool {
-    test.hub.queue().await.expect("the queue").iter().any(|entry| entry.last_status.contains(text))
+    test.hub
+        .queue(&hub::QueueFilter::default())
+        .await
+        .expect("the queue")
+        .iter()
+        .any(|entry| entry.last_status.contains(text))
 }
 
 #[tokio::test]
 async fn a_message_is_sent_to_all_in_one_transaction() {
-    let test = test_hub().await;
+    let test = relaying_hub().await;
     let relay = FakeRelay::start(yes).await;
     submit(&test, TEXT, &[("bob@far.test", Notify::default()), ("\"e v\"@far.test", NEVER)]).await;
     run_until(&test, relay.relay(), b"", || is_empty(&test)).await;
@@ -197,7 +206,7 @@ async fn a_message_is_sent_to_all_in_one_transaction() {
 
 #[tokio::test]
 async fn refused_recipients_are_reported_and_the_others_served() {
-    let test = test_hub().await;
+    let test = relaying_hub().await;
     let relay = FakeRelay::start(|line| {
         let refuse = line.starts_with("RCPT") && !line.contains("bob@");
         if refuse { Some("550-5.1.1 no\r\n550 5.1.1 such user".into()) } else { yes(line) }
@@ -226,7 +235,7 @@ async fn refused_recipients_are_reported_and_the_others_served() {
 
 #[tokio::test]
 async fn temporary_refusals_are_tried_again() {
-    let test = test_hub().await;
+    let test = relaying_hub().await;
     let tries = Mutex::new(0);
     let relay = FakeRelay::start(move |line| {
         if line.starts_with("RCPT") {
@@ -250,7 +259,7 @@ async fn temporary_refusals_are_tried_again() {
 /// Each of these is temporary, whatever code was said: the message waits, nobody is told.
 #[tokio::test]
 async fn breakdowns_leave_the_message_in_the_queue() {
-    let test = test_hub().await;
+    let test = relaying_hub().await;
     let cases: [(&str, Option<String>, &str); 8] = [
         ("CONNECT", Some("554 5.7.1 go away".into()), "greeting: 554 5.7.1 go away"),
         ("CONNECT", Some("x".repeat(100_000)), "greeting: "),
@@ -276,7 +285,7 @@ async fn breakdowns_leave_the_message_in_the_queue() {
 
 #[tokio::test]
 async fn a_final_refusal_after_the_data_fails_all() {
-    let test = test_hub().await;
+    let test = relaying_hub().await;
     let relay =
         FakeRelay::start(|line| if line == "." { Some("554 5.7.1 spam".into()) } else { yes(line) }).await;
     let notify = Notify::default();
@@ -291,7 +300,7 @@ async fn a_final_refusal_after_the_data_fails_all() {
 /// RFC 3461 §5.2.2: a host without DSN will not say that it delivered; we say that we passed it on.
 #[tokio::test]
 async fn success_is_reported_as_relayed_where_nobody_else_will() {
-    let test = test_hub().await;
+    let test = relaying_hub().await;
     let relay =
         FakeRelay::start(
             |line| if line.starts_with("EHLO") { Some("250 relay.test".into()) } else { yes(line) },
@@ -310,7 +319,7 @@ async fn success_is_reported_as_relayed_where_nobody_else_will() {
 
 #[tokio::test]
 async fn what_the_relay_host_cannot_take_fails_at_once() {
-    let test = test_hub().await;
+    let test = relaying_hub().await;
     let relay = FakeRelay::start(|line| {
         if line.starts_with("EHLO") { Some("250-relay.test\r\n250 SIZE 10".into()) } else { yes(line) }
     })
@@ -324,7 +333,7 @@ async fn what_the_relay_host_cannot_take_fails_at_once() {
 
 #[tokio::test]
 async fn many_messages_share_connections() {
-    let test = test_hub().await;
+    let test = relaying_hub().await;
     let relay = FakeRelay::start(yes).await;
     for _ in 0..20 {
         submit(&test, TEXT, &[("bob@far.test", Notify::default())]).await;
@@ -336,7 +345,7 @@ async fn many_messages_share_connections() {
 
 #[tokio::test]
 async fn starttls_and_login() {
-    let test = test_hub().await;
+    let test = relaying_hub().await;
     let (pem, tls) = certificate();
     let relay = FakeRelay::start_tls(yes, Some(tls)).await;
     submit(&test, TEXT, &[("bob@far.test", Notify::default())]).await;
@@ -359,7 +368,7 @@ async fn starttls_and_login() {
 
 #[tokio::test]
 async fn never_without_tls_where_it_is_asked_for() {
-    let test = test_hub().await;
+    let test = relaying_hub().await;
     let relay =
         FakeRelay::start(
             |line| if line.starts_with("EHLO") { Some("250 relay.test".into()) } else { yes(line) },
@@ -373,7 +382,7 @@ async fn never_without_tls_where_it_is_asked_for() {
 
 #[tokio::test]
 async fn a_wrong_password_is_no_reason_to_bounce() {
-    let test = test_hub().await;
+    let test = relaying_hub().await;
     let relay =
         FakeRelay::start(
             |line| if line.starts_with("AUTH") { Some("535 5.7.8 no".into()) } else { yes(line) },
@@ -385,7 +394,11 @@ async fn a_wrong_password_is_no_reason_to_bounce() {
     assert!(test.inbox("alice").await.is_empty());
 }
 
-/// The one message that is due, whatever its hop.
-pub(crate) async fn take_one(hub: &hub::Hub, _hop: &NextHop, now: i64) -> QueuedMessage {
-    hub.take_due(now, 1, 60).await.expect("the queue").remove(0)
+/// The one message that is due for this hop.
+pub(crate) async fn take_one(hub: &hub::Hub, hop: &NextHop, now: i64) -> QueuedMessage {
+    let flows = hub.queue_timetable().await.expect("the queue");
+    let (_, account, _) = flows.into_iter().find(|(name, ..)| name == hop).expect("something for the hop");
+    let claim = hub::Claim { hop: hop.clone(), account, limit: 1000 };
+    let (mut messages, _) = hub.claim(now, &[claim]).await.expect("the queue").remove(0);
+    messages.remove(0)
 }

@@ -61,6 +61,7 @@ impl World {
                 index_cache: 1 << 20,
                 header_cache: 1 << 20,
                 message_cache: 1 << 20,
+                queue: Default::default(),
             },
         )
         .await

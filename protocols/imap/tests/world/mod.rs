@@ -24,6 +24,7 @@ impl World {
             index_cache: 1 << 20,
             header_cache: 1 << 20,
             message_cache: 1 << 20,
+            queue: Default::default(),
         };
         let hub = Hub::open(storage, limits).await.expect("opens");
         hub.add_domain("example.org").await.expect("added");

@@ -50,6 +50,7 @@ impl World {
             index_cache: 1 << 20,
             header_cache: 1 << 20,
             message_cache: 1 << 20,
+            queue: Default::default(),
         };
         let hub = Hub::open(storage, settings).await.expect("hub");
         for domain in ["example.org", "bücher.example"] {
