@@ -206,10 +206,10 @@ impl Hub {
         });
         let messages = |(claim, found): (&Claim, Vec<queue::DueMessage>)| {
             let count = found.iter().map(|message| message.recipients.len()).sum();
-            let messages = found.into_iter().map(|row| QueuedMessage::from_row(row, &claim.hop));
-            Ok((messages.collect::<Result<_>>()?, count))
+            let messages = found.into_iter().filter_map(|row| QueuedMessage::from_row(row, &claim.hop));
+            (messages.collect(), count)
         };
-        claims.iter().zip(found.await?).map(messages).collect()
+        Ok(claims.iter().zip(found.await?).map(messages).collect())
     }
 
     /// Keeps recipients (message, id) that are being sent to, or are about to be.
@@ -293,7 +293,14 @@ impl QueuedMessage {
         self.recipients.iter().map(|recipient| (self.id, recipient.id))
     }
 
-    fn from_row(row: queue::DueMessage, next_hop: &NextHop) -> Result<Self> {
+    /// `None` for a row that cannot be understood, which must not hold up the others.
+    fn from_row(row: queue::DueMessage, next_hop: &NextHop) -> Option<Self> {
+        let queue_id = row.id;
+        let read = Self::read(row, next_hop);
+        read.inspect_err(|error| tracing::error!(queue_id, %error, "a queued message cannot be read")).ok()
+    }
+
+    fn read(row: queue::DueMessage, next_hop: &NextHop) -> Result<Self> {
         let optional = |text: String| (!text.is_empty()).then_some(text);
         let recipients = row.recipients.into_iter().map(|recipient| {
             Ok(QueuedRecipient {

@@ -40,9 +40,9 @@ impl Hub {
             let why = if now >= row.message.expires_at { Why::End } else { Why::Delay };
             // Recipients of one message may have several next hops; nothing is sent here.
             let message = QueuedMessage::from_row(row.message, &NextHop::Relay)?;
-            Ok(Overdue { message, why, attend_at: row.attend_at })
+            Some(Overdue { message, why, attend_at: row.attend_at })
         };
-        found.into_iter().map(overdue).collect()
+        Ok(found.into_iter().filter_map(overdue).collect())
     }
 
     /// Records that messages were looked after, each with its report in the same commit: at the end of

@@ -277,11 +277,11 @@ impl<M> Schedule<M> {
         self.rest(name, now, random)
     }
 
-    /// The host took or refused a message: it works, and may get one more connection.
-    pub fn answered(&mut self, name: &NextHop, now: i64) {
+    /// The host has answered for a message: it works. If it took it, it may get one more connection.
+    pub fn answered(&mut self, name: &NextHop, took: bool, now: i64) {
         if let Some(hop) = self.hops.get_mut(name) {
             hop.breakdowns = 0;
-            if hop.crowded_until <= now {
+            if took && hop.crowded_until <= now {
                 hop.limit = (hop.limit + 1).min(MOST_CONNECTIONS_TO_HOP);
             }
         }

@@ -46,20 +46,8 @@ pub async fn run(service: Arc<Service>, shutdown: CancellationToken) {
             return;
         }
     };
-    let hub = service.hub.clone();
-    let (settler, settling) = Settler::start(hub.clone());
-    let scale = service.settings.clock_scale;
-    let sender = Arc::new(Sender {
-        hub,
-        settings: Arc::clone(&service.settings),
-        connector,
-        schedule: Mutex::new(Schedule::new(scale)),
-        in_hand: Mutex::default(),
-        settler,
-        changed: tokio::sync::Notify::new(),
-        ready: tokio::sync::Notify::new(),
-        shutdown: shutdown.clone(),
-    });
+    let (settler, settling) = Settler::start(service.hub.clone());
+    let sender = Arc::new(Sender::new(&service, connector, settler, shutdown));
     let mut connections = JoinSet::new();
     let mut chores = JoinSet::new();
     chores.spawn(keep_leases(Arc::clone(&sender)));
@@ -94,6 +82,20 @@ struct Sender {
 }
 
 impl Sender {
+    fn new(service: &Service, connector: Connector, settler: Settler, shutdown: CancellationToken) -> Self {
+        Self {
+            hub: service.hub.clone(),
+            settings: Arc::clone(&service.settings),
+            connector,
+            schedule: Mutex::new(Schedule::new(service.settings.clock_scale)),
+            in_hand: Mutex::default(),
+            settler,
+            changed: tokio::sync::Notify::new(),
+            ready: tokio::sync::Notify::new(),
+            shutdown,
+        }
+    }
+
     async fn empty_queue(self: &Arc<Self>, connections: &mut JoinSet<()>) {
         let mut poll = tokio::time::interval(scaled(POLL, self.settings.clock_scale));
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -219,7 +221,15 @@ impl Sender {
             self.know(&mut schedule, message.next_hop.clone(), message.account, unix_now());
         }
         drop(schedule);
-        self.in_hand().retain(|recipient| !claimed.contains(recipient));
+        self.let_go(&claimed);
+    }
+
+    /// These are settled, or somebody else's.
+    fn let_go(&self, recipients: &[(i64, i64)]) {
+        let mut in_hand = self.in_hand();
+        for recipient in recipients {
+            in_hand.remove(recipient);
+        }
     }
 
     fn schedule(&self) -> MutexGuard<'_, Schedule<QueuedMessage>> {

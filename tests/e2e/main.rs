@@ -16,6 +16,7 @@ mod milter;
 mod pebble;
 mod postfix;
 mod postgres;
+mod queue;
 mod roundtrip;
 mod rspamd;
 mod senders;

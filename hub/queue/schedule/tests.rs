@@ -62,10 +62,18 @@ fn connections_grow_with_success() {
         open += play.start().len();
         play.now += PACE;
         play.schedule.opened(&far);
-        play.schedule.answered(&far, play.now);
+        play.schedule.answered(&far, true, play.now);
         assert!(open <= FIRST_CONNECTIONS + round + 1, "round {round}: {open}");
     }
     assert_eq!(open, MOST_CONNECTIONS_TO_HOP);
+    let near = hop("near.test");
+    play.push(&near, 1, 0..1000);
+    for _ in 0..10 {
+        play.start();
+        play.now += PACE;
+        play.schedule.answered(&near, false, play.now);
+    }
+    assert_eq!(play.schedule.hops[&near].connections, FIRST_CONNECTIONS, "who only refuses gets no more");
 }
 
 #[test]
@@ -110,10 +118,10 @@ fn a_host_that_refuses_one_connection_keeps_the_others() {
     assert_eq!(play.schedule.unreachable(&far, play.now, 1), (Vec::new(), None));
     play.now += PACE;
     assert!(play.start().is_empty(), "no more than it takes");
-    play.schedule.answered(&far, play.now);
+    play.schedule.answered(&far, true, play.now);
     assert!(play.start().is_empty(), "for a while");
     play.now += CROWDED;
-    play.schedule.answered(&far, play.now);
+    play.schedule.answered(&far, true, play.now);
     assert_eq!(play.start().len(), 1);
 }
 
@@ -128,7 +136,7 @@ fn one_message_that_breaks_conversations_does_not_stop_the_hop() {
         play.now += PACE;
         assert_eq!(play.start().len(), 1);
         play.schedule.opened(&far);
-        play.schedule.answered(&far, play.now);
+        play.schedule.answered(&far, true, play.now);
         play.schedule.closed(&far);
         play.now += PACE;
     }
@@ -165,7 +173,7 @@ fn idle_connections_are_used_first() {
     play.push(&far, 1, [1]);
     play.start();
     play.schedule.opened(&far);
-    play.schedule.answered(&far, play.now);
+    play.schedule.answered(&far, true, play.now);
     assert_eq!(play.schedule.take(&far), None);
     play.schedule.idle(&far, true);
     play.now += PACE;
@@ -229,7 +237,7 @@ proptest! {
                 _ => {
                     if !is_open { play.schedule.opened(&name) }
                     sent.extend(message);
-                    play.schedule.answered(&name, now);
+                    play.schedule.answered(&name, true, now);
                     match play.schedule.take(&name) {
                         Some(next) => open.push((name, Some(next), true)),
                         None => play.schedule.closed(&name),

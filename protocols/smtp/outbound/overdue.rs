@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(60);
 
 pub(super) async fn look_after(sender: Arc<Sender>) {
     loop {
-        match sender.look_after_some().await {
+        match sender.look_after_some(unix_now()).await {
             // There may be more.
             Ok(true) => {}
             Ok(false) => tokio::time::sleep(scaled(PAUSE, sender.settings.clock_scale)).await,
@@ -29,8 +29,8 @@ pub(super) async fn look_after(sender: Arc<Sender>) {
 }
 
 impl Sender {
-    async fn look_after_some(&self) -> hub::Result<bool> {
-        let now = unix_now();
+    /// Looks after what is overdue at `now`; true if there may be more.
+    pub(super) async fn look_after_some(&self, now: i64) -> hub::Result<bool> {
         let found = self.hub.overdue(now).await?;
         if found.is_empty() {
             return Ok(false);

@@ -55,7 +55,7 @@ impl Sender {
         };
         let next_at = self.settler.settle(settlement).await;
         let claimed: Vec<_> = message.claimed().collect();
-        self.in_hand().retain(|recipient| !claimed.contains(recipient));
+        self.let_go(&claimed);
         if let Some(next_at) = next_at {
             let mut schedule = self.schedule();
             self.know(&mut schedule, message.next_hop.clone(), message.account, next_at);
@@ -114,7 +114,14 @@ impl Sender {
                 })
                 .collect(),
         };
-        let delivery = dsn::delivery(&self.hub, &report, Some(message)).await?;
+        let delivery = match dsn::delivery(&self.hub, &report, Some(message)).await {
+            Ok(delivery) => delivery,
+            Err(error) => {
+                // What cannot be read cannot be returned, but must be reported all the more.
+                error!(queue_id = message.id, error = causes(&error), "a report goes without its message");
+                dsn::delivery(&self.hub, &report, None).await?
+            }
+        };
         if delivery.is_none() {
             warn!(queue_id = message.id, %sender, "the sender is gone and is not told");
         }

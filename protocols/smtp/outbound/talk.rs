@@ -18,6 +18,7 @@ const ATTEMPT_TIME: Duration = Duration::from_secs(3600);
 
 /// Connects, sends `message`, and then what else there is for this hop.
 pub(super) async fn to(sender: Arc<Sender>, hop: NextHop, message: QueuedMessage) {
+    let _counted = Counted { sender: &sender, hop: &hop };
     match sender.connector.connect(&hop).await {
         Ok(connection) => {
             sender.schedule().opened(&hop);
@@ -29,13 +30,31 @@ pub(super) async fn to(sender: Arc<Sender>, hop: NextHop, message: QueuedMessage
     sender.changed.notify_one();
 }
 
+/// A connection that panics does not count for ever. Its message stays under lease, as nobody knows
+/// what became of it, until the next start.
+struct Counted<'a> {
+    sender: &'a Sender,
+    hop: &'a NextHop,
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut schedule = self.sender.schedule();
+            schedule.opened(self.hop);
+            schedule.closed(self.hop);
+        }
+    }
+}
+
 async fn talk(sender: &Sender, hop: &NextHop, mut connection: Connection, mut message: QueuedMessage) {
     for _ in 0..MESSAGES {
         let sent = tokio::time::timeout(ATTEMPT_TIME, connection.send(&sender.hub, &message)).await;
         let broken = match sent {
             Ok(Ok(verdicts)) => {
+                let took = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Delivered(_)));
                 sender.record(&message, verdicts, Some(connection.server())).await;
-                sender.schedule().answered(hop, unix_millis());
+                sender.schedule().answered(hop, took, unix_millis());
                 sender.changed.notify_one();
                 None
             }
