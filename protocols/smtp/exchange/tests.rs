@@ -1,6 +1,7 @@
 //! The way to hosts, over a DNS and servers of the test's own. Each host has an address of its own in
 //! 127.0.0.0/8; all of them share a port, because DNS has no ports.
 
+mod policies;
 mod protection;
 mod routes;
 
@@ -19,9 +20,8 @@ use crate::sink::Sink;
 use crate::transcripts::{TestHub, service_with, test_hub};
 
 struct World {
-    /// They end with the value.
-    _test: TestHub,
-    _dns: TestDns,
+    test: TestHub,
+    dns: TestDns,
     exchange: Exchange,
     port: u16,
 }
@@ -50,7 +50,7 @@ async fn world(names: impl Fn(u16) -> Names, adjust: impl Fn(&mut Settings)) -> 
     let service = Arc::into_inner(service).expect("nobody else has it");
     let service = Service { dns: Arc::new(Dns::new(&settings).expect("a resolver")), ..service };
     let exchange = Exchange::new(&service).expect("an exchange");
-    World { _test: test, _dns: dns, exchange, port }
+    World { test, dns, exchange, port }
 }
 
 impl World {

@@ -64,9 +64,10 @@ async fn get(dns: &Dns, tls: &TlsConnector, port: u16, domain: &str) -> Result<S
         let body = Limited::new(answer.into_body(), MAX_POLICY).collect().await.map_err(text)?;
         String::from_utf8(body.to_bytes().into()).map_err(text)
     };
-    tokio::pin!(connection);
+    tokio::pin!(answer);
     tokio::select! {
-        answer = answer => answer,
-        ended = &mut connection => Err(ended.err().map_or_else(|| "closed too early".into(), text)),
+        answer = &mut answer => answer,
+        // However it ended, what came before is still to be read.
+        _ = connection => answer.await,
     }
 }
