@@ -83,7 +83,7 @@ pub use sort::{SortCriterion, SortKey};
 pub use srs::Srs;
 pub use submit::{Notify, Return, Submission, SubmissionRecipient, Submitted};
 pub use threads::{ThreadAlgorithm, Threads};
-pub use transport::{StsPolicy, TlsResult};
+pub use transport::StsPolicy;
 pub use verdict::{AuthResult, DkimVerdict, DmarcPolicy, DmarcVerdict, SpfVerdict, Verdict};
 pub use watch::{Happenings, MessagesHappened, Watch};
 

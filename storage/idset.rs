@@ -2,6 +2,8 @@
 //!
 //! `STORE 1:100000` is one range of a few bytes, not 100,000 rows.
 
+use crate::varint::{put_varint, take_varint};
+
 /// A set of positive integers as ranges. Inserting in ascending order is O(1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdSet {
@@ -122,27 +124,6 @@ impl FromIterator<u64> for IdSet {
         }
         set
     }
-}
-
-pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-pub(crate) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0u64;
-    for shift in (0..64).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ mod terms;
 mod tests;
 pub mod transport;
 mod tx;
+pub mod varint;
 mod writer;
 mod zip;
 

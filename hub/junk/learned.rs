@@ -1,11 +1,11 @@
 //! Which messages were learned as what, and up to where the account was looked at: with it training
 //! goes on after a restart as if there had been none, and what was learned can be taken back.
 
+use hub_storage::varint::{put_varint, take_varint};
 use std::collections::BTreeSet;
 
 use hub_storage::IdSet;
 
-use super::varint::{put_varint, take_varint};
 use super::words::Class;
 use crate::{EmailId, Modseq};
 

@@ -18,7 +18,6 @@ mod senders;
 mod tests;
 mod tokens;
 mod training;
-mod varint;
 mod words;
 
 use std::collections::{HashMap, HashSet};

@@ -4,8 +4,8 @@
 //! Only authenticated names are counted, because anybody can write any other into From: the domain
 //! that vouches for a message, and the author's address in it. Names are kept as hashes.
 
-use super::varint::{put_varint, take_varint};
 use super::words::Class;
+use hub_storage::varint::{put_varint, take_varint};
 
 /// Senders of one twin that are remembered; who was not heard of for longest is forgotten first, and
 /// of these those that the twin never wrote to.

@@ -3,10 +3,10 @@
 //! It is bounded twice. Rare tokens give way when there are too many, and when many messages were
 //! learned all counts are halved, so that what was learned lately counts more.
 
+use hub_storage::varint::{put_varint, take_varint};
 use std::collections::HashMap;
 
 use super::tokens::Tokens;
-use super::varint::{put_varint, take_varint};
 
 /// Tokens at most; 10 bytes of memory each, about half of that in the database.
 const MOST_TOKENS: usize = 50_000;

@@ -6,9 +6,9 @@
 
 use crate::changes::Kind;
 use crate::db::{Connection, values};
-use crate::idset::{put_varint, take_varint};
 use crate::mail::Record;
 use crate::tx::Tx;
+use crate::varint::{put_varint, take_varint};
 use crate::{AccountId, EmailId, Error, Flags, IdSet, MailboxId, Modseq, Result};
 
 /// First byte of the packed form; another layout gets another number and is passed over.

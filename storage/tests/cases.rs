@@ -19,7 +19,7 @@ pub(super) use super::replace::a_replacement_is_one_commit;
 pub(super) use super::scattered::scattered_sets_are_exact;
 pub(super) use super::sieve::{scripts_are_kept, what_runs_have_noted_expires};
 pub(super) use super::terms::{an_interrupted_index_is_smaller_not_wrong, terms_lead_to_emails};
-pub(super) use super::transport::{policies_are_kept_until_they_expire, tls_results_add_up};
+pub(super) use super::transport::policies_are_kept_until_they_expire;
 use super::{Place, account, email};
 use crate::messages::{change_flags, copy, expunge, move_to};
 use crate::{

@@ -126,7 +126,6 @@ cases! {
     summaries_are_read_in_one_scan,
     what_a_filter_learned_is_kept_and_goes_with_its_account,
     policies_are_kept_until_they_expire,
-    tls_results_add_up,
 }
 
 /// An account with INBOX and one more mailbox.

@@ -4,16 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hub::{NextHop, Notify, QueuedMessage, Return, Submission, SubmissionRecipient};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::{Relay, RelaySecurity, Settings};
+use crate::sink::Sink;
 use crate::transcripts::{TestHub, address, certificate, relaying_hub, service};
-
-/// What the relay host says to a line; `None` closes the connection. It is asked about `CONNECT`
-/// too, and about `.` for the end of data.
-type Answers = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 const EXTENSIONS: &str = "250-relay.test\r\n250-PIPELINING\r\n250-SIZE 100000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-AUTH PLAIN LOGIN\r\n250-STARTTLS\r\n250 DSN";
 
@@ -30,11 +25,8 @@ fn yes(line: &str) -> Option<String> {
     Some(reply.to_owned())
 }
 
-struct FakeRelay {
-    port: u16,
-    /// Every line heard, message text too.
-    heard: Arc<Mutex<Vec<String>>>,
-}
+/// A relay host of a few lines.
+struct FakeRelay(Sink);
 
 impl FakeRelay {
     async fn start(answers: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
@@ -45,68 +37,28 @@ impl FakeRelay {
         answers: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
         tls: Option<Arc<rustls::ServerConfig>>,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let (lines, answers): (_, Answers) = (Arc::clone(&heard), Arc::new(answers));
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (lines, answers, tls) = (Arc::clone(&lines), Arc::clone(&answers), tls.clone());
-                tokio::spawn(async move {
-                    let Some(stream) = talk(stream, &lines, &answers, true).await else { return };
-                    let Some(tls) = tls else { return };
-                    let acceptor = tokio_rustls::TlsAcceptor::from(tls);
-                    if let Ok(stream) = acceptor.accept(stream).await {
-                        lines.lock().expect("unpoisoned").push("(TLS)".into());
-                        talk(stream, &lines, &answers, false).await;
-                    }
-                });
-            }
-        });
-        Self { port, heard }
+        Self(Sink::start(([127, 0, 0, 1], 0).into(), answers, tls).await)
+    }
+
+    fn port(&self) -> u16 {
+        self.0.address.port()
     }
 
     fn relay(&self) -> Relay {
-        Relay { host: "127.0.0.1".into(), port: self.port, security: RelaySecurity::Plain, credentials: None }
+        Relay {
+            host: "127.0.0.1".into(),
+            port: self.port(),
+            security: RelaySecurity::Plain,
+            credentials: None,
+        }
     }
 
     fn heard(&self) -> Vec<String> {
-        self.heard.lock().expect("unpoisoned").clone()
+        self.0.heard()
     }
 
     fn count(&self, start: &str) -> usize {
-        self.heard().iter().filter(|line| line.starts_with(start)).count()
-    }
-}
-
-/// Returns the stream after STARTTLS.
-async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    heard: &Mutex<Vec<String>>,
-    answers: &Answers,
-    greet: bool,
-) -> Option<S> {
-    let mut stream = BufReader::new(stream);
-    if greet {
-        stream.write_all(format!("{}\r\n", answers("CONNECT")?).as_bytes()).await.ok()?;
-    }
-    let mut in_data = false;
-    loop {
-        let mut line = Vec::new();
-        if stream.read_until(b'\n', &mut line).await.ok()? == 0 {
-            return None;
-        }
-        let line = String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned();
-        heard.lock().expect("unpoisoned").push(line.clone());
-        if in_data && line != "." {
-            continue;
-        }
-        let reply = answers(&line)?;
-        in_data = line == "DATA" && reply.starts_with("354");
-        stream.write_all(format!("{reply}\r\n").as_bytes()).await.ok()?;
-        if line == "STARTTLS" && reply.starts_with("220") {
-            return Some(stream.into_inner());
-        }
+        self.0.count(start)
     }
 }
 
