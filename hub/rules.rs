@@ -54,6 +54,11 @@ impl Scripts for Own<'_> {
     }
 }
 
+/// Hundreds of kilobytes of script take their time.
+async fn compile(text: String, rows: Vec<ScriptRow>) -> Result<Result<Program, CompileError>> {
+    crate::apart(move || hub_sieve::compile(&text, &Own(&rows), &Limits::default())).await
+}
+
 fn invalid(error: CompileError) -> Error {
     Error::Invalid(error.to_string())
 }
@@ -79,7 +84,7 @@ impl Account {
     /// Whether a script would be accepted: `Invalid` names every mistake with its line and column.
     pub async fn check_script(&self, text: &str) -> Result<()> {
         let rows = self.hub.0.storage.scripts(self.id).await?;
-        hub_sieve::compile(text, &Own(&rows), &Limits::default()).map(drop).map_err(invalid)
+        compile(text.to_owned(), rows).await?.map(drop).map_err(invalid)
     }
 
     /// Whether there is room for a script of so many octets. `Limit`, `TooLarge`.
@@ -94,7 +99,7 @@ impl Account {
         check_name(name)?;
         let rows = self.hub.0.storage.scripts(self.id).await?;
         has_room(&rows, name, text.len())?;
-        hub_sieve::compile(text, &Own(&rows), &Limits::default()).map_err(invalid)?;
+        compile(text.to_owned(), rows).await?.map_err(invalid)?;
         let (account, name, text) = (self.id, name.to_owned(), text.to_owned());
         let put = self.hub.0.storage.transact([account], move |tx| {
             Box::pin(async move { rows::put(tx, account, &name, &text).await })
@@ -187,9 +192,10 @@ impl Hub {
         let Some(active) = rows.iter().find(|row| row.is_active) else { return Ok(None) };
         let row = storage.account(account).await?.ok_or(Error::NotFound("account"))?;
         let addresses = storage.addresses(Some(account)).await?;
-        let program = hub_sieve::compile(&active.text, &Own(&rows), &Limits::default());
+        let (name, text) = (active.name.clone(), active.text.clone());
+        let program = compile(text, rows).await?;
         if let Err(error) = &program {
-            tracing::warn!(twin = row.handle, script = active.name, %error, "the rules do not compile");
+            tracing::warn!(twin = row.handle, script = name, %error, "the rules do not compile");
         }
         Ok(Some(Arc::new(Rules {
             program: program.ok(),

@@ -14,7 +14,7 @@ use crate::setup::Setup;
 use crate::text::{print, printable, size};
 
 /// A script file of more than this is none.
-const MAX_SCRIPT: u64 = 1024 * 1024;
+const MAX_SCRIPT: u64 = 64 * 1024;
 
 /// What can be asked about a twin's scripts.
 #[derive(Deserialize, Serialize)]

@@ -107,7 +107,6 @@ impl Hub {
         let header = [arrival.prefix, &arrival.incoming.header()?].concat();
         let size = arrival.prefix.len() as u64 + arrival.incoming.blob.size();
         let (blob, summary) = (Arc::clone(&arrival.incoming.blob), Arc::clone(summary));
-        let in_memory = blob.in_memory().is_some();
         let mut message = Arriving { header, blob, summary, size };
         let directory = self.0.directories.get(&self.0.storage, arrival.account).await?;
         let mut known = HashMap::new();
@@ -120,10 +119,9 @@ impl Hub {
                     .and_then(|program| hub_sieve::run(program, &message, &around, &Limits::default()));
                 (outcome, message, around)
             };
-            // A script that looks into a large message waits for the disk.
-            let outcome = if in_memory { run() } else { crate::apart(run).await? };
+            // A script may use up all its steps, and one that looks into a large message waits for the disk.
             let done;
-            (done, message, around) = outcome;
+            (done, message, around) = crate::apart(run).await?;
             let asked = std::mem::take(&mut *crate::locked(&around.asked));
             if asked.is_empty() {
                 return Ok(done.map(|outcome| (outcome, around)));

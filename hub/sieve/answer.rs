@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::date::rfc5322_date;
-use crate::header::{Header, encoded_words};
+use crate::header::{Header, encoded_words, write_field};
 use crate::outcome::Vacation;
 
 /// What is known of the message besides itself, and of the answer.
@@ -34,6 +34,8 @@ const LIST_FIELDS: [&str; 8] = [
 ];
 /// Fields that name recipients.
 const RECIPIENT_FIELDS: [&str; 6] = ["To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc"];
+/// Octets that cannot be folded: a line has 998 at most (RFC 5322 §2.1.1).
+const WORD: usize = 900;
 /// Octets of References that are passed on.
 const REFERENCES: usize = 4_096;
 
@@ -88,12 +90,14 @@ fn compose(vacation: &Vacation, header: &Header, context: &Context<'_>) -> Vec<u
     let date = rfc5322_date(context.now);
     let mut out = String::new();
     let _ = write!(out, "From: {}\r\nTo: <{}>\r\n", encoded_name(&from), context.sender);
-    let _ = write!(out, "Subject: {}\r\n", encoded(&subject(vacation, header)));
+    out.push_str(&String::from_utf8_lossy(&write_field("Subject", &subject(vacation, header))));
     let _ = write!(out, "Date: {date}\r\nMessage-ID: <{}>\r\n", context.message_id);
     let ids = |name| header.fields(name).next().map(|field| field.value());
-    if let Some(id) = ids("Message-ID").filter(|id| id.len() <= REFERENCES && id.is_ascii()) {
-        let _ = write!(out, "In-Reply-To: {id}\r\n");
-        let references = ids("References").filter(|ids| ids.len() <= REFERENCES && ids.is_ascii());
+    if let Some(id) = ids("Message-ID").filter(|id| id.len() <= WORD && id.is_ascii()) {
+        out.push_str(&String::from_utf8_lossy(&write_field("In-Reply-To", &id)));
+        let references = ids("References").filter(|ids| {
+            ids.len() <= REFERENCES && ids.is_ascii() && ids.split(' ').all(|id| id.len() <= WORD)
+        });
         let references = references.into_iter().chain([id]).collect::<Vec<_>>().join(" ");
         let folded: Vec<&str> = references.split_ascii_whitespace().collect();
         let _ = write!(out, "References: {}\r\n", folded.join("\r\n "));
@@ -114,9 +118,15 @@ fn compose(vacation: &Vacation, header: &Header, context: &Context<'_>) -> Vec<u
 /// RFC 5230 §4.4.
 fn subject(vacation: &Vacation, header: &Header) -> String {
     match &vacation.subject {
-        Some(subject) => one_line(subject),
+        Some(subject) => {
+            let subject = one_line(subject);
+            subject[..subject.floor_char_boundary(WORD)].to_owned()
+        }
         None => match header.fields("Subject").next().map(|field| field.value()) {
-            Some(subject) => format!("Auto: {}", one_line(&subject)),
+            Some(subject) => {
+                let subject = one_line(&subject);
+                format!("Auto: {}", &subject[..subject.floor_char_boundary(WORD)])
+            }
             None => "Automated reply".into(),
         },
     }

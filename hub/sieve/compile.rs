@@ -24,6 +24,8 @@ pub(crate) struct Compiler<'a> {
     /// Local variables that were set so far.
     locals: Globals,
     pub(crate) mistakes: Vec<Mistake>,
+    /// Regular expressions so far.
+    regexes: usize,
     /// Finds an included script's number in the program.
     include: Include<'a>,
 }
@@ -49,7 +51,15 @@ type Include<'a> = &'a mut dyn FnMut(Location, &str) -> Result<Option<usize>, St
 impl<'a> Compiler<'a> {
     pub(crate) fn new(limits: &'a Limits, include: Include<'a>) -> Self {
         let (required, globals) = (Required::default(), Globals::default());
-        Self { limits, required, globals, locals: Globals::default(), mistakes: Vec::new(), include }
+        Self {
+            limits,
+            required,
+            globals,
+            locals: Globals::default(),
+            mistakes: Vec::new(),
+            regexes: 0,
+            include,
+        }
     }
 
     #[cfg(test)]

@@ -126,7 +126,7 @@ impl Header {
 /// A field with its line end, folded at spaces. Control characters become spaces: a value must not make
 /// fields of its own. Text beyond ASCII is written in encoded-words (RFC 2047), which all readers
 /// understand.
-fn write_field(name: &str, value: &str) -> Vec<u8> {
+pub(crate) fn write_field(name: &str, value: &str) -> Vec<u8> {
     let value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let value = value.trim();
     let words = match value.is_ascii() && !value.contains("=?") {

@@ -32,6 +32,8 @@ pub struct Limits {
     pub header: usize,
     /// Octets that a compiled regular expression may take.
     pub regex: usize,
+    /// Regular expressions of one script.
+    pub regexes: usize,
 }
 
 impl Default for Limits {
@@ -50,7 +52,8 @@ impl Default for Limits {
             redirects: 4,
             body: 1024 * 1024,
             header: 1024 * 1024,
-            regex: 256 * 1024,
+            regex: 64 * 1024,
+            regexes: 64,
         }
     }
 }

@@ -29,12 +29,14 @@ pub fn run(
     limits: &Limits,
 ) -> Result<Outcome, RunError> {
     let mut run = Run::new(program, message, around, limits);
-    match run.script(0) {
-        Ok(_) => {}
-        Err(Stopped(what)) => return Err(RunError { line: run.line, what }),
+    match run.script(0).and_then(|_| run.keep_implicitly()) {
+        Ok(()) => Ok(Outcome { actions: run.actions, ids: run.ids }),
+        Err(Stopped(what)) => Err(RunError { line: run.line, what }),
     }
-    Ok(run.finish())
 }
+
+/// Octets of work that are one step.
+const STEP: usize = 64;
 
 /// Why a run cannot go on.
 struct Stopped(String);
@@ -65,6 +67,8 @@ struct Run<'a> {
     steps: u64,
     line: u32,
     header: Header,
+    /// Octets of the header as it arrived.
+    arrived: usize,
     /// The header as it was written last, as long as it has not changed again.
     written: Option<Arc<[u8]>>,
     globals: Values,
@@ -88,6 +92,7 @@ impl<'a> Run<'a> {
         around: &'a dyn Surroundings,
         limits: &'a Limits,
     ) -> Self {
+        let header = Header::read(message.header());
         Self {
             program,
             message,
@@ -95,7 +100,8 @@ impl<'a> Run<'a> {
             limits,
             steps: limits.steps,
             line: 0,
-            header: Header::read(message.header()),
+            arrived: header.size(),
+            header,
             written: None,
             globals: Values::new(),
             locals: Values::new(),
@@ -109,17 +115,18 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn finish(mut self) -> Outcome {
+    /// RFC 5228 §2.10.2.
+    fn keep_implicitly(&mut self) -> Result<()> {
         if self.keeps_implicitly && !self.actions.iter().any(|action| matches!(action, Action::Keep(_))) {
-            let keep = Action::Keep(self.copied(self.flags.clone()));
+            let keep = Action::Keep(self.copied(self.flags.clone())?);
             self.actions.push(keep);
         }
-        Outcome { actions: self.actions, ids: self.ids }
+        Ok(())
     }
 
     /// Takes one step, and more for work on so many octets.
     fn step(&mut self, octets: usize) -> Result<()> {
-        let cost = 1 + octets as u64 / 64;
+        let cost = 1 + (octets / STEP) as u64;
         self.steps = self.steps.checked_sub(cost).ok_or_else(|| stopped("the script takes too long"))?;
         Ok(())
     }
@@ -212,7 +219,7 @@ impl<'a> Run<'a> {
                 return Err(stopped("a string became too long"));
             }
         }
-        self.step(out.len())?;
+        self.step(out.len() + STEP * pieces.len())?;
         Ok(Cow::Owned(out))
     }
 

@@ -267,6 +267,12 @@ impl<'n> Arguments<'n> {
         let mut compiled = Vec::new();
         if matching.kind == MatchType::Regex {
             for (text, at) in &texts {
+                compiler.regexes += 1;
+                if compiler.regexes > compiler.limits.regexes {
+                    let most = compiler.limits.regexes;
+                    self.fail(compiler, *at, format!("a script has at most {most} regular expressions"));
+                    break;
+                }
                 let key = text.literal().map(|raw| regex(raw, matching.comparator, compiler.limits.regex));
                 match key.transpose() {
                     Ok(key) => compiled.push(key.map(std::sync::Arc::new)),

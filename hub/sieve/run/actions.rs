@@ -17,15 +17,16 @@ const PROTECTED: [&str; 6] =
 
 impl Run<'_> {
     /// The message as the script has made it so far.
-    pub(super) fn copied(&mut self, flags: Vec<String>) -> Copied {
-        Copied { flags, header: self.edited_header() }
+    pub(super) fn copied(&mut self, flags: Vec<String>) -> Result<Copied> {
+        Ok(Copied { flags, header: self.edited_header()? })
     }
 
-    fn edited_header(&mut self) -> Option<Arc<[u8]>> {
+    fn edited_header(&mut self) -> Result<Option<Arc<[u8]>>> {
         if self.header.is_edited && self.written.is_none() {
+            self.step(self.header.size())?;
             self.written = Some(self.header.write().into());
         }
-        self.written.clone()
+        Ok(self.written.clone())
     }
 
     fn flags_for(&mut self, flags: Option<&[Text]>) -> Result<Vec<String>> {
@@ -50,7 +51,7 @@ impl Run<'_> {
 
     pub(super) fn keep(&mut self, flags: Option<&[Text]>) -> Result<()> {
         let flags = self.flags_for(flags)?;
-        let copied = self.copied(flags);
+        let copied = self.copied(flags)?;
         self.keeps_implicitly = false;
         match self.kept_in_inbox() {
             Some(earlier) => {
@@ -80,7 +81,7 @@ impl Run<'_> {
             None => None,
         };
         let flags = self.flags_for(file_into.flags.as_deref())?;
-        let copied = self.copied(flags);
+        let copied = self.copied(flags)?;
         self.keeps_implicitly &= file_into.copy;
         let filed = outcome::FileInto { mailbox, create: file_into.create, special_use, copied };
         if is_inbox(&filed)
@@ -108,7 +109,7 @@ impl Run<'_> {
     pub(super) fn redirect(&mut self, address: &Text, copy: bool) -> Result<()> {
         let text = self.text(address)?;
         let address = read_address(&text).ok_or_else(|| stopped(format!("{text:?} is no mail address")))?;
-        let header = self.edited_header();
+        let header = self.edited_header()?;
         self.keeps_implicitly &= copy;
         let mut redirects = 0;
         for action in &self.actions {
@@ -184,6 +185,7 @@ impl Run<'_> {
         if is_protected(&name) {
             return Ok(());
         }
+        self.step(self.header.size())?;
         let values: Vec<String> = self.header.fields(&name).map(|field| field.value()).collect();
         let chosen = super::tests::chosen(values.len(), delete.index);
         let mut goes = vec![false; values.len()];

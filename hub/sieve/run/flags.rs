@@ -55,13 +55,16 @@ impl Run<'_> {
     }
 
     /// The flags of these variables, or of the message.
-    pub(super) fn flags_of(&self, variables: &[Variable]) -> Vec<String> {
+    pub(super) fn flags_of(&mut self, variables: &[Variable]) -> Result<Vec<String>> {
         if variables.is_empty() {
-            return self.flags.clone();
+            return Ok(self.flags.clone());
         }
         let mut out = Vec::new();
-        variables.iter().for_each(|variable| add(&mut out, self.value(variable)));
-        out
+        for variable in variables {
+            self.step(self.value(variable).len())?;
+            add(&mut out, self.value(variable));
+        }
+        Ok(out)
     }
 }
 

@@ -350,7 +350,9 @@ impl Suite<'_> {
         let (actions, ids) = (self.run.actions.clone(), self.run.ids.clone());
         let mut outcome = Outcome { actions, ids };
         if self.run.keeps_implicitly {
-            outcome.actions.push(Action::Keep(self.run.copied(self.run.flags.clone())));
+            outcome
+                .actions
+                .push(Action::Keep(self.run.copied(self.run.flags.clone()).ok().expect("few steps")));
         }
         outcome
     }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use super::{Result, Run, stopped};
 use crate::address::MailAddress;
 use crate::date::{Moment, read_zone};
-use crate::header::Header;
 use crate::matching::{self, MatchType};
 use crate::message::EnvelopeField;
 use crate::outcome::SeenId;
@@ -57,7 +56,7 @@ impl<'a> Run<'a> {
             }
             Test::Fixed(result) | Test::Have(result) => Ok(*result),
             Test::HasFlag { variables, matching, flags } => {
-                let values = self.flags_of(variables);
+                let values = self.flags_of(variables)?;
                 self.has_flag(*matching, flags, values)
             }
             Test::Header { index, matching, headers, keys } => {
@@ -94,8 +93,7 @@ impl<'a> Run<'a> {
         if !self.header.is_edited {
             return size;
         }
-        let before = Header::read(self.message.header()).size();
-        size.saturating_sub(before as u64) + self.header.size() as u64
+        size.saturating_sub(self.arrived as u64) + self.header.size() as u64
     }
 
     /// Whether all tests have the result; the first one that has not ends it (RFC 5228 §5.2).

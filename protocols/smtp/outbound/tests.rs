@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hub::{NextHop, Notify, QueuedMessage, Return, Submission, SubmissionRecipient};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::{Relay, RelaySecurity, Settings};
