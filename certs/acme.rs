@@ -49,6 +49,8 @@ pub struct Settings {
 pub(crate) const CERTIFICATE: &str = "acme.pem";
 /// Why the last attempt failed, for `twinhub check`.
 const TROUBLE: &str = "acme-trouble";
+/// Who gave the certificate: another directory's, such as that for trying out, is not kept.
+const ISSUER: &str = "acme-directory";
 
 /// An authority takes no more names in one certificate.
 const MAX_NAMES: usize = 100;
@@ -122,7 +124,9 @@ impl Acme {
             return LOOK_AGAIN;
         }
         let due = match self.current() {
-            Some((current, facts)) if names.iter().all(|name| current.fits(name)) => {
+            Some((current, facts))
+                if self.is_of_directory() && names.iter().all(|name| current.fits(name)) =>
+            {
                 self.renewal_time(&facts, now).await
             }
             _ => now,
@@ -132,9 +136,21 @@ impl Acme {
         }
         match self.fetch(&names).await {
             Ok(()) => {
-                self.backoff = Backoff::default();
-                self.report_success(&names);
-                Duration::ZERO
+                let lasts = |(got, facts): &(Loaded, Facts)| {
+                    names.iter().all(|name| got.fits(name)) && renewal(facts) > unix(SystemTime::now())
+                };
+                if self.current().as_ref().is_some_and(lasts) {
+                    self.backoff = Backoff::default();
+                    self.report_success(&names);
+                    return Duration::ZERO;
+                }
+                // Ordering the next at once would only use up what the authority allows.
+                let pause = self.backoff.failed(now, schedule::Gravity::RateLimited);
+                self.note(
+                    "the new certificate lacks names or is due for renewal already; is the clock right?",
+                );
+                warn!(retry_in_s = pause.as_secs(), "the new certificate lacks names or is due already");
+                pause
             }
             Err(trouble) => self.report_trouble(&trouble, now),
         }
@@ -152,6 +168,11 @@ impl Acme {
             names.truncate(MAX_NAMES);
         }
         names
+    }
+
+    /// Whether the certificate came from the directory that is asked now.
+    fn is_of_directory(&self) -> bool {
+        std::fs::read_to_string(self.folder.join(ISSUER)).is_ok_and(|known| known == self.settings.directory)
     }
 
     /// The certificate ordered before, if it can be used.
@@ -220,6 +241,9 @@ impl Acme {
         let pem = pem.map_err(|_| Trouble::Timeout)??;
         let file = self.folder.join(CERTIFICATE);
         write_atomically(&file, pem.as_bytes(), 0o600).map_err(|error| Error::file(&file, error))?;
+        let issuer = self.folder.join(ISSUER);
+        write_atomically(&issuer, self.settings.directory.as_bytes(), 0o600)
+            .map_err(|error| Error::file(&issuer, error))?;
         let certs = self.certs.clone();
         let loaded = tokio::task::spawn_blocking(move || certs.refresh()).await;
         Ok(loaded.map_err(|_| Trouble::Timeout)??)
@@ -243,7 +267,7 @@ impl Acme {
             let others = self.names().iter().any(|name| !refused.contains(name));
             if others {
                 self.left_out.extend(refused.into_iter().map(|name| (name.clone(), now + LEAVE_OUT)));
-                warn!(error = %trouble, "the authority cannot see some names; ordering without them");
+                warn!(error = %trouble, "the authority does not vouch for some names; ordering without them");
                 self.backoff = Backoff::default();
                 return Duration::ZERO;
             }

@@ -62,14 +62,9 @@ impl Loaded {
         Ok(Self { key: Arc::new(certified), facts, path: chain.to_owned() })
     }
 
-    /// RFC 6125 §6.4: exactly, or a wildcard for the leftmost label.
+    /// Whether it can be shown to who asked for this name.
     pub(crate) fn fits(&self, server_name: &str) -> bool {
-        let name = server_name.to_ascii_lowercase();
-        let parent = name.split_once('.').map(|(_, parent)| parent);
-        self.facts
-            .names
-            .iter()
-            .any(|known| *known == name || known.strip_prefix("*.").is_some_and(|wild| Some(wild) == parent))
+        matches(&self.facts.names, &server_name.to_ascii_lowercase())
     }
 
     pub(crate) fn shown(&self) -> Certificate {
@@ -88,9 +83,13 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// RFC 6125 §6.4: exactly, or a wildcard for the leftmost label.
+/// Whether one of the names is this one, in any spelling.
 fn fits(names: &[String], host: &str) -> bool {
-    let Some(host) = ascii_name(host) else { return false };
+    ascii_name(host).is_some_and(|host| matches(names, &host))
+}
+
+/// RFC 6125 §6.4: exactly, or a wildcard for the leftmost label. In lower case.
+fn matches(names: &[String], host: &str) -> bool {
     let parent = host.split_once('.').map(|(_, parent)| parent);
     names
         .iter()

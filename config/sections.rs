@@ -132,12 +132,12 @@ section! {
         connections_per_address: usize = 100;
         /// Logged-in IMAP connections of one twin.
         connections_per_account: usize = 50;
-        /// Time for TLS and log-in before an IMAP or submission connection is closed.
+        /// Time for TLS and log-in before an IMAP, submission or ManageSieve connection is closed.
         time_before_login: Duration = secs(60);
         /// Failed log-ins on one connection before it is closed.
         failed_logins: u32 = 3;
-        /// Time without a command before a logged-in IMAP connection is closed; RFC 9051 §5.4 asks for
-        /// at least 30 minutes.
+        /// Time without a command before a logged-in IMAP or ManageSieve connection is closed; RFC 9051
+        /// §5.4 and RFC 5804 §1.2 ask for at least 30 minutes.
         idle_time: Duration = secs(30 * 60);
         /// How often an IMAP client in IDLE is told "Still here": often enough that no router on the way
         /// forgets the connection, seldom enough for a phone's battery.
@@ -171,7 +171,7 @@ section! {
         time: Duration = secs(5);
         /// "auto" validates answers with DNSSEC if the name server passes signatures on, as those of
         /// providers do and many a home router's does not. "on" believes nothing else, "off" does
-        /// without, and without DANE.
+        /// without, and without DANE. It is about the way out; senders are checked without DNSSEC.
         dnssec: Dnssec = Dnssec::Auto;
         /// File with DNSKEY records to trust instead of the root's, for a DNS of one's own.
         trust_anchor: Option<PathBuf> = None, "\"/etc/twinhub/root.key\"";

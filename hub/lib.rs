@@ -55,7 +55,7 @@ pub use admin::{AppPasswordInfo, TwinInfo};
 pub use deliver::{Delivery, Recipient};
 pub use error::{Error, Result};
 pub use hub_mime::{Part, PartKind, Summary};
-pub use hub_sieve::extensions as sieve_extensions;
+pub use hub_sieve::{Limits as SieveLimits, extensions as sieve_extensions};
 pub use hub_storage::{
     AccountId, EmailId, Flags, IdSet, MailboxId, Modseq, Record, Role, Spool, Storage, Uid, UidValidity,
 };

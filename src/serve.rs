@@ -244,7 +244,6 @@ fn start(
     }
     let shutdown = shutdown.clone();
     tasks.spawn(async move {
-        // Without a relay host it has nothing to do.
         hub_smtp::outbound::run(smtp, shutdown.clone()).await;
         shutdown.cancelled().await;
     });

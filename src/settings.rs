@@ -29,7 +29,6 @@ pub(crate) fn managesieve(limits: &Limits) -> hub_managesieve::Settings {
         failed_logins: limits.failed_logins,
         idle_time: limits.idle_time,
         time_before_login: limits.time_before_login,
-        ..hub_managesieve::Settings::default()
     }
 }
 

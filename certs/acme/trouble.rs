@@ -1,20 +1,33 @@
 //! Why there is no certificate.
 
-use instant_acme::Problem;
+use instant_acme::{Identifier, Problem};
 
 use super::schedule::Gravity;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Trouble {
     #[error("the authority: {}", causes(.0))]
-    Authority(#[from] instant_acme::Error),
+    Authority(instant_acme::Error),
     #[error(transparent)]
     Here(#[from] crate::Error),
-    /// Names that the authority could not see, and what it said of each.
-    #[error("the authority cannot see {}", each(.0))]
+    /// Names that the authority could not see or does not vouch for, and what it said of each.
+    #[error("the authority does not vouch for {}", each(.0))]
     Names(Vec<(String, String)>),
     #[error("the authority did not answer in time")]
     Timeout,
+}
+
+/// RFC 8555 §6.7.1: an authority that minds some names says which.
+impl From<instant_acme::Error> for Trouble {
+    fn from(error: instant_acme::Error) -> Self {
+        let instant_acme::Error::Api(problem) = &error else { return Self::Authority(error) };
+        let of_name = |sub: &instant_acme::Subproblem| match &sub.identifier {
+            Some(Identifier::Dns(name)) => Some((name.clone(), sub.detail.clone().unwrap_or_default())),
+            _ => None,
+        };
+        let names: Vec<_> = problem.subproblems.iter().filter_map(of_name).collect();
+        if names.is_empty() { Self::Authority(error) } else { Self::Names(names) }
+    }
 }
 
 impl From<rcgen::Error> for Trouble {

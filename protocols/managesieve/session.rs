@@ -102,6 +102,8 @@ pub(crate) struct Session {
     output: Vec<u8>,
     /// Who is logged in.
     twin: Option<String>,
+    /// Logged out: the time before log-in begins anew.
+    is_stranger_again: bool,
     scram_login: String,
     login_failures: u32,
     mistakes: u32,
@@ -118,6 +120,7 @@ impl Session {
             phase: Phase::Command,
             output: Vec::new(),
             twin: None,
+            is_stranger_again: false,
             scram_login: String::new(),
             login_failures: 0,
             mistakes: 0,
@@ -178,6 +181,9 @@ impl Session {
                     }
                 },
             };
+            if std::mem::take(&mut self.is_stranger_again) {
+                self.deadline = now + self.settings.time_before_login;
+            }
             if let Some(request) = request {
                 return Step::Ask(request);
             }

@@ -12,8 +12,6 @@ pub struct Settings {
     pub idle_time: Duration,
     /// Time for TLS and log-in.
     pub time_before_login: Duration,
-    /// Octets of a script.
-    pub script_size: usize,
 }
 
 impl Default for Settings {
@@ -23,7 +21,6 @@ impl Default for Settings {
             failed_logins: 3,
             idle_time: Duration::from_secs(30 * 60),
             time_before_login: Duration::from_secs(60),
-            script_size: 64 << 10,
         }
     }
 }

@@ -19,7 +19,7 @@ pub struct Services {
     /// The hub's configured name in ASCII; without one, each domain has its own (`mail.DOMAIN`).
     pub hostname: Option<String>,
     pub ports: Ports,
-    /// The owner has set certificates, or has them fetched, so that other servers can check them.
+    /// The owner has set certificates, or has them fetched: other servers can check them, or soon can.
     pub has_certificates: bool,
 }
 

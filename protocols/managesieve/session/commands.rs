@@ -4,9 +4,6 @@ use super::{Asked, Phase, Request, STRANGERS_ROOM, Session, Wish};
 use crate::grammar::Word;
 use crate::reply::{Reply, write_string};
 
-/// `MAXREDIRECTS` (RFC 5804 §1.7).
-const REDIRECTS: &str = "4";
-
 impl Session {
     /// The capabilities, and OK: the greeting, and the answer to CAPABILITY (RFC 5804 §1.7).
     pub(super) fn greet(&mut self) {
@@ -16,11 +13,12 @@ impl Session {
             (true, Some(_)) => "PLAIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS",
         };
         let extensions = hub::sieve_extensions().collect::<Vec<_>>().join(" ");
+        let redirects = hub::SieveLimits::default().redirects.to_string();
         let mut lines = vec![
             ("IMPLEMENTATION", Some("Twin Hub")),
             ("SASL", Some(mechanisms)),
             ("SIEVE", Some(extensions.as_str())),
-            ("MAXREDIRECTS", Some(REDIRECTS)),
+            ("MAXREDIRECTS", Some(redirects.as_str())),
             ("UNAUTHENTICATE", None),
             ("VERSION", Some("1.0")),
         ];
@@ -82,6 +80,7 @@ impl Session {
             }
             ("UNAUTHENTICATE", []) if self.twin.is_some() => {
                 self.twin = None;
+                self.is_stranger_again = true;
                 self.reader.set_room(STRANGERS_ROOM);
                 self.say(&Reply::ok("Logged out"));
                 Some(Request::Leave)

@@ -82,7 +82,7 @@ impl Session {
             Ok(twin) => {
                 self.twin = Some(twin);
                 self.mistakes = 0;
-                self.reader.set_room(self.settings.script_size + NAME_ROOM);
+                self.reader.set_room(hub::SieveLimits::default().script + NAME_ROOM);
                 self.say(&Reply::ok("Welcome"));
             }
             Err(reply) => self.login_failed(&reply),
