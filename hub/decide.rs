@@ -62,7 +62,7 @@ struct Leg {
     incoming: Incoming,
     reverse_path: Option<Address>,
     trace: Vec<u8>,
-    /// The message is an answer of ours: no rules are run.
+    /// The message is an answer of ours, or brings back another: no rules are run.
     is_answer: bool,
     through: Vec<AccountId>,
 }
@@ -112,7 +112,7 @@ impl Hub {
                         incoming: delivery.incoming.clone(),
                         reverse_path: delivery.reverse_path.clone(),
                         trace: delivery.trace.clone(),
-                        is_answer: false,
+                        is_answer: delivery.is_returned,
                         through: Vec::new(),
                     });
                 }

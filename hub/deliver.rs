@@ -26,6 +26,9 @@ pub struct Delivery {
     pub trace: Vec<u8>,
     /// What is known of the sender, if the message came from another server.
     pub verdict: Option<Verdict>,
+    /// It brings back what rules passed on in vain: they are not asked again, or it would go round in
+    /// a circle.
+    pub is_returned: bool,
 }
 
 impl Hub {

@@ -6,7 +6,8 @@ use hub_storage::queue;
 use crate::queue::Leaving;
 use crate::srs::Srs;
 use crate::{
-    AccountId, Address, Hub, Incoming, Notify, Result, Return, SubmissionRecipient, Verdict, unix_now,
+    AccountId, Address, Hub, Incoming, Notify, QueuedMessage, Recipient, Result, Return, SubmissionRecipient,
+    Verdict, unix_now,
 };
 
 /// Nobody's account: no twin is told what becomes of such mail.
@@ -76,6 +77,13 @@ impl Hub {
         let signatures = self.signatures(&outgoing.incoming).await?;
         outgoing.trace.extend_from_slice(signatures.as_bytes());
         self.send_on(outgoing).await
+    }
+
+    /// The twin whose rules passed a message on. The sender is no twin of ours and hears nothing from
+    /// here, so that nobody can make the hub write to strangers; what fails comes back to the twin.
+    pub async fn passed_on_by(&self, message: &QueuedMessage) -> Result<Option<Recipient>> {
+        let Some(row) = self.0.storage.account(message.account).await? else { return Ok(None) };
+        Ok(Some(Recipient { address: Address::parse(&row.handle)?, accounts: vec![message.account] }))
     }
 
     /// The rewriting of reverse-paths for a domain of ours.

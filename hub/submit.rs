@@ -80,6 +80,7 @@ impl Account {
         }
         let reverse_path = submission.reverse_path.clone();
         let delivery = Delivery {
+            is_returned: false,
             incoming: submission.incoming.clone(),
             reverse_path,
             recipients: local,

@@ -140,6 +140,7 @@ async fn mail_finds_its_way() {
 
     let recipient = |to: &str, accounts: Vec<AccountId>| Recipient { address: address(to), accounts };
     let delivery = Delivery {
+        is_returned: false,
         incoming: incoming(&hub, "Subject: hi\r\n\r\nbody\r\n").await,
         reverse_path: Some(address("carol@example.net")),
         recipients: vec![
@@ -567,6 +568,7 @@ async fn what_is_passed_on_comes_back_to_its_sender() {
     alice.activate_script(Some("on")).await.expect("active");
     let verdict = Verdict::new("192.0.2.1".parse().expect("an address"), "mx.example.net");
     let delivery = Delivery {
+        is_returned: false,
         incoming: incoming(hub, "From: carol@example.net\r\nSubject: hi\r\n\r\nbody\r\n").await,
         reverse_path: Some(address("carol@example.net")),
         recipients: vec![Recipient { address: alice.handle().clone(), accounts: vec![alice.id()] }],

@@ -49,6 +49,7 @@ impl Fixture {
             accounts: vec![account.id()],
         };
         Delivery {
+            is_returned: false,
             incoming: self.hub.examine(spool).await.expect("examined"),
             reverse_path: Some(address("carol@example.net")),
             recipients: to.iter().map(recipient).collect(),

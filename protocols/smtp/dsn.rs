@@ -53,19 +53,28 @@ const MAX_HEADER: u64 = 256 * 1024;
 const PIECE: u64 = 256 * 1024;
 
 /// The report as mail for its receiver. `None`: the sender is nobody of ours any more. Others get no
-/// reports from here: whoever they are, their own server accepted nothing from us.
+/// reports from here: whoever they are, their own server accepted nothing from us. Of what a twin's
+/// rules passed on in vain, the twin gets all.
 pub(crate) async fn delivery(
     hub: &Hub,
     report: &Report<'_>,
     original: Option<&QueuedMessage>,
 ) -> hub::Result<Option<Delivery>> {
-    let Route::Local(accounts) = hub.route(report.sender).await? else { return Ok(None) };
+    let failed = report.recipients.iter().any(|recipient| recipient.action == Action::Failed);
+    let (receiver, is_passed_on) = match (hub.route(report.sender).await?, original) {
+        (Route::Local(accounts), _) => (Recipient { address: report.sender.clone(), accounts }, false),
+        (_, Some(original)) if failed => match hub.passed_on_by(original).await? {
+            Some(twin) => (twin, true),
+            None => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    let report = &Report { sender: &receiver.address, ..report.clone() };
     let mut spool = hub.spool();
     spool.write(compose(report).as_bytes()).await?;
     if let Some(original) = original {
-        let failed = report.recipients.iter().any(|recipient| recipient.action == Action::Failed);
         // RFC 3461 §4.3: RET is about failures; otherwise the header is enough.
-        let full = failed && original.ret == Return::Full;
+        let full = failed && (is_passed_on || original.ret == Return::Full);
         let header = returned_part(full, original.smtputf8);
         spool.write(format!("--{}\r\n{header}\r\n", boundary(report)).as_bytes()).await?;
         return_original(hub, original, full, &mut spool).await?;
@@ -73,8 +82,15 @@ pub(crate) async fn delivery(
     }
     spool.write(format!("--{}--\r\n", boundary(report)).as_bytes()).await?;
     let incoming = hub.examine(spool).await?;
-    let recipients = vec![Recipient { address: report.sender.clone(), accounts }];
-    Ok(Some(Delivery { incoming, reverse_path: None, recipients, trace: Vec::new(), verdict: None }))
+    let recipients = vec![receiver.clone()];
+    Ok(Some(Delivery {
+        incoming,
+        reverse_path: None,
+        recipients,
+        trace: Vec::new(),
+        verdict: None,
+        is_returned: is_passed_on,
+    }))
 }
 
 /// Everything before the returned message.

@@ -25,6 +25,7 @@ pub(crate) async fn deliver(
     let trace = trace_for(trace, &recipients).into_bytes();
     let reverse_path = envelope.mail.reverse_path;
     let delivery = |recipients| Delivery {
+        is_returned: false,
         incoming: incoming.clone(),
         reverse_path: reverse_path.clone(),
         recipients,

@@ -84,7 +84,8 @@ pub(crate) async fn deliver(
     }
     if !recipients.is_empty() {
         feedback::look(hub, incoming.clone(), &recipients, verdict.as_ref());
-        hub.deliver(Delivery { incoming, reverse_path, recipients, trace, verdict }).await?;
+        hub.deliver(Delivery { incoming, reverse_path, recipients, trace, verdict, is_returned: false })
+            .await?;
     }
     Ok(())
 }

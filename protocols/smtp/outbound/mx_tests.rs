@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hub::{Notify, QueueEntry};
+use hub::{Delivery, Notify, QueueEntry, Recipient};
 use test_dns::{Fault, Names, TestDns};
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +11,7 @@ use super::tests::submit;
 use crate::Service;
 use crate::settings::Settings;
 use crate::sink::{Sink, but, offering};
-use crate::transcripts::{TestHub, certificate, test_hub};
+use crate::transcripts::{TestHub, address, certificate, test_hub};
 
 const TEXT: &[u8] = b"From: alice@example.org\r\nSubject: hi\r\n\r\nx\r\n";
 
@@ -114,4 +114,33 @@ async fn a_refused_recipient_is_reported_and_the_others_get_it() {
     let report = String::from_utf8_lossy(&report);
     assert!(report.contains("bob@far.test") && report.contains("Status: 5.1.1"), "{report}");
     assert!(!report.contains("rfc822;carol@far.test"), "{report}");
+}
+
+/// What rules passed on and nobody took comes back whole to the twin: the stranger who sent it hears
+/// nothing from here, and it must not be lost.
+#[tokio::test]
+async fn what_was_passed_on_in_vain_comes_back() {
+    let (test, dns) = (test_hub().await, names().await);
+    test.alice.put_script("main", "redirect \"x@none.test\";").await.expect("kept");
+    test.alice.activate_script(Some("main")).await.expect("active");
+    let mut spool = test.hub.spool();
+    spool.write(b"From: s@far.test\r\nSubject: hi\r\n\r\nthe whole of it\r\n").await.expect("written");
+    let delivery = Delivery {
+        is_returned: false,
+        incoming: test.hub.examine(spool).await.expect("examined"),
+        reverse_path: Some(address("s@far.test")),
+        recipients: vec![Recipient {
+            address: address("alice@example.org"),
+            accounts: vec![test.alice.id()],
+        }],
+        trace: Vec::new(),
+        verdict: None,
+    };
+    test.hub.deliver(delivery).await.expect("delivered");
+    assert!(test.inbox("alice").await.is_empty(), "it was passed on");
+    run_until(&test, &dns, 1, <[QueueEntry]>::is_empty).await;
+    let [report] = &test.inbox("alice").await[..] else { panic!("not one report") };
+    let report = String::from_utf8_lossy(report);
+    assert!(report.contains("x@none.test") && report.contains("Status: 5.1.2"), "{report}");
+    assert!(report.contains("the whole of it") && report.contains("To: <alice@example.org>"), "{report}");
 }
