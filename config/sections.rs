@@ -184,7 +184,8 @@ section! {
         /// Check it, do what the author's domain asks for (refuse it, or put it into Junk), and write
         /// Authentication-Results. Mail that claims a domain of this hub without proof goes to Junk.
         check: bool = true;
-        /// Check mail from this machine too. Off, because that comes from the owner's own programs.
+        /// Check mail from this machine and from rates.spared_networks too. Off, because that comes from
+        /// the owner's own programs and proxies.
         check_loopback: bool = false;
         /// Tell the owners of domains that ask for it, once a day, about mail that claims to be theirs
         /// (DMARC aggregate reports).

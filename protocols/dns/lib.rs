@@ -1,4 +1,4 @@
-//! DNS for everybody who needs it: one resolver with one cache, and answers that keep apart what
+//! DNS for the way out: one resolver with one cache, and answers that keep apart what
 //! mail must keep apart. "There is no such domain" bounces a message; "nobody answered" must not.
 //!
 //! [`Dns`] asks, [`Error`] says how it went wrong and whether that is final. hickory-resolver speaks

@@ -50,6 +50,8 @@ pub(crate) struct Client<S: Stream = Box<dyn Stream>> {
     input: Vec<u8>,
     replies: ReplyParser,
     offers: Offers,
+    /// The host is gone, or nobody knows which reply is for what: no more may be said.
+    is_over: bool,
 }
 
 /// Why a host was not talked to.
@@ -85,7 +87,7 @@ impl<S: Stream> Client<S> {
 
     /// On a stream whose other side has been greeted, and makes these offers.
     pub(crate) fn on(stream: S, offers: Offers) -> Self {
-        Self { stream, input: Vec::new(), replies: ReplyParser::default(), offers }
+        Self { stream, input: Vec::new(), replies: ReplyParser::default(), offers, is_over: false }
     }
 
     async fn hello(&mut self, host_name: &str) -> Result<(), Broken> {
@@ -133,6 +135,7 @@ impl<S: Stream> Client<S> {
             input: self.input,
             replies: self.replies,
             offers: self.offers,
+            is_over: self.is_over,
         }
     }
 
@@ -146,9 +149,16 @@ impl<S: Stream> Client<S> {
         self.command("NOOP\r\n", MAIL_TIME).await.is_ok_and(|reply| reply.is_positive())
     }
 
+    /// Whether another message may be sent.
+    pub(crate) fn is_usable(&self) -> bool {
+        !self.is_over
+    }
+
     /// Ends in good order; whatever comes of it does not matter.
     pub(crate) async fn quit(mut self) {
-        let _ = self.command("QUIT\r\n", QUIT_TIME).await;
+        if !self.is_over {
+            let _ = self.command("QUIT\r\n", QUIT_TIME).await;
+        }
     }
 
     async fn command(&mut self, line: &str, time: Duration) -> Result<Reply, Broken> {

@@ -17,9 +17,10 @@ mod tls;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hub_dns::{Dns, Kind};
+use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 use crate::Service;
@@ -29,9 +30,9 @@ use crate::outbound::next_hop::{Broken, Connection, NoConnection, Server, Verdic
 use policy::{Policies, Requirement};
 use tls::{Handshakes, Protection};
 
-/// After this time no further host is begun with: a domain has as many as it likes, an attempt has
-/// not.
-const TIME: Duration = Duration::from_secs(5 * 60);
+/// Time for all hosts of a domain and all their addresses. One alone may take five minutes for its
+/// greeting (RFC 5321 §4.5.3.2.1).
+const TIME: Duration = Duration::from_secs(10 * 60);
 
 pub(crate) struct Exchange {
     dns: Arc<Dns>,
@@ -81,16 +82,12 @@ impl Exchange {
 
     pub(crate) async fn connect(&self, domain: &str) -> Result<Connection, NoConnection> {
         let route = self.route(domain).await?;
-        let rule = self.policies.of(&route).await;
+        let unknown = |why| NoConnection { verdict: Verdict::Deferred(why), host: None };
+        let rule = self.policies.of(&route).await.map_err(unknown)?;
         let mut last = NoConnection { verdict: Verdict::Failed(nowhere(domain)), host: None };
-        let started = Instant::now();
+        let end = Instant::now() + TIME;
         for host in &route.hosts {
-            if started.elapsed() > TIME {
-                // Hosts that were not tried prove nothing.
-                let verdict = Verdict::Deferred(format!("450 4.4.1 no time for all hosts of {domain}"));
-                return Err(NoConnection { verdict, host: last.host });
-            }
-            match self.try_host(&route, host, &rule).await {
+            match self.try_host(&route, host, &rule, end).await {
                 Ok(connection) => return Ok(connection),
                 // What is temporary at one host is so for the domain.
                 Err(Verdict::Failed(_)) if matches!(last.verdict, Verdict::Deferred(_)) => {}
@@ -119,10 +116,21 @@ impl Exchange {
         Ok(Route { domain: found.domain, hosts, is_secure: found.is_secure })
     }
 
-    async fn try_host(&self, route: &Route, host: &str, rule: &policy::Rule) -> Result<Connection, Verdict> {
+    async fn try_host(
+        &self,
+        route: &Route,
+        host: &str,
+        rule: &policy::Rule,
+        end: Instant,
+    ) -> Result<Connection, Verdict> {
         let (ips, requirement) = match host.parse() {
             // An address literal: there is nothing to be looked up, and no name to be checked.
-            Ok(ip) => (vec![ip], Requirement::Opportunistic),
+            Ok(ip) if literal(&route.domain).is_some() => (vec![ip], Requirement::Opportunistic),
+            // RFC 5321 §5.1: MX leads to names. An address would lead around the domain's policy.
+            Ok(ip) => {
+                let why = format!("550 5.1.2 MX of {}: {ip} is no name of a host", route.domain);
+                return Err(Verdict::Failed(why));
+            }
             Err(_) => {
                 let addresses = self.dns.addresses(host).await.map_err(|error| verdict_of(&error))?;
                 let requirement = self.policies.for_host(rule, route, host, &addresses).await;
@@ -131,7 +139,8 @@ impl Exchange {
         };
         let mut last = Verdict::Deferred(format!("450 4.4.1 {host} has no address"));
         for ip in ips {
-            match self.try_address(ip, host, &requirement).await {
+            let tried = timeout_at(end, self.try_address(ip, host, &requirement)).await;
+            match tried.unwrap_or_else(|_| Err(Broken("no time was left for it".into()).into())) {
                 Ok((client, protection)) => {
                     let reports = client.offers().dsn;
                     let server = Server { host: host.to_owned(), tls: protection.to_string(), reports };

@@ -3,10 +3,14 @@
 
 use hub::{Hub, Incoming, Recipient, Verdict};
 use hub_mailauth::{MOST_REPORT, read_report};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
-/// Reads a message that was delivered, if it looks like a report, while nobody waits for it.
-pub(crate) fn look(hub: &Hub, incoming: Incoming, recipients: &[Recipient], verdict: Option<&Verdict>) {
+/// The message, if it looks like a report that is to be read once it is delivered.
+pub(crate) fn wanted(
+    incoming: &Incoming,
+    recipients: &[Recipient],
+    verdict: Option<&Verdict>,
+) -> Option<Incoming> {
     let is_for_reports = recipients.iter().any(|recipient| {
         let local = recipient.address.local();
         ["dmarc-reports", "postmaster"].iter().any(|name| local.eq_ignore_ascii_case(name))
@@ -14,14 +18,27 @@ pub(crate) fn look(hub: &Hub, incoming: Incoming, recipients: &[Recipient], verd
     // RFC 9990 §3.5.2.2: the subject of every report.
     let is_report = incoming.summary.subject.to_ascii_lowercase().contains("report domain:");
     let is_genuine = verdict.is_none_or(Verdict::is_authentic);
-    if is_for_reports && is_report && is_genuine && incoming.summary.size <= MOST_REPORT {
-        let hub = hub.clone();
-        tokio::spawn(async move { keep(&hub, incoming).await });
-    }
+    let is_wanted = is_for_reports && is_report && is_genuine && incoming.summary.size <= MOST_REPORT;
+    is_wanted.then(|| incoming.clone())
 }
 
-/// One is read at a time: unpacking is work.
+/// One is read at a time, as unpacking is work, and a few wait.
 static READING: Mutex<()> = Mutex::const_new(());
+static WAITING: Semaphore = Semaphore::const_new(16);
+
+/// Reads a report that was delivered, while nobody waits for it. In a flood of them some are left out;
+/// the mail itself is there.
+pub(crate) fn read(hub: &Hub, incoming: Incoming) {
+    let Ok(place) = WAITING.try_acquire() else {
+        tracing::warn!("too many DMARC reports at a time; one was not read");
+        return;
+    };
+    let hub = hub.clone();
+    tokio::spawn(async move {
+        let _place = place;
+        keep(&hub, incoming).await;
+    });
+}
 
 async fn keep(hub: &Hub, incoming: Incoming) {
     let _one = READING.lock().await;

@@ -1,5 +1,6 @@
-//! Takes Authentication-Results fields out of arriving mail that claim to be ours (RFC 8601 §5): a
-//! reader could not tell them from the hub's own. Everything else passes byte for byte.
+//! Takes out of arriving mail what claims to be ours: Authentication-Results fields with our name (RFC
+//! 8601 §5), and the field in which the junk filter explains itself. A reader, or a rule, could not tell
+//! them from the hub's own. Everything else passes byte for byte.
 //!
 //! What was taken out is remembered, so that signatures can be checked over what was sent.
 
@@ -8,7 +9,8 @@
 const MAX_HELD: usize = 1024;
 /// Octets of forgeries that are remembered, and one piece of input more. Beyond that signatures over them fail, as they may.
 const MAX_REMOVED: usize = 64 * 1024;
-const NAME: &[u8] = b"authentication-results";
+const RESULTS: &[u8] = b"authentication-results";
+const VERDICT: &[u8] = b"x-junk-verdict";
 
 /// A field that was taken out, and how many octets of the rest stand before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +58,8 @@ enum Line {
     Results,
     Something,
     Undecided,
+    /// The junk filter's: ours, whatever it says.
+    Verdict,
 }
 
 impl Forged {
@@ -152,6 +156,10 @@ impl Forged {
                     Line::Results => {
                         self.state = State::Line(Field::Open);
                     }
+                    Line::Verdict => {
+                        self.remember();
+                        self.flush(Field::Ours, out);
+                    }
                     Line::Blank => {
                         self.flush(Field::Other, out);
                         self.state = State::Past;
@@ -191,11 +199,18 @@ impl Forged {
             None if bytes.len() <= MAX_HELD => Field::Other,
             _ => Field::Ours,
         };
-        if field == Field::Ours && self.remembered < MAX_REMOVED {
-            self.removed.push(Removed { at: self.passed, bytes: Vec::new() });
+        if field == Field::Ours {
+            self.remember();
         }
         self.flush_bytes(field, &bytes, out);
         field
+    }
+
+    /// A field begins that is taken out.
+    fn remember(&mut self) {
+        if self.remembered < MAX_REMOVED {
+            self.removed.push(Removed { at: self.passed, bytes: Vec::new() });
+        }
     }
 
     /// What is held is of this field.
@@ -224,16 +239,19 @@ fn kind_of(line: &[u8]) -> Line {
         [b'\r', b'\n'] | [b'\n'] => return Line::Blank,
         _ => {}
     }
-    let (name, rest) = line.split_at(line.len().min(NAME.len()));
-    if !name.eq_ignore_ascii_case(&NAME[..name.len()]) {
-        return Line::Something;
+    for (known, kind) in [(RESULTS, Line::Results), (VERDICT, Line::Verdict)] {
+        let (name, rest) = line.split_at(line.len().min(known.len()));
+        if !name.eq_ignore_ascii_case(&known[..name.len()]) {
+            continue;
+        }
+        // Some programs take white space before the colon.
+        return match rest.trim_ascii() {
+            [] if rest.len() <= 8 && !rest.contains(&b'\n') => Line::Undecided,
+            [b':'] => kind,
+            _ => Line::Something,
+        };
     }
-    // Some programs take white space before the colon.
-    match rest.trim_ascii() {
-        [] if rest.len() <= 8 && !rest.contains(&b'\n') => Line::Undecided,
-        [b':'] => Line::Results,
-        _ => Line::Something,
-    }
+    Line::Something
 }
 
 /// ```text
@@ -325,6 +343,8 @@ mod tests {
                 "A: b\r\n\r\n",
             ),
             ("Authentication-Results:\r\n \"mail.example\\.org\"; x\r\n\r\n".into(), "\r\n"),
+            ("X-Junk-Verdict: good\r\n\tx\r\nx-junk-VERDICT :\r\nA: b\r\n\r\n".into(), "A: b\r\n\r\n"),
+            ("X-Junk-Verdicts: a\r\n\r\n".into(), "X-Junk-Verdicts: a\r\n\r\n"),
             (
                 "Authentication-Results: other; x\r\n y\r\n\r\n".into(),
                 "Authentication-Results: other; x\r\n y\r\n\r\n",

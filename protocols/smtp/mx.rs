@@ -83,9 +83,12 @@ pub(crate) async fn deliver(
         send_home(hub, incoming.clone(), homes, trace.clone()).await?;
     }
     if !recipients.is_empty() {
-        feedback::look(hub, incoming.clone(), &recipients, verdict.as_ref());
+        let report = feedback::wanted(&incoming, &recipients, verdict.as_ref());
         hub.deliver(Delivery { incoming, reverse_path, recipients, trace, verdict, is_returned: false })
             .await?;
+        if let Some(report) = report {
+            feedback::read(hub, report);
+        }
     }
     Ok(())
 }

@@ -243,10 +243,35 @@ async fn a_breakdown_between_transactions_doubles_nothing() {
     let answers = |line: &str| {
         if line.contains("c@") { None } else { offering(&["LIMITS RCPTMAX=2"])(line) }
     };
-    let (sent, _) = send(answers, TEXT, &["a", "b", "c"], false).await;
+    let (sent, sink) = send(answers, TEXT, &["a", "b", "c", "d", "e"], false).await;
     let sent = sent.expect("two are delivered");
     assert_eq!(sent[..2], [delivered(), delivered()]);
-    assert!(matches!(sent[2], Verdict::Deferred(_)), "{sent:?}");
+    assert!(sent[2..].iter().all(|verdict| matches!(verdict, Verdict::Deferred(_))), "{sent:?}");
+    assert_eq!((sent.len(), sink.count("RCPT TO:<e@")), (5, 0), "replies would be taken for others");
+}
+
+/// Where DATA is refused, the recipients stand until RSET: the next MAIL would be one too many, and
+/// the 503 to it a refusal of a message that has done nothing.
+#[tokio::test]
+async fn a_refused_data_leaves_nothing_behind() {
+    let answers = but("DATA", Some("451 4.3.0 later"), offering(&[]));
+    let (sent, sink) = send(answers, TEXT, &["bob"], false).await;
+    assert_eq!(sent.expect("an answer"), [Verdict::Deferred("451 4.3.0 later".into())]);
+    assert_eq!(sink.count("RSET"), 1);
+    let (sent, _) = send(but("MAIL", Some("503 nested"), offering(&[])), TEXT, &["bob"], false).await;
+    assert!(sent.is_err(), "the conversation is broken, not the message: {sent:?}");
+}
+
+/// What was refused stays refused if the host hangs up right then.
+#[tokio::test]
+async fn a_refusal_outlives_the_connection() {
+    let answers = |line: &str| match line {
+        "RSET" => None,
+        line if line.starts_with("RCPT") => Some("550 5.7.1 blocked".to_owned()),
+        line => offering(&[])(line),
+    };
+    let (sent, _) = send(answers, TEXT, &["bob"], false).await;
+    assert_eq!(sent.expect("an answer"), [Verdict::Failed("550 5.7.1 blocked".into())]);
 }
 
 /// Known from many clients: answers injected in the clear behind the 220 (CVE-2021-38371 and kin).

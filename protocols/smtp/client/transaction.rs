@@ -19,8 +19,8 @@ const CHUNK: usize = 512 * 1024;
 
 impl<S: Stream> Client<S> {
     /// Sends a message to all its recipients, in one transaction if the host takes so many. The
-    /// verdicts are in the order of the recipients. After `Err` the connection is of no more use, and
-    /// nothing is known to be delivered.
+    /// verdicts are in the order of the recipients. After `Err` nothing is known to be delivered. Then,
+    /// and when [`Client::is_usable`] says so, the connection is of no more use.
     pub(crate) async fn send(&mut self, hub: &Hub, message: &QueuedMessage) -> Result<Vec<Verdict>, Broken> {
         let content = match Content::prepare(hub, message, self.offers()).await? {
             Ok(content) => content,
@@ -32,9 +32,12 @@ impl<S: Stream> Client<S> {
             match self.transact(message, &content, recipients).await {
                 Ok(more) => verdicts.extend(more),
                 Err(broken) if verdicts.is_empty() => return Err(broken),
-                // What the transactions before have brought is true all the same.
+                // What the transactions before have brought is true all the same. A reply that is late
+                // would be taken for that to the next command.
                 Err(Broken(why)) => {
-                    verdicts.extend(recipients.iter().map(|_| Verdict::Deferred(why.clone())))
+                    self.is_over = true;
+                    verdicts.resize(message.recipients.len(), Verdict::Deferred(why));
+                    break;
                 }
             }
         }
@@ -57,6 +60,10 @@ impl<S: Stream> Client<S> {
         }
         let replies = self.commands(&commands).await?;
         let (mail, rest) = replies.split_first().ok_or_else(|| Broken("MAIL: no reply".into()))?;
+        // It thinks that another message is under way. That is about the connection, not the message.
+        if mail.code == 503 {
+            return Err(Broken::at("MAIL", mail));
+        }
         let mut verdicts: Vec<Option<Verdict>> = if mail.is_positive() {
             let replies = rest.iter().take(recipients.len());
             replies.map(|reply| (!reply.is_positive()).then(|| reply.refusal())).collect()
@@ -65,7 +72,7 @@ impl<S: Stream> Client<S> {
         };
         let go_ahead = rest.get(recipients.len()).filter(|_| with_data);
         if verdicts.iter().all(Option::is_some) {
-            self.give_up(go_ahead).await?;
+            self.give_up(go_ahead).await;
         } else {
             let outcome = if chunked {
                 self.send_chunks(content).await?
@@ -100,9 +107,14 @@ impl<S: Stream> Client<S> {
 
     /// Nobody is left to send to. RFC 2920 §3.1: a host that wants the text all the same gets an empty
     /// one, and nothing of the message.
-    async fn give_up(&mut self, go_ahead: Option<&Reply>) -> Result<(), Broken> {
+    async fn give_up(&mut self, go_ahead: Option<&Reply>) {
         let command = if go_ahead.is_some_and(|reply| reply.code == 354) { ".\r\n" } else { "RSET\r\n" };
-        self.command(command, MAIL_TIME).await.map(drop)
+        self.end(command).await;
+    }
+
+    /// Ends a transaction that has its verdicts. They stay what they are if the host hangs up now.
+    async fn end(&mut self, command: &str) {
+        self.is_over |= self.command(command, MAIL_TIME).await.is_err();
     }
 
     async fn send_data(
@@ -115,6 +127,8 @@ impl<S: Stream> Client<S> {
             None => self.command("DATA\r\n", DATA_TIME).await?,
         };
         if go_ahead.code != 354 {
+            // The recipients are still there for some, and the next MAIL would be one too many.
+            self.end("RSET\r\n").await;
             return Ok(go_ahead.refusal());
         }
         let mut stuffer = Stuffer::for_data();
@@ -166,7 +180,7 @@ impl<S: Stream> Client<S> {
             chunk.clear();
             let reply = self.reply("BDAT", END_TIME).await?;
             if !reply.is_positive() {
-                self.command("RSET\r\n", MAIL_TIME).await?;
+                self.end("RSET\r\n").await;
                 return Ok(reply.refusal());
             }
         }
@@ -180,7 +194,10 @@ impl<S: Stream> Client<S> {
     /// A host that closes the connection in the middle of a message may have said why.
     async fn last_words(&mut self, broken: Broken) -> Result<Verdict, Broken> {
         match self.reply("sending the message", super::QUIT_TIME).await {
-            Ok(reply) if !reply.is_positive() => Ok(reply.refusal()),
+            Ok(reply) if !reply.is_positive() => {
+                self.is_over = true;
+                Ok(reply.refusal())
+            }
             Ok(_) | Err(_) => Err(broken),
         }
     }

@@ -58,7 +58,8 @@ impl Policies {
         }
     }
 
-    pub(crate) async fn of(&self, route: &Route) -> Rule {
+    /// `Err` is why it cannot be known now.
+    pub(crate) async fn of(&self, route: &Route) -> Result<Rule, String> {
         self.sts.policy(&route.domain).await
     }
 

@@ -135,6 +135,11 @@ impl Connection {
         self.inner.is_alive().await
     }
 
+    /// Whether another message may be sent.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.inner.is_usable()
+    }
+
     /// Ends in good order; whatever comes of it does not matter.
     pub(crate) async fn quit(self) {
         self.inner.quit().await;

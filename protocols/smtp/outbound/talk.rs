@@ -65,6 +65,9 @@ async fn talk(sender: &Sender, hop: &NextHop, mut connection: Connection, mut me
             broke(sender, hop, message, connection.server(), why).await;
             return;
         }
+        if !connection.is_usable() {
+            break;
+        }
         match next(sender, hop, &mut connection).await {
             Some(next) => message = next,
             None => break,

@@ -41,37 +41,33 @@ impl Store {
         }
     }
 
-    /// The policy of a domain, if it has one.
-    pub(crate) async fn policy(&self, domain: &str) -> Option<Arc<Policy>> {
+    /// The policy of a domain, if it has one. `Err` if what was known of it cannot be read now.
+    pub(crate) async fn policy(&self, domain: &str) -> Result<Option<Arc<Policy>>, String> {
         let now = unix_now();
-        let kept = self.kept(domain, now).await;
+        let kept = self.kept(domain, now).await.map_err(|error| {
+            warn!(domain, error = causes(&error), "the domain's MTA-STS policy cannot be read");
+            format!("451 4.3.0 the MTA-STS policy of {domain} cannot be read")
+        })?;
         let published = self.dns.texts(&format!("_mta-sts.{domain}")).await.ok().and_then(|texts| id(&texts));
         let Some(published) = published else {
-            return kept.map(|(_, policy)| policy);
+            return Ok(kept.map(|(_, policy)| policy));
         };
-        match kept {
+        Ok(match kept {
             Some((row, policy))
                 if row.id == published && row.expires_at > now + REFRESH.min(policy.max_age as i64 / 2) =>
             {
                 Some(policy)
             }
             kept => self.fetch(domain, published, now).await.or_else(|| kept.map(|(_, policy)| policy)),
-        }
+        })
     }
 
-    async fn kept(&self, domain: &str, now: i64) -> Option<(StsPolicy, Arc<Policy>)> {
-        let row = match self.hub.sts_policy(domain).await {
-            Ok(row) => row?,
-            Err(error) => {
-                warn!(domain, error = causes(&error), "the domain's MTA-STS policy cannot be read");
-                return None;
-            }
-        };
-        if row.expires_at <= now {
-            return None;
-        }
-        let policy = Policy::parse(&row.policy).ok()?;
-        Some((row, Arc::new(policy)))
+    async fn kept(&self, domain: &str, now: i64) -> hub::Result<Option<(StsPolicy, Arc<Policy>)>> {
+        let row = self.hub.sts_policy(domain).await?.filter(|row| row.expires_at > now);
+        Ok(row.and_then(|row| {
+            let policy = Policy::parse(&row.policy).ok()?;
+            Some((row, Arc::new(policy)))
+        }))
     }
 
     async fn fetch(&self, domain: &str, published: String, now: i64) -> Option<Arc<Policy>> {

@@ -71,6 +71,7 @@ async fn what_is_final_and_what_is_not() {
         ("nx.test", "never: 550 5.1.2 MX of nx.test: there is no such domain"),
         ("nullmx.test", "never: 556 5.1.10 MX of nullmx.test: the domain takes no mail (null MX)"),
         ("nxmx.test", "never: 550 5.1.2 "),
+        ("ipmx.test", "never: 550 5.1.2 MX of ipmx.test: 127.0.0.17 is no name"),
         ("ours.test", "never: 554 5.4.6 mail for ours.test comes back to this hub"),
         ("circle.test", "never: 554 5.4.6 mail for circle.test comes back to this hub"),
         ("servfail.test", "later: 451 4.4.3 MX of servfail.test: the name server failed"),
