@@ -93,9 +93,10 @@ impl fmt::Display for Error {
 pub(crate) fn kind_of(error: &NetError) -> Kind {
     match error {
         NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
+            // RFC 2308 §2: the SOA record says who is responsible for the "no". Without it the answer is a
+            // referral, or that of a router or portal which says no to everything.
+            ResponseCode::NXDomain | ResponseCode::NoError if none.soa.is_none() => Kind::Malformed,
             ResponseCode::NXDomain => Kind::NxDomain,
-            // RFC 2308 §2.2: name servers without an SOA record are a referral, not an answer.
-            ResponseCode::NoError if none.soa.is_none() && none.ns.is_some() => Kind::Malformed,
             ResponseCode::NoError => Kind::NoData,
             _ => Kind::ServFail,
         },
@@ -112,5 +113,22 @@ pub(crate) fn kind_of(error: &NetError) -> Kind {
         NetError::Timeout => Kind::Timeout,
         NetError::Busy | NetError::Io(_) | NetError::NoConnections => Kind::Unreachable,
         _ => Kind::Malformed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hickory_resolver::net::NoRecords;
+    use hickory_resolver::proto::op::Query;
+
+    use super::*;
+
+    /// A name server that says no to everything must not bounce everything.
+    #[test]
+    fn rfc2308_2_a_no_without_authority_is_none() {
+        for code in [ResponseCode::NXDomain, ResponseCode::NoError] {
+            let none = NetError::Dns(DnsError::NoRecordsFound(NoRecords::new(Query::default(), code)));
+            assert_eq!(kind_of(&none), Kind::Malformed, "{code}");
+        }
     }
 }
