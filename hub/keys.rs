@@ -122,7 +122,11 @@ impl Hub {
         let keys = self.0.storage.dkim_keys(&domain).await?;
         match keys.iter().any(|key| state(key) == KeyState::Signing) {
             true => Ok(()),
-            false => self.add_keys(&domain, &keys).await,
+            false => match self.add_keys(&domain, &keys).await {
+                // The other of `tend_keys` and an owner who has just added the domain was quicker.
+                Err(Error::Exists(_)) => Ok(()),
+                added => added,
+            },
         }
     }
 
