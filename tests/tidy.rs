@@ -12,21 +12,22 @@ use serde_json::Value;
 
 /// Room → the rooms it may name. Arrows only go down.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("hub-civil", &[]),
     ("hub-config", &[]),
-    ("hub-certs", &["hub-config"]),
-    ("hub-mime", &[]),
-    ("hub-sieve", &["hub-mime"]),
+    ("hub-certs", &["hub-civil", "hub-config"]),
+    ("hub-mime", &["hub-civil"]),
+    ("hub-sieve", &["hub-civil", "hub-mime"]),
     ("hub-storage", &[]),
     ("hub-dkim", &[]),
-    ("hub", &["hub-dkim", "hub-mime", "hub-sieve", "hub-storage"]),
+    ("hub", &["hub-civil", "hub-dkim", "hub-mime", "hub-sieve", "hub-storage"]),
     ("hub-dns", &[]),
     ("hub-wire", &["hub-certs", "hub-config"]),
-    ("hub-imap", &["hub", "hub-mime", "hub-wire"]),
+    ("hub-imap", &["hub", "hub-civil", "hub-mime", "hub-wire"]),
     ("hub-mailauth", &["hub", "hub-dkim"]),
     ("hub-milter", &[]),
-    ("hub-smtp", &["hub", "hub-dns", "hub-mailauth", "hub-milter", "hub-mime", "hub-wire"]),
+    ("hub-smtp", &["hub", "hub-civil", "hub-dns", "hub-mailauth", "hub-milter", "hub-mime", "hub-wire"]),
     ("hub-managesieve", &["hub", "hub-wire"]),
-    ("hub-transfer", &["hub", "hub-wire"]),
+    ("hub-transfer", &["hub", "hub-civil", "hub-wire"]),
     ("hub-web", &["hub", "hub-wire"]),
 ];
 

@@ -11,9 +11,6 @@ pub(crate) struct Date {
     pub(crate) zone: i16,
 }
 
-const MONTHS: [&str; 12] =
-    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-
 /// `obs-zone` (RFC 5322 §4.3), in hours. Other names say nothing.
 const ZONES: [(&str, i16); 8] =
     [("edt", -4), ("est", -5), ("cdt", -5), ("cst", -6), ("mdt", -6), ("mst", -7), ("pdt", -7), ("pst", -8)];
@@ -50,7 +47,7 @@ pub(crate) fn parse_date(value: &str) -> Option<Date> {
             _ => {}
         }
     }
-    let days = days_since_1970(fields.year?, fields.month?, fields.day?)?;
+    let days = hub_civil::days(fields.year?, fields.month?, fields.day?)?;
     let seconds = days * 86_400 + fields.time.unwrap_or(0) - i64::from(fields.zone) * 60;
     Some(Date { seconds, zone: fields.zone })
 }
@@ -84,9 +81,9 @@ impl Fields {
 
     /// A month or a zone; names of days are of no use.
     fn take_name(&mut self, name: &str) {
-        let month = MONTHS.iter().position(|month| name.starts_with(month));
+        let month = name.get(..3).and_then(hub_civil::month);
         match month {
-            Some(month) if self.month.is_none() => self.month = Some(month as i64 + 1),
+            Some(_) if self.month.is_none() => self.month = month,
             _ => {
                 if let Some((_, hours)) = ZONES.iter().find(|(zone, _)| *zone == name) {
                     self.zone = hours * 60;
@@ -110,23 +107,6 @@ impl Fields {
 fn take_two_digits(lexer: &mut Lexer) -> Option<i64> {
     lexer.skip_cfws();
     lexer.run(|c| c.is_ascii_digit()).parse().ok().filter(|number| (0..100).contains(number))
-}
-
-/// Days from 1970-01-01 in the Gregorian calendar; `None` if there is no such day.
-fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let length = match month {
-        2 => 28 + i64::from(is_leap),
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    };
-    if !(1..=length).contains(&day) {
-        return None;
-    }
-    // Years that begin in March have their leap day at the end.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    Some(year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468)
 }
 
 #[cfg(test)]

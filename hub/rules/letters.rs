@@ -23,6 +23,6 @@ pub(super) fn trouble(handle: &Address, what: &str, now: i64) -> String {
          \x20 {what}\r\n\
          \r\n\
          You will not be told of the same error again for a week.\r\n",
-        date = hub_sieve::rfc5322_date(now),
+        date = hub_civil::rfc5322_date(now, 0),
     )
 }

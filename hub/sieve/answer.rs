@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use crate::date::rfc5322_date;
 use crate::header::{Header, encoded_words, write_field};
 use crate::outcome::Vacation;
 
@@ -87,7 +86,7 @@ fn is_addressed(header: &Header, vacation: &Vacation, context: &Context<'_>) -> 
 /// RFC 5230 §5.
 fn compose(vacation: &Vacation, header: &Header, context: &Context<'_>) -> Vec<u8> {
     let from = vacation.from.as_deref().map_or_else(|| format!("<{}>", context.recipient), one_line);
-    let date = rfc5322_date(context.now);
+    let date = hub_civil::rfc5322_date(context.now, 0);
     let mut out = String::new();
     let _ = write!(out, "From: {}\r\nTo: <{}>\r\n", encoded_name(&from), context.sender);
     out.push_str(&String::from_utf8_lossy(&write_field("Subject", &subject(vacation, header))));

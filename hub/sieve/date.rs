@@ -1,5 +1,7 @@
 //! Parts of dates (RFC 5260 §4.2).
 
+use hub_civil::{Civil, Date, SECONDS_A_DAY};
+
 /// A point in time in some zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
@@ -8,10 +10,6 @@ pub(crate) struct Moment {
     /// Minutes east of UTC.
     pub(crate) zone: i16,
 }
-
-const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 const PARTS: [&str; 13] = [
     "year", "month", "day", "date", "julian", "hour", "minute", "second", "time", "iso8601", "std11", "zone",
@@ -44,12 +42,9 @@ impl Moment {
 
     pub(crate) fn part(self, name: &str) -> Option<String> {
         let local = self.seconds.saturating_add(i64::from(self.zone) * 60);
-        let (days, second_of_day) = (local.div_euclid(86_400), local.rem_euclid(86_400));
-        let (hour, minute, second) = (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
-        let (year, month, day) = civil(days);
-        let weekday = (days + 4).rem_euclid(7);
+        let civil = Civil::of(local);
+        let Date { year, month, day } = civil.date;
         let date = || format!("{year:04}-{month:02}-{day:02}");
-        let time = || format!("{hour:02}:{minute:02}:{second:02}");
         let zone = || {
             let (sign, zone) = if self.zone < 0 { ('-', -self.zone) } else { ('+', self.zone) };
             (sign, zone / 60, zone % 60)
@@ -60,47 +55,24 @@ impl Moment {
             "day" => format!("{day:02}"),
             "date" => date(),
             // Days since 17 November 1858, the zone taken into account.
-            "julian" => (days + 40_587).to_string(),
-            "hour" => format!("{hour:02}"),
-            "minute" => format!("{minute:02}"),
-            "second" => format!("{second:02}"),
-            "time" => time(),
+            "julian" => (local.div_euclid(SECONDS_A_DAY) + 40_587).to_string(),
+            "hour" => format!("{:02}", civil.hour),
+            "minute" => format!("{:02}", civil.minute),
+            "second" => format!("{:02}", civil.second),
+            "time" => civil.time(),
             "iso8601" => {
                 let (sign, hours, minutes) = zone();
-                format!("{}T{}{sign}{hours:02}:{minutes:02}", date(), time())
+                format!("{}T{}{sign}{hours:02}:{minutes:02}", date(), civil.time())
             }
-            "std11" => {
-                let (sign, hours, minutes) = zone();
-                let (name, month) = (DAYS[weekday as usize], MONTHS[month as usize - 1]);
-                format!("{name}, {day:02} {month} {year:04} {} {sign}{hours:02}{minutes:02}", time())
-            }
+            "std11" => hub_civil::rfc5322_date(self.seconds, self.zone),
             "zone" => {
                 let (sign, hours, minutes) = zone();
                 format!("{sign}{hours:02}{minutes:02}")
             }
-            "weekday" => weekday.to_string(),
+            "weekday" => civil.weekday.to_string(),
             _ => return None,
         })
     }
-}
-
-/// `date-time` (RFC 5322 §3.3) in UTC.
-pub fn rfc5322_date(seconds: i64) -> String {
-    Moment { seconds, zone: 0 }.part("std11").unwrap_or_default()
-}
-
-/// Year, month and day of a day since 1970-01-01 in the Gregorian calendar.
-fn civil(days: i64) -> (i64, i64, i64) {
-    // Counted in eras of 400 years that begin on 1 March, so that the leap day is the last one.
-    let since = days + 719_468;
-    let era = since.div_euclid(146_097);
-    let day_of_era = since.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12 + 1;
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

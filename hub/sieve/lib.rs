@@ -36,7 +36,6 @@ mod text;
 pub use answer::{Context, answer};
 pub use capability::extensions;
 pub use compile::{Location, Scripts, compile, is_script_name};
-pub use date::rfc5322_date;
 pub use error::{CompileError, Mistake, Position, RunError};
 pub use limits::Limits;
 pub use message::{EnvelopeField, Message, Surroundings};

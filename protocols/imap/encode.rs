@@ -5,8 +5,9 @@
 //! keyword can end a line or open a response of its own.
 
 use hub::{Flags, IdSet};
+use hub_civil::Civil;
 
-use crate::grammar::{date, is_atom_char};
+use crate::grammar::is_atom_char;
 use crate::names::{self, Names};
 
 pub(crate) type Buffer = Vec<u8>;
@@ -78,24 +79,23 @@ pub(crate) fn mailbox(out: &mut Buffer, name: &str, names: Names) {
 
 /// `date-time`, in UTC: `"17-Jul-1996 02:44:25 +0000"`.
 pub(crate) fn date_time(out: &mut Buffer, seconds: i64) {
-    let (year, month, day) = date::civil(seconds.div_euclid(86400));
-    let time = seconds.rem_euclid(86400);
+    let civil = Civil::of(seconds);
     let digits = |n: i64| [b'0' + (n / 10 % 10) as u8, b'0' + (n % 10) as u8];
     // date-year has four digits; what lies outside cannot be said.
-    let year = year.clamp(0, 9999);
+    let year = civil.date.year.clamp(0, 9999);
     out.push(b'"');
-    out.extend_from_slice(&digits(day));
+    out.extend_from_slice(&digits(civil.date.day));
     out.push(b'-');
-    out.extend_from_slice(date::month_name(month).as_bytes());
+    out.extend_from_slice(civil.month_name().as_bytes());
     out.push(b'-');
     out.extend_from_slice(&digits(year / 100));
     out.extend_from_slice(&digits(year % 100));
     out.push(b' ');
-    out.extend_from_slice(&digits(time / 3600));
+    out.extend_from_slice(&digits(civil.hour));
     out.push(b':');
-    out.extend_from_slice(&digits(time / 60 % 60));
+    out.extend_from_slice(&digits(civil.minute));
     out.push(b':');
-    out.extend_from_slice(&digits(time % 60));
+    out.extend_from_slice(&digits(civil.second));
     out.extend_from_slice(b" +0000\"");
 }
 

@@ -6,8 +6,8 @@ use std::fmt::Write;
 
 use hub::{Address, Delivery, Hub, QueuedMessage, Recipient, Return, Route};
 
-use crate::headers::date;
 use crate::path::decode_xtext;
+use hub_civil::rfc5322_date;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
@@ -124,7 +124,7 @@ fn compose(report: &Report<'_>) -> String {
         host = report.host_name,
         sender = report.sender,
         subject = subject(report),
-        date = date(report.at),
+        date = rfc5322_date(report.at, 0),
         id = report.id,
         kind = if utf8 { "global-delivery-status" } else { "delivery-status" },
         text = text(report),
@@ -186,7 +186,7 @@ fn fields(report: &Report<'_>, utf8: bool) -> String {
         let _ = write!(out, "Original-Envelope-Id: {}\r\n", one_line(&decode_xtext(id)));
     }
     let _ = write!(out, "Reporting-MTA: dns; {}\r\n", report.host_name);
-    let _ = write!(out, "Arrival-Date: {}\r\n", date(report.arrived_at));
+    let _ = write!(out, "Arrival-Date: {}\r\n", rfc5322_date(report.arrived_at, 0));
     for recipient in &report.recipients {
         out.push_str("\r\n");
         if let Some((kind, address)) = recipient.original.and_then(|original| original.split_once(';')) {
@@ -210,9 +210,9 @@ fn fields(report: &Report<'_>, utf8: bool) -> String {
                 let _ = write!(out, "Diagnostic-Code: {diagnostic}\r\n");
             }
         }
-        let _ = write!(out, "Last-Attempt-Date: {}\r\n", date(report.at));
+        let _ = write!(out, "Last-Attempt-Date: {}\r\n", rfc5322_date(report.at, 0));
         if let (Action::Delayed, Some(until)) = (recipient.action, report.retry_until) {
-            let _ = write!(out, "Will-Retry-Until: {}\r\n", date(until));
+            let _ = write!(out, "Will-Retry-Until: {}\r\n", rfc5322_date(until, 0));
         }
     }
     out

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use hub::{Address, normal_domain};
+use hub_civil::rfc5322_date;
 
 /// The TLS connection, as Received tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ pub(crate) fn received(trace: &Trace<'_>) -> String {
     if let Some(recipient) = trace.recipient {
         out.push_str(&format!("\r\n\tfor <{recipient}>"));
     }
-    out.push_str(&format!(";\r\n\t{}\r\n", date(trace.at)));
+    out.push_str(&format!(";\r\n\t{}\r\n", rfc5322_date(trace.at, 0)));
     out
 }
 
@@ -98,33 +99,6 @@ pub(crate) fn address_literal(ip: IpAddr) -> String {
         IpAddr::V4(ip) => format!("[{ip}]"),
         IpAddr::V6(ip) => format!("[IPv6:{ip}]"),
     }
-}
-
-/// A date as in RFC 5322 §3.3, in UTC.
-pub(crate) fn date(unix: i64) -> String {
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let days = unix.div_euclid(86_400);
-    let second = unix.rem_euclid(86_400);
-    // Counted in eras of 400 years that begin on 1 March, so that the leap day is the last one.
-    let since = days + 719_468;
-    let era = since.div_euclid(146_097);
-    let day_of_era = since.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12;
-    let year = era * 400 + year_of_era + i64::from(month < 2);
-    format!(
-        "{}, {day} {} {year} {:02}:{:02}:{:02} +0000",
-        DAYS[days.rem_euclid(7) as usize],
-        MONTHS[month as usize],
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
 }
 
 #[cfg(test)]
@@ -183,21 +157,6 @@ mod tests {
             (Greeting::Lhlo, true, true, false, "UTF8LMTPS"),
         ] {
             assert_eq!(protocol(greeted, utf8, tls, authenticated), name);
-        }
-    }
-
-    #[test]
-    fn dates() {
-        for (unix, text) in [
-            (0, "Thu, 1 Jan 1970 00:00:00 +0000"),
-            (-1, "Wed, 31 Dec 1969 23:59:59 +0000"),
-            (951_782_399, "Mon, 28 Feb 2000 23:59:59 +0000"),
-            (951_782_400, "Tue, 29 Feb 2000 00:00:00 +0000"),
-            (951_868_800, "Wed, 1 Mar 2000 00:00:00 +0000"),
-            (1_798_761_599, "Thu, 31 Dec 2026 23:59:59 +0000"),
-            (4_107_542_400, "Mon, 1 Mar 2100 00:00:00 +0000"),
-        ] {
-            assert_eq!(date(unix), text);
         }
     }
 }

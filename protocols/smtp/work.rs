@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use hub::{Account, Address, Door, Error, Incoming, ScramCredentials, Secret, Spool, Verdict};
+use hub_civil::rfc5322_date;
 use hub_mailauth::Envelope as Sender;
 use tracing::info;
 
 use crate::authentic::{self, Pending};
 use crate::fill::{Beginning, Fill};
 use crate::forged::Forged;
-use crate::headers::{Trace, date};
+use crate::headers::Trace;
 use crate::path::ForwardPath;
 use crate::reply::Reply;
 use crate::session::{Destination, Envelope, Request, Session};
@@ -157,7 +158,7 @@ impl Worker {
     async fn begin(&mut self, Beginning { bytes, no_date, no_message_id }: Beginning) -> Result<(), Failure> {
         let now = unix_now();
         if no_date {
-            self.keep(format!("Date: {}\r\n", date(now)).as_bytes()).await?;
+            self.keep(format!("Date: {}\r\n", rfc5322_date(now, 0)).as_bytes()).await?;
         }
         if no_message_id {
             let host_name = &self.service.settings.host_name;

@@ -187,7 +187,7 @@ fn key(key: &SearchKey<'_>) -> Option<Key> {
     let days = |date: &imap_types::datetime::NaiveDate| {
         let date = date.as_ref().to_string(); // ISO 8601
         let part = |range: std::ops::Range<usize>| date[range].parse::<i64>().expect("a number");
-        let month = date::month_name(part(5..7));
+        let month = hub_civil::MONTHS[part(5..7) as usize - 1];
         let text = format!("{}-{month}-{}", &date[8..10], &date[0..4]);
         date::date(&mut Cursor::new(text.as_bytes())).expect("a date")
     };
