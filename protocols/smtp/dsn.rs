@@ -338,7 +338,7 @@ mod tests {
             "Content-Type: message/delivery-status",
             "Original-Envelope-Id: QQ+314",
             "Reporting-MTA: dns; mail.example.org",
-            "Arrival-Date: Thu, 1 Jan 1970 00:00:00 +0000",
+            "Arrival-Date: Thu, 01 Jan 1970 00:00:00 +0000",
             "Original-Recipient: rfc822;Bob+@X.test",
             "Final-Recipient: rfc822;bob@x.test",
             "Action: failed",
@@ -348,7 +348,7 @@ mod tests {
             "Final-Recipient: rfc822;eve@x.test",
             "Action: relayed",
             "Status: 2.0.0",
-            "Last-Attempt-Date: Fri, 2 Jan 1970 00:00:00 +0000",
+            "Last-Attempt-Date: Fri, 02 Jan 1970 00:00:00 +0000",
         ] {
             assert!(text.split("\r\n").any(|l| l == line), "missing {line:?} in\n{text}");
         }
@@ -375,7 +375,7 @@ mod tests {
             "Action: delayed",
             "Status: 4.0.0",
             "Diagnostic-Code: x-twinhub; connection to 192.0.2.1:25: timed out",
-            "Will-Retry-Until: Tue, 6 Jan 1970 00:00:00 +0000",
+            "Will-Retry-Until: Tue, 06 Jan 1970 00:00:00 +0000",
             "    connection to 192.0.2.1:25: timed out",
         ] {
             assert!(text.split("\r\n").any(|l| l == line), "missing {line:?} in\n{text}");

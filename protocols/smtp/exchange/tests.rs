@@ -26,10 +26,15 @@ struct World {
     port: u16,
 }
 
-/// A port that is free at the addresses of all hosts, as far as the test can know.
+/// A port that is free at the addresses of all hosts. It lies below those that the system gives to
+/// outgoing connections, one of which could take it meanwhile, and apart from those of tests that run
+/// beside this one.
 fn free_port() -> u16 {
-    let socket = std::net::TcpListener::bind((Ipv4Addr::new(127, 0, 0, 10), 0)).expect("binds");
-    socket.local_addr().expect("bound").port()
+    let first = std::process::id() % 12_000;
+    (0..12_000)
+        .map(|next| 20_000 + ((first + next) % 12_000) as u16)
+        .find(|port| std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok())
+        .expect("one of them is free")
 }
 
 /// `names` may speak of the port: `{port}`.
