@@ -130,7 +130,7 @@ section! {
         /// five or so; 100 is enough for an office behind one address. Connections from this machine
         /// (a proxy, perhaps) do not count.
         connections_per_address: usize = 100;
-        /// Logged-in IMAP connections of one twin.
+        /// Logged-in connections of one twin, by IMAP, by ManageSieve and for sending each.
         connections_per_account: usize = 50;
         /// Time for TLS and log-in before an IMAP, submission or ManageSieve connection is closed.
         time_before_login: Duration = secs(60);

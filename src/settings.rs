@@ -26,6 +26,7 @@ pub(crate) fn imap(limits: &Limits) -> hub_imap::Settings {
 pub(crate) fn managesieve(limits: &Limits) -> hub_managesieve::Settings {
     hub_managesieve::Settings {
         command_time: limits.command_time,
+        connections_per_account: limits.connections_per_account,
         failed_logins: limits.failed_logins,
         idle_time: limits.idle_time,
         time_before_login: limits.time_before_login,
@@ -47,7 +48,7 @@ pub(crate) fn smtp(config: &Config, host_name: String) -> Result<hub_smtp::Setti
         time_before_login: limits.time_before_login,
         failed_logins: limits.failed_logins,
         lmtp_networks: config.lmtp.networks.clone(),
-        rates: rates(&config.rates),
+        rates: rates(&config.rates, limits.connections_per_account),
         content_filter: content_filter(&config.milter),
         relay: relay(&config.relay)?,
         exchange_port: config.outbound.port,
@@ -70,11 +71,12 @@ pub(crate) fn authenticator(config: &Config, host_name: &str) -> Option<Authenti
     }
 }
 
-fn rates(rates: &Rates) -> Arc<hub_smtp::Rates> {
+fn rates(rates: &Rates, connections_per_account: usize) -> Arc<hub_smtp::Rates> {
     Arc::new(hub_smtp::Rates::new(&hub_smtp::RateSettings {
         spared: rates.spared_networks.clone(),
         from_address: rates.messages_from_address,
         from_domain: rates.messages_from_domain,
+        connections_per_account,
         messages_hourly: rates.sent_per_hour,
         messages_daily: rates.sent_per_day,
         recipients_hourly: rates.recipients_per_hour,

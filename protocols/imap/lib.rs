@@ -33,7 +33,6 @@ mod framing;
 pub mod fuzz;
 mod grammar;
 mod input;
-mod limits;
 mod link;
 mod mask;
 mod names;
@@ -50,7 +49,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hub::Hub;
-use hub_wire::limits::LoginDelay;
+use hub_wire::limits::{AccountPlaces, LoginDelay};
 use hub_wire::sasl::ChannelBinding;
 use hub_wire::{Connection, ListenOptions};
 use rustls::ServerConfig;
@@ -67,13 +66,13 @@ pub struct Service {
     pub tls: Arc<ServerConfig>,
     pub(crate) settings: Settings,
     pub(crate) delays: Arc<LoginDelay>,
-    pub(crate) places: limits::Places,
+    pub(crate) places: AccountPlaces<hub::AccountId>,
 }
 
 impl Service {
     /// `delays` is best shared with the other doors: a password is guessed at any of them.
     pub fn new(hub: Hub, tls: Arc<ServerConfig>, settings: Settings, delays: Arc<LoginDelay>) -> Self {
-        Self { hub, tls, settings, delays, places: limits::Places::default() }
+        Self { hub, tls, settings, delays, places: AccountPlaces::default() }
     }
 }
 

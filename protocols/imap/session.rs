@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use hub::{Account, IdSet, Keywords, MailboxId, OpenMailbox, Snapshot};
+use hub::{Account, AccountId, IdSet, Keywords, MailboxId, OpenMailbox, Snapshot};
+use hub_wire::limits::AccountPlace;
 
 use crate::commands::contexts::Context;
 use crate::commands::notify::Watching;
 use crate::grammar::Piece;
 use crate::grammar::command::{AppendHead, Command, Target};
-use crate::limits::Place;
 use crate::mask;
 use crate::names::Names;
 use crate::status::Reply;
@@ -50,7 +50,7 @@ pub(crate) struct User {
     /// What the client hears of besides the selected mailbox.
     pub(crate) watching: Option<Box<Watching>>,
     /// Counts this connection among the account's.
-    pub(crate) _place: Place,
+    pub(crate) _place: AccountPlace<AccountId>,
 }
 
 /// The selected mailbox.
@@ -183,7 +183,7 @@ impl Selected {
 
 impl User {
     /// Who has just logged in.
-    pub(crate) fn new(account: Account, place: Place) -> Self {
+    pub(crate) fn new(account: Account, place: AccountPlace<AccountId>) -> Self {
         Self {
             account,
             keywords: Arc::default(),

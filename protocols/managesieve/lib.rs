@@ -20,8 +20,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hub::Hub;
-use hub_wire::limits::LoginDelay;
+use hub::{AccountId, Hub};
+use hub_wire::limits::{AccountPlaces, LoginDelay};
 use hub_wire::{Connection, ListenOptions};
 use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -41,12 +41,13 @@ pub struct Service {
     tls: Arc<ServerConfig>,
     settings: Arc<Settings>,
     delays: Arc<LoginDelay>,
+    places: AccountPlaces<AccountId>,
 }
 
 impl Service {
     /// `delays` is best shared with the other doors: a password is guessed at any of them.
     pub fn new(hub: Hub, tls: Arc<ServerConfig>, settings: Settings, delays: Arc<LoginDelay>) -> Self {
-        Self { hub, tls, settings: Arc::new(settings), delays }
+        Self { hub, tls, settings: Arc::new(settings), delays, places: AccountPlaces::default() }
     }
 }
 

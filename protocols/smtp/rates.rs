@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use hub_wire::Networks;
-use hub_wire::limits::{Buckets, Client, Rate, is_spared};
+use hub_wire::limits::{AccountPlace, AccountPlaces, Buckets, Client, Rate, is_spared};
 
 use crate::reply::Reply;
 
@@ -22,6 +22,8 @@ pub struct RateSettings {
     pub from_address: u32,
     /// Messages from one domain that has authenticated them, an hour.
     pub from_domain: u32,
+    /// Logged-in connections of one account at a time; 0 would be none.
+    pub connections_per_account: usize,
     /// Messages and recipients of one account, an hour and a day.
     pub messages_hourly: u32,
     pub messages_daily: u32,
@@ -35,6 +37,7 @@ impl Default for RateSettings {
             spared: Networks::default(),
             from_address: 3_600,
             from_domain: 10_000,
+            connections_per_account: 50,
             messages_hourly: 1_000,
             messages_daily: 5_000,
             recipients_hourly: 3_000,
@@ -49,6 +52,8 @@ pub struct Rates {
     spared: Networks,
     from_address: Option<Buckets>,
     from_domain: Option<Buckets>,
+    connections: AccountPlaces<i64>,
+    connections_per_account: usize,
     messages: [Option<Buckets>; 2],
     recipients: [Option<Buckets>; 2],
 }
@@ -61,6 +66,8 @@ impl Rates {
             spared: settings.spared.clone(),
             from_address: hourly(settings.from_address),
             from_domain: hourly(settings.from_domain),
+            connections: AccountPlaces::default(),
+            connections_per_account: settings.connections_per_account,
             messages: [hourly(settings.messages_hourly), daily(settings.messages_daily)],
             recipients: [hourly(settings.recipients_hourly), daily(settings.recipients_daily)],
         }
@@ -80,6 +87,11 @@ impl Rates {
     /// MAIL FROM must not count: anybody could use up its share.
     pub(crate) fn message_of_domain(&self, peer: IpAddr, domain: &str) -> Result<(), Reply> {
         self.take(peer, [&self.from_domain], domain, "messages from your domain")
+    }
+
+    /// At log-in on the submission ports; the place is to be kept as long as the connection.
+    pub(crate) fn connection_of_account(&self, account: i64) -> Result<AccountPlace<i64>, Reply> {
+        self.connections.take(account, self.connections_per_account).ok_or(TOO_MANY_CONNECTIONS)
     }
 
     /// At MAIL FROM on the submission ports.
@@ -111,6 +123,10 @@ impl Rates {
     }
 }
 
+/// RFC 4954 §6: not 535, at which programs ask their user for a new password.
+const TOO_MANY_CONNECTIONS: Reply =
+    Reply::new(454, "4.7.0", "There are too many connections of this account, try again later");
+
 fn too_many(what: &str, rate: Rate, wait: Duration) -> Reply {
     let period = if rate.period > Duration::from_secs(3600) { "day" } else { "hour" };
     let minutes = wait.as_secs().div_ceil(60).max(1);
@@ -132,6 +148,7 @@ mod tests {
             spared: Networks(hub_wire::Network::parse("198.51.100.0/24").into_iter().collect()),
             from_address: 2,
             from_domain: 1,
+            connections_per_account: 1,
             messages_hourly: 3,
             messages_daily: 2,
             recipients_hourly: 1,
@@ -163,11 +180,23 @@ mod tests {
     }
 
     #[test]
+    fn an_account_has_so_many_connections() {
+        let rates = Rates::new(&RateSettings { connections_per_account: 2, ..RateSettings::default() });
+        let first = rates.connection_of_account(1).expect("the first");
+        let _second = rates.connection_of_account(1).expect("the second");
+        assert_eq!(rates.connection_of_account(1).expect_err("one too many").code, 454);
+        let _other = rates.connection_of_account(2).expect("nobody else is concerned");
+        drop(first);
+        rates.connection_of_account(1).expect("a place became free");
+    }
+
+    #[test]
     fn loopback_and_own_networks_are_never_limited() {
         let rates = Rates::new(&RateSettings {
             spared: Networks(hub_wire::Network::parse("198.51.100.0/24").into_iter().collect()),
             from_address: 1,
             from_domain: 1,
+            connections_per_account: 1,
             messages_hourly: 1,
             messages_daily: 1,
             recipients_hourly: 1,

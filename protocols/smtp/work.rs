@@ -7,7 +7,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use hub::{Account, Address, Door, Error, Incoming, ScramCredentials, Secret, Spool, Verdict};
 use hub_civil::rfc5322_date;
 use hub_mailauth::Envelope as Sender;
-use tracing::info;
+use hub_wire::limits::AccountPlace;
+use tracing::{info, warn};
 
 use crate::authentic::{self, Pending};
 use crate::fill::{Beginning, Fill};
@@ -27,6 +28,8 @@ pub(crate) struct Worker {
     peer: IpAddr,
     /// Who logged in.
     account: Option<Account>,
+    /// Its place among the connections of that account.
+    place: Option<AccountPlace<i64>>,
     /// The message that is coming in.
     spool: Option<Spool>,
     /// Takes results of checks out of its header that we have not made.
@@ -47,6 +50,7 @@ impl Worker {
             conn,
             peer,
             account: None,
+            place: None,
             spool: None,
             forged: None,
             fill: None,
@@ -67,7 +71,7 @@ impl Worker {
             },
             Request::Login { login, password } => {
                 let answer = self.login(&login, Some(password)).await;
-                session.logged_in(answer.map(|account| self.enter(account)));
+                session.logged_in(answer.and_then(|account| self.enter(account)));
             }
             Request::LoginFailed { login, why } => {
                 self.count_failure(&login, why);
@@ -75,7 +79,7 @@ impl Worker {
             }
             Request::LoginProven { login } => {
                 let answer = self.login(&login, None).await;
-                session.logged_in(answer.map(|account| self.enter(account)));
+                session.logged_in(answer.and_then(|account| self.enter(account)));
             }
             Request::Route { path, size, reverse_path, helo } => {
                 let answer = self.route(&path, size, reverse_path.as_ref()).await;
@@ -178,6 +182,7 @@ impl Worker {
     /// TLS has begun; a login before it counts no more (RFC 3207 §4.2).
     pub(crate) fn tls_started(&mut self) {
         self.account = None;
+        self.place = None;
     }
 
     pub(crate) fn discard(&mut self) {
@@ -280,11 +285,19 @@ impl Worker {
     }
 
     /// From here on the connection is this twin's.
-    fn enter(&mut self, account: Account) -> String {
+    fn enter(&mut self, account: Account) -> Result<String, Reply> {
         let twin = account.handle().to_string();
+        self.place = None;
+        match self.service.settings.rates.connection_of_account(account.id().0) {
+            Ok(place) => self.place = Some(place),
+            Err(reply) => {
+                warn!(conn = self.conn, peer = %self.peer, twin, "too many connections of one twin");
+                return Err(reply);
+            }
+        }
         info!(conn = self.conn, peer = %self.peer, twin, "logged in");
         self.account = Some(account);
-        twin
+        Ok(twin)
     }
 
     async fn scram_credentials(&self, login: &str) -> Result<ScramCredentials, Reply> {

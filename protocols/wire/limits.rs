@@ -1,8 +1,11 @@
 //! How much one address may ask for: connections at a time and per minute, and log-in attempts after
-//! failed ones. Everything here has a fixed size, whatever strangers do.
+//! failed ones; and how many connections one account has. Everything here has a
+//! fixed size, whatever strangers do.
 
+mod accounts;
 mod buckets;
 
+pub use accounts::{AccountPlace, AccountPlaces};
 pub use buckets::{Buckets, Rate};
 
 use std::collections::HashMap;
