@@ -33,6 +33,14 @@ pub(crate) struct Decided {
     refused: Vec<(AccountId, Keep, String)>,
     /// Accounts that were asked.
     asked: usize,
+    relying: Vec<Relying>,
+}
+
+/// An account that does not keep a message, as others on this hub get it.
+struct Relying {
+    account: AccountId,
+    on: Vec<AccountId>,
+    keep: Keep,
 }
 
 /// How an account keeps a message.
@@ -89,6 +97,32 @@ impl Arrival<'_> {
     }
 }
 
+/// Where a message went that was passed on.
+enum Onward {
+    /// To these accounts, which may have it by another way already.
+    Here(Vec<AccountId>),
+    /// It cannot be passed on, or would go round in a circle: whoever wanted that keeps it.
+    Nowhere,
+    Queued,
+}
+
+impl Decided {
+    /// Accounts that pass a message on to each other and to nobody else, each of which had it from the
+    /// sender as well: one of them keeps it, or nobody would.
+    fn end_circles(&mut self) {
+        let mut relying = std::mem::take(&mut self.relying);
+        loop {
+            let open: HashSet<_> = relying.iter().map(|relying| relying.account).collect();
+            let before = relying.len();
+            relying.retain(|relying| relying.on.iter().all(|account| open.contains(account)));
+            if relying.len() == before {
+                let Some(Relying { account, keep, .. }) = relying.pop() else { return };
+                self.emails.push(keep.into_email(account));
+            }
+        }
+    }
+}
+
 impl Keep {
     fn into_email(self, account: AccountId) -> NewEmail {
         self.incoming.into_email((account, self.mailbox), self.prefix, self.flags, crate::unix_now())
@@ -121,6 +155,7 @@ impl Hub {
         while let Some(leg) = legs.pop_front() {
             self.decide_one(&leg, &evidence, &mut decided, &mut reached, &mut legs).await?;
         }
+        decided.end_circles();
         self.settle_refusals(decided).await
     }
 
@@ -159,13 +194,22 @@ impl Hub {
         let Ruled { keep: kept, redirect, refused, answer, note, seen } = ruled;
         let mut is_kept = !kept.is_empty();
         decided.emails.extend(kept.into_iter().map(|keep| keep.into_email(account)));
+        let (mut is_gone, mut on) = (false, Vec::new());
         for (address, incoming, prefix) in redirect {
             let passed = leg.passed(incoming, prefix);
             let way = (&mut *decided, &mut *reached, &mut *legs);
-            if !self.hand_on(&address, rules.handle().domain(), passed, verdict, way).await? && !is_kept {
-                decided.emails.push(keep.clone().into_email(account));
-                is_kept = true;
+            match self.hand_on(&address, rules.handle().domain(), passed, verdict, way).await? {
+                Onward::Here(accounts) => on.extend(accounts),
+                Onward::Nowhere if is_kept => {}
+                Onward::Nowhere => {
+                    decided.emails.push(keep.clone().into_email(account));
+                    is_kept = true;
+                }
+                Onward::Queued => is_gone = true,
             }
+        }
+        if !is_kept && !is_gone && !on.is_empty() {
+            decided.relying.push(Relying { account, on, keep: keep.clone() });
         }
         if let (Some(answer), Some(sender)) = (answer, &leg.reverse_path) {
             self.send_answer(account, sender, answer, decided, legs).await?;
@@ -198,8 +242,7 @@ impl Hub {
         Ok(directory.with_role(Role::Junk).unwrap_or(MailboxId::INBOX))
     }
 
-    /// Passes a message on, to twins here or into the queue. `Ok(false)`: it cannot be, or would go round
-    /// in a circle; then whoever wanted that keeps it.
+    /// Passes a message on, to twins here or into the queue.
     async fn hand_on(
         &self,
         address: &str,
@@ -207,19 +250,19 @@ impl Hub {
         passed: Leg,
         verdict: Option<&Verdict>,
         (decided, reached, legs): (&mut Decided, &mut HashSet<AccountId>, &mut VecDeque<Leg>),
-    ) -> Result<bool> {
-        let Ok(address) = Address::parse(address) else { return Ok(false) };
+    ) -> Result<Onward> {
+        let Ok(address) = Address::parse(address) else { return Ok(Onward::Nowhere) };
         match self.route(&address).await? {
-            Route::Unknown => Ok(false),
+            Route::Unknown => Ok(Onward::Nowhere),
             Route::Local(accounts) => {
                 let is_circle = accounts.iter().any(|account| passed.through.contains(account));
                 if is_circle || passed.through.len() > LEGS {
-                    return Ok(false);
+                    return Ok(Onward::Nowhere);
                 }
-                for account in accounts.into_iter().filter(|account| reached.insert(*account)) {
-                    legs.push_back(passed.to(account, address.clone()));
+                for account in accounts.iter().filter(|account| reached.insert(**account)) {
+                    legs.push_back(passed.to(*account, address.clone()));
                 }
-                Ok(true)
+                Ok(Onward::Here(accounts))
             }
             Route::Elsewhere => {
                 let account = passed.through.last().copied().unwrap_or(passed.account);
@@ -229,7 +272,7 @@ impl Hub {
                 let (path, message) = (reverse_path.as_ref(), (incoming, prefix));
                 let leaving = leaving(account, path, &address, message, Notify::default());
                 decided.queued.push(self.new_queued(leaving));
-                Ok(true)
+                Ok(Onward::Queued)
             }
         }
     }

@@ -113,6 +113,8 @@ impl Hub {
                 self.change_keys(due).await?;
             }
         }
+        // Another node on this database may have changed them.
+        self.0.signers.forget();
         Ok(())
     }
 
@@ -242,10 +244,12 @@ enum Due {
     Forget(KeyRow),
 }
 
-/// The timetable. `seen`: new keys that DNS has.
+/// The timetable. `seen`: new keys that DNS has now.
 fn due(keys: Vec<KeyRow>, seen: &[String], now: i64) -> Vec<Due> {
     let waits = |key: &&KeyRow| state(key) == KeyState::New;
-    let ripe = |key: &KeyRow| key.seen_at > 0 && now - key.seen_at >= BEFORE_SIGNING;
+    // A record can be gone again, or have been corrected for the worse.
+    let ripe =
+        |key: &KeyRow| key.seen_at > 0 && now - key.seen_at >= BEFORE_SIGNING && seen.contains(&key.selector);
     // A pair takes over together.
     let takes_over = keys.iter().any(|key| waits(&key)) && keys.iter().filter(waits).all(ripe);
     let mut due = Vec::new();
@@ -316,6 +320,7 @@ mod tests {
         assert!(due(pair([now - 10, now - 10]), &both, now).is_empty(), "not long enough");
         let early = now - BEFORE_SIGNING;
         assert!(due(pair([early, now]), &both, now).is_empty(), "one of them not long enough");
+        assert!(due(pair([early, early]), &both[..1], now).is_empty(), "one of them is gone again");
         let taken = due(pair([early, early]), &both, now);
         assert!(
             taken

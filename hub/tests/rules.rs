@@ -153,6 +153,24 @@ async fn redirects_leave_go_round_and_end() {
     assert!(mailbox(alice, "INBOX").await.is_empty());
 }
 
+/// Each of them has the message from the sender, so neither is the end of a circle.
+#[tokio::test]
+async fn who_pass_on_to_each_other_do_not_lose_what_both_got() {
+    let fixture = fixture().await;
+    let Fixture { alice, bob, .. } = &fixture;
+    fixture.rules(alice, r#"redirect "bob@example.org";"#).await;
+    fixture.rules(bob, r#"redirect "alice@example.org";"#).await;
+    fixture.deliver(&[alice, bob], MESSAGE).await.expect("delivered");
+    let kept = mailbox(alice, "INBOX").await.len() + mailbox(bob, "INBOX").await.len();
+    assert_eq!(kept, 1);
+
+    // One end is enough, whoever is asked first.
+    fixture.rules(bob, r#"redirect "dave@elsewhere.test";"#).await;
+    fixture.deliver(&[alice, bob], MESSAGE).await.expect("delivered");
+    let kept = mailbox(alice, "INBOX").await.len() + mailbox(bob, "INBOX").await.len();
+    assert_eq!((kept, fixture.queued().await.len()), (1, 1));
+}
+
 #[tokio::test]
 async fn rfc5230_one_answer() {
     let fixture = fixture().await;
