@@ -1,4 +1,4 @@
-//! What the hub's owner does: domains, twins, aliases, app passwords.
+//! What the hub's owner does: domains, twins, app passwords.
 
 use std::collections::HashMap;
 
@@ -201,36 +201,6 @@ impl Hub {
         Ok(())
     }
 
-    /// Mail for `alias` goes to `target` too, and `target` may send as it. `Exists`, `NotFound`.
-    pub async fn add_alias(&self, alias: &Address, target: &Address) -> Result<()> {
-        if !self.0.storage.has_domain(alias.domain()).await? {
-            return Err(Error::NotFound("domain"));
-        }
-        let id = self.twin(target).await?;
-        let (key, written) = (alias.key(), alias.to_string());
-        Ok(self
-            .0
-            .storage
-            .transact([id], move |tx| {
-                Box::pin(async move { rows::add_address(tx, id, &key, &written).await })
-            })
-            .await?)
-    }
-
-    /// `NotFound`; `Forbidden` for the twin's own handle.
-    pub async fn remove_alias(&self, alias: &Address, target: &Address) -> Result<()> {
-        let id = self.twin(target).await?;
-        if alias.key() == target.key() {
-            return Err(Error::Forbidden("a twin's own address cannot be removed from it"));
-        }
-        let key = alias.key();
-        Ok(self
-            .0
-            .storage
-            .transact([id], move |tx| Box::pin(async move { rows::remove_address(tx, id, &key).await }))
-            .await?)
-    }
-
     /// Makes a password for one device; it is returned once and kept only as a hash.
     pub async fn add_app_password(
         &self,
@@ -282,7 +252,7 @@ impl Hub {
     }
 
     /// The account whose handle this is (not an alias).
-    async fn twin(&self, handle: &Address) -> Result<AccountId> {
+    pub(crate) async fn twin(&self, handle: &Address) -> Result<AccountId> {
         let key = handle.key();
         let accounts = self.0.storage.accounts_of_address(&key).await?;
         let twin = accounts.into_iter().find(|account| account.handle.to_lowercase() == key);

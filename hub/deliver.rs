@@ -5,14 +5,36 @@ use hub_storage::queue::{self, NewQueued};
 use hub_storage::{Appended, NewEmail, Tx, append_within, sieve};
 
 use crate::decide::Decided;
-use crate::{AccountId, Address, EmailId, Error, Hub, Incoming, MailboxId, Result, Verdict};
+use crate::{AccountId, Address, EmailId, Error, Hub, Incoming, MailboxId, Members, Result, Verdict};
 
 /// One accepted RCPT TO of ours.
 #[derive(Clone, Debug)]
 pub struct Recipient {
     /// As the client wrote it, for Delivered-To and the log.
     pub address: Address,
-    pub accounts: Vec<AccountId>,
+    pub members: Members,
+}
+
+/// Who brings a message.
+pub enum Origin {
+    /// The hub itself, with a report.
+    Hub,
+    /// Another server; with what is known of the sender, if that was looked into.
+    Outside(Option<Verdict>),
+    /// The hub, with what rules passed on in vain: they are not asked again, or it would go round in a
+    /// circle.
+    Returned,
+    /// A twin of this hub, who has logged in.
+    Twin,
+}
+
+impl Origin {
+    pub(crate) fn verdict(&self) -> Option<&Verdict> {
+        match self {
+            Self::Outside(verdict) => verdict.as_ref(),
+            Self::Hub | Self::Returned | Self::Twin => None,
+        }
+    }
 }
 
 /// A message for twins of this hub.
@@ -24,11 +46,7 @@ pub struct Delivery {
     /// Trace header fields to put in front (Received, Authentication-Results), CRLF-ended lines.
     /// Return-Path and Delivered-To are added per recipient by `deliver`.
     pub trace: Vec<u8>,
-    /// What is known of the sender, if the message came from another server.
-    pub verdict: Option<Verdict>,
-    /// It brings back what rules passed on in vain: they are not asked again, or it would go round in
-    /// a circle.
-    pub is_returned: bool,
+    pub origin: Origin,
 }
 
 impl Hub {

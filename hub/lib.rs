@@ -9,6 +9,7 @@
 mod accounts;
 mod address;
 mod admin;
+mod aliases;
 mod cache;
 mod decide;
 mod deliver;
@@ -52,7 +53,8 @@ use hub_storage::{Change, Edit};
 pub use accounts::{Account, Door};
 pub use address::{Address, normal_domain};
 pub use admin::{AppPasswordInfo, TwinInfo};
-pub use deliver::{Delivery, Recipient};
+pub use aliases::AliasInfo;
+pub use deliver::{Delivery, Origin, Recipient};
 pub use error::{Error, Result};
 pub use hub_mime::{Part, PartKind, Summary};
 pub use hub_sieve::{Limits as SieveLimits, extensions as sieve_extensions};
@@ -75,7 +77,7 @@ pub use queue::{
     Schedule, Settlement, Why,
 };
 pub use reports::{DmarcFacts, ReceivedReport};
-pub use route::Route;
+pub use route::{Members, Route};
 pub use rules::ScriptInfo;
 pub use search::{Criterion, Progress};
 pub use snapshot::{Difference, Snapshot, difference};
@@ -207,6 +209,7 @@ impl Inner {
                     self.unlimited.remove(account);
                     self.directories.forget(*account);
                 }
+                Change::Aliases => self.routes.clear(),
                 Change::Counters { account, counters } => self.directories.count(*account, counters),
                 Change::Domains => {
                     self.routes.clear();

@@ -263,6 +263,7 @@ impl Mailboxes {
                 Change::MailboxDeleted { account, mailbox } => self.forget((account, mailbox)),
                 Change::Account(_)
                 | Change::Counters { .. }
+                | Change::Aliases
                 | Change::Domains
                 | Change::Keywords(_)
                 | Change::Mailboxes(_)

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Nobody's account: no twin is told what becomes of such mail.
-const NOBODY: AccountId = AccountId(0);
+pub(crate) const NOBODY: AccountId = AccountId(0);
 
 /// A message for others.
 pub struct Outgoing {
@@ -64,6 +64,7 @@ impl Hub {
             envelope_id: None,
             smtputf8: needs_utf8,
             eight_bit: true,
+            passed_on: false,
             recipients: outgoing.recipients.iter().map(recipient).collect(),
             incoming: outgoing.incoming,
         });
@@ -79,11 +80,18 @@ impl Hub {
         self.send_on(outgoing).await
     }
 
-    /// The twin whose rules passed a message on. The sender is no twin of ours and hears nothing from
-    /// here, so that nobody can make the hub write to strangers; what fails comes back to the twin.
+    /// To whom a message comes back that was passed on in vain: the twin whose rules did it, for an alias
+    /// the postmaster. The sender is no twin of ours and hears nothing from here, so that nobody can make
+    /// the hub write to strangers.
     pub async fn passed_on_by(&self, message: &QueuedMessage) -> Result<Option<Recipient>> {
+        if !message.passed_on {
+            return Ok(None);
+        }
+        if message.account == NOBODY {
+            return self.postmaster().await.map(Some);
+        }
         let Some(row) = self.0.storage.account(message.account).await? else { return Ok(None) };
-        Ok(Some(Recipient { address: Address::parse(&row.handle)?, accounts: vec![message.account] }))
+        Ok(Some(Recipient { address: Address::parse(&row.handle)?, members: [message.account].into() }))
     }
 
     /// The rewriting of reverse-paths for a domain of ours.

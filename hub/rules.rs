@@ -1,6 +1,6 @@
 //! A twin's rules about its mail: Sieve scripts, kept per account, compiled once, run at delivery.
 
-mod letters;
+pub(crate) mod letters;
 mod run;
 mod surroundings;
 

@@ -1,7 +1,7 @@
 //! The one way out: local recipients are delivered, the rest goes into the durable queue, in one
 //! transaction.
 
-use crate::deliver::{Delivery, Recipient};
+use crate::deliver::{Delivery, Origin, Recipient};
 use crate::queue::Leaving;
 use crate::{Account, Address, Error, Incoming, Result, Route};
 
@@ -69,8 +69,8 @@ impl Account {
         let mut elsewhere = Vec::new();
         for recipient in &submission.recipients {
             match self.hub.route(&recipient.address).await? {
-                Route::Local(accounts) => {
-                    local.push(Recipient { address: recipient.address.clone(), accounts });
+                Route::Local(members) => {
+                    local.push(Recipient { address: recipient.address.clone(), members });
                 }
                 Route::Unknown => {
                     return Err(Error::Invalid(format!("nobody here has the address {}", recipient.address)));
@@ -80,12 +80,11 @@ impl Account {
         }
         let reverse_path = submission.reverse_path.clone();
         let delivery = Delivery {
-            is_returned: false,
+            origin: Origin::Twin,
             incoming: submission.incoming.clone(),
             reverse_path,
             recipients: local,
             trace: submission.trace.clone(),
-            verdict: None,
         };
         let delivered = delivery.recipients.len();
         let decided = self.hub.decide(&delivery).await?;
@@ -104,6 +103,7 @@ impl Account {
             envelope_id: submission.envelope_id,
             smtputf8: submission.smtputf8,
             eight_bit: submission.eight_bit,
+            passed_on: false,
             recipients: elsewhere,
         });
         let (_, queued) = self.hub.carry_out(decided, Some(queued)).await?;

@@ -149,6 +149,22 @@ impl Verdict {
             || self.dkim.iter().any(|signature| signature.result.is_pass() && signature.aligned)
     }
 
+    /// True if the message does not seem to be from whom it says.
+    pub fn is_suspicious(&self) -> bool {
+        self.action == DmarcPolicy::Quarantine
+    }
+
+    /// True if a domain, in lower case, is known to have sent the message: by SPF of its reverse-path, or a
+    /// signature of the domain or one above it.
+    pub fn answers_for(&self, domain: &str) -> bool {
+        let spf = &self.spf;
+        let is_above = |above: &str| domain.strip_suffix(above).is_some_and(|rest| rest.ends_with('.'));
+        (spf.result.is_pass() && !spf.of_helo && spf.domain == domain)
+            || self.dkim.iter().any(|signature| {
+                signature.result.is_pass() && (signature.domain == domain || is_above(&signature.domain))
+            })
+    }
+
     /// Decides what is to be done. `is_ours`: the author's domain is one of this hub's.
     /// `is_passed_on`: the message says that it came over a mailing list.
     ///
@@ -235,5 +251,18 @@ mod tests {
         verdict.dkim.push(signature("a.example", AuthResult::Pass, true));
         assert!(verdict.is_authentic());
         assert_eq!(verdict.authenticated_domains(), ["list.example", "a.example"]);
+        for (domain, answered) in [
+            ("list.example", true),
+            ("a.example", true),
+            ("mail.a.example", true),
+            ("xa.example", false),
+            ("example", false),
+            ("", false),
+        ] {
+            assert_eq!(verdict.answers_for(domain), answered, "{domain}");
+        }
+        verdict.dkim.clear();
+        verdict.spf.of_helo = true;
+        assert!(!verdict.answers_for("list.example"), "HELO answers for no reverse-path");
     }
 }

@@ -100,6 +100,7 @@ impl Watches {
                 | Change::Metadata { account, .. } => account,
                 Change::Account(_)
                 | Change::Counters { .. }
+                | Change::Aliases
                 | Change::Domains
                 | Change::Keywords(_)
                 | Change::MailboxDeleted { .. }
@@ -144,6 +145,7 @@ impl Happenings {
             }
             Change::Account(_)
             | Change::Counters { .. }
+            | Change::Aliases
             | Change::Domains
             | Change::Keywords(_)
             | Change::MailboxDeleted { .. }

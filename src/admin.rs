@@ -180,7 +180,7 @@ async fn execute(hub: &Hub, request: Request) -> Result<Answer, String> {
             hub.add_alias(&alias, &twin).await.map_err(|error| match error {
                 Error::NotFound("domain") => not_hosted(&alias),
                 Error::NotFound(_) => no_twin(&twin),
-                Error::Exists(_) => format!("{twin} has the address {alias} already"),
+                Error::Exists(_) => format!("{alias} leads to {twin} already"),
                 error => explain(error),
             })?;
         }
@@ -189,7 +189,6 @@ async fn execute(hub: &Hub, request: Request) -> Result<Answer, String> {
         Request::AliasRemove { alias, address } => {
             let (alias, twin) = (parse(&alias)?, parse(&address)?);
             hub.remove_alias(&alias, &twin).await.map_err(|error| match error {
-                Error::NotFound("twin") => no_twin(&twin),
                 Error::NotFound(_) => {
                     format!("{twin} does not have the alias {alias}; see: twinhub alias list")
                 }
@@ -291,19 +290,18 @@ async fn execute(hub: &Hub, request: Request) -> Result<Answer, String> {
 
 async fn aliases(hub: &Hub, address: Option<&str>) -> Result<Answer, String> {
     let only = address.map(parse).transpose()?;
-    let twins = hub.twins().await.map_err(explain)?;
-    if let Some(only) = &only
-        && !twins.iter().any(|twin| twin.handle.key() == only.key())
-    {
-        return Err(no_twin(only));
+    let mut aliases = hub.aliases().await.map_err(explain)?;
+    if let Some(only) = only {
+        let key = only.key();
+        aliases.retain(|info| [info.alias.key(), info.target.key()].contains(&key));
+        let is_twin = |twin: &hub::TwinInfo| twin.handle.key() == key;
+        if aliases.is_empty() && !hub.twins().await.map_err(explain)?.iter().any(is_twin) {
+            return Err(no_twin(&only));
+        }
     }
-    let wanted = |twin: &&hub::TwinInfo| only.as_ref().is_none_or(|only| only.key() == twin.handle.key());
-    let of_twin = |twin: &hub::TwinInfo| {
-        let address = twin.handle.to_string();
-        let alias = |alias: &Address| Alias { alias: alias.to_string(), address: address.clone() };
-        twin.aliases.iter().map(alias).collect::<Vec<_>>()
-    };
-    Ok(Answer::Aliases(twins.iter().filter(wanted).flat_map(of_twin).collect()))
+    let alias =
+        |info: &hub::AliasInfo| Alias { alias: info.alias.to_string(), address: info.target.to_string() };
+    Ok(Answer::Aliases(aliases.iter().map(alias).collect()))
 }
 
 pub(crate) fn parse(address: &str) -> Result<Address, String> {

@@ -320,23 +320,24 @@ pub(crate) enum Sieve {
 
 #[derive(Subcommand)]
 pub(crate) enum Alias {
-    /// Give a twin another address, for receiving and sending
+    /// Give a twin another address, for receiving and sending, or pass mail on to an address elsewhere
     #[command(
-        after_help = "Examples:\n  twinhub alias add info@example.org alice@example.org\n  twinhub alias add '*@example.org' alice@example.org    # what nobody else has"
+        after_help = "Examples:\n  twinhub alias add info@example.org alice@example.org\n  twinhub alias add sales@example.org someone@else.net      # passed on; add more for more\n  twinhub alias add '*@example.org' alice@example.org       # what nobody else has"
     )]
     Add {
-        /// The new address; several twins may have the same
+        /// The new address; it may lead to several others
         alias: String,
-        /// The twin that gets it
+        /// Who gets its mail: a twin, another alias, or an address elsewhere
         address: String,
     },
-    /// Show all aliases, or those of one twin
+    /// Show all aliases, or those of one address
     List {
+        /// An alias, or whom it leads to
         address: Option<String>,
         #[command(flatten)]
         list: List,
     },
-    /// Take an alias away from a twin
+    /// Let mail for an alias not go to an address any more
     Remove { alias: String, address: String },
 }
 

@@ -138,12 +138,16 @@ pub(crate) async fn alias(setup: &Setup, command: Alias) -> Result<()> {
                 return odd();
             };
             let row = |alias: &admin::Alias| [alias.alias.clone(), alias.address.clone()];
-            show(&list, &aliases, ["ALIAS", "TWIN"], row)
+            show(&list, &aliases, ["ALIAS", "LEADS TO"], row)
         }
         Alias::Remove { alias, address } => {
             let request = Request::AliasRemove { alias: alias.clone(), address: address.clone() };
             done(ask(setup, request).await?)?;
-            print(&format!("{} does not have {} any more.\n", printable(&address), printable(&alias)))?;
+            print(&format!(
+                "Mail for {} does not go to {} any more.\n",
+                printable(&alias),
+                printable(&address)
+            ))?;
             Ok(())
         }
     }

@@ -37,6 +37,8 @@ pub(crate) const INSERT: &str = "INSERT INTO journal
 pub enum Change {
     /// Credentials, addresses or existence of an account.
     Account(AccountId),
+    /// Aliases that lead to other addresses.
+    Aliases,
     /// What is counted of a mailbox whose messages have changed.
     Counters { account: AccountId, counters: Counters },
     /// A domain was added.

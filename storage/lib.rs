@@ -19,6 +19,7 @@ pub mod dkim;
 pub mod dmarc;
 mod error;
 mod flags;
+pub mod forward;
 mod id;
 mod idset;
 pub mod imports;

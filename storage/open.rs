@@ -65,6 +65,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/postgres/0010_transport.sql"),
     ),
     (include_str!("migrations/sqlite/0011_queue.sql"), include_str!("migrations/postgres/0011_queue.sql")),
+    (
+        include_str!("migrations/sqlite/0012_forward.sql"),
+        include_str!("migrations/postgres/0012_forward.sql"),
+    ),
 ];
 
 #[derive(Clone)]

@@ -82,10 +82,6 @@ impl<'a> Evidence<'a> {
         Self { incoming, verdict, tokens: OnceCell::new() }
     }
 
-    pub(crate) fn verdict(&self) -> Option<&'a Verdict> {
-        self.verdict
-    }
-
     /// `None` for what did not come from outside: the hub's own twins and reports are not judged.
     pub(crate) async fn judge(&self, hub: &Hub, account: AccountId) -> Result<Option<Judgement>> {
         let Some(verdict) = self.verdict else { return Ok(None) };

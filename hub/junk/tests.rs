@@ -91,15 +91,14 @@ impl Fixture {
     /// Delivers a message from outside; returns where it lies.
     async fn delivered(&self, text: &str) -> MailboxId {
         let delivery = Delivery {
-            is_returned: false,
             incoming: self.incoming(text).await,
             reverse_path: None,
             recipients: vec![Recipient {
                 address: self.alice.handle().clone(),
-                accounts: vec![self.alice.id()],
+                members: [self.alice.id()].into(),
             }],
             trace: b"Received: by us\r\n".to_vec(),
-            verdict: Some(verdict()),
+            origin: crate::Origin::Outside(Some(verdict())),
         };
         self.hub.deliver(delivery).await.expect("delivered")[0].1
     }

@@ -67,6 +67,8 @@ pub struct QueuedMessage {
     pub envelope_id: Option<String>,
     pub smtputf8: bool,
     pub eight_bit: bool,
+    /// Nobody here wrote it, rules or an alias passed it on: if that is in vain, it comes back whole.
+    pub passed_on: bool,
     /// Unix seconds.
     pub created_at: i64,
     pub expires_at: i64,
@@ -99,6 +101,8 @@ pub(crate) struct Leaving {
     pub(crate) envelope_id: Option<String>,
     pub(crate) smtputf8: bool,
     pub(crate) eight_bit: bool,
+    /// Nobody here wrote it.
+    pub(crate) passed_on: bool,
     pub(crate) recipients: Vec<SubmissionRecipient>,
 }
 
@@ -214,23 +218,26 @@ impl Hub {
 
     /// Keeps recipients (message, id) that are being sent to, or are about to be.
     pub async fn renew_leases(&self, now: i64, recipients: Vec<(i64, i64)>) -> Result<()> {
-        self.lease_until(now + LEASE, recipients).await
-    }
-
-    /// Gives claimed recipients back untouched; they may be claimed from `due_at` on.
-    pub async fn give_back(&self, due_at: i64, recipients: Vec<(i64, i64)>) -> Result<()> {
-        self.lease_until(due_at, recipients).await
-    }
-
-    async fn lease_until(&self, until: i64, recipients: Vec<(i64, i64)>) -> Result<()> {
         if recipients.is_empty() {
             return Ok(());
         }
         let node = self.0.storage.node().to_owned();
         let lease = self.0.storage.transact([], move |tx| {
-            Box::pin(async move { queue::lease(tx, &recipients, until, &node).await })
+            Box::pin(async move { queue::lease(tx, &recipients, now + LEASE, &node).await })
         });
         Ok(lease.await?)
+    }
+
+    /// Gives claimed recipients back untouched; they may be claimed from `due_at` on.
+    pub async fn give_back(&self, due_at: i64, recipients: Vec<(i64, i64)>) -> Result<()> {
+        if recipients.is_empty() {
+            return Ok(());
+        }
+        let node = self.0.storage.node().to_owned();
+        let give_back = self.0.storage.transact([], move |tx| {
+            Box::pin(async move { queue::give_back(tx, &recipients, due_at, &node).await })
+        });
+        Ok(give_back.await?)
     }
 
     /// Reads a queued message's bytes.
@@ -280,6 +287,7 @@ impl Hub {
             envelope_id: leaving.envelope_id.unwrap_or_default(),
             smtputf8: leaving.smtputf8,
             eight_bit: leaving.eight_bit,
+            passed_on: leaving.passed_on,
             attend_at: times.attend_at,
             expires_at: times.expires_at,
             recipients: leaving.recipients.into_iter().map(recipient).collect(),
@@ -324,6 +332,7 @@ impl QueuedMessage {
             envelope_id: optional(row.envelope_id),
             smtputf8: row.smtputf8,
             eight_bit: row.eight_bit,
+            passed_on: row.passed_on,
             created_at: row.created_at,
             expires_at: row.expires_at,
             message: Message {

@@ -81,6 +81,8 @@ impl Hub {
                     ruled.redirect.push((address, incoming, prefix));
                 }
                 Action::Reject { reason, .. } => ruled.refused = Some(reason),
+                // An answer would only tell the sender of junk that somebody is there.
+                Action::Vacation(_) if arrival.is_junk => {}
                 Action::Vacation(vacation) => self.answer(rules, arrival, &vacation, &mut ruled).await?,
             }
         }

@@ -124,23 +124,23 @@ async fn mail_finds_its_way() {
         hub.add_alias(&address("sales@example.org"), bob.handle()).await,
         Err(Error::Exists(_))
     ));
-    let both = Route::Local(vec![alice.id(), bob.id()]);
+    let both = Route::Local([alice.id(), bob.id()].into());
     for (to, route) in [
-        ("alice@example.org", Route::Local(vec![alice.id()])),
-        ("Alice+news@EXAMPLE.org", Route::Local(vec![alice.id()])),
+        ("alice@example.org", Route::Local([alice.id()].into())),
+        ("Alice+news@EXAMPLE.org", Route::Local([alice.id()].into())),
         ("sales@example.org", both.clone()),
         ("sales+x@example.org", both),
-        ("postmaster@example.org", Route::Local(vec![alice.id()])),
-        ("PostMaster@example.org", Route::Local(vec![alice.id()])),
+        ("postmaster@example.org", Route::Local([alice.id()].into())),
+        ("PostMaster@example.org", Route::Local([alice.id()].into())),
         ("nobody@example.org", Route::Unknown),
         ("alice@example.net", Route::Elsewhere),
     ] {
         assert_eq!(hub.route(&address(to)).await.expect("routed"), route, "{to}");
     }
 
-    let recipient = |to: &str, accounts: Vec<AccountId>| Recipient { address: address(to), accounts };
+    let recipient =
+        |to: &str, accounts: Vec<AccountId>| Recipient { address: address(to), members: accounts.into() };
     let delivery = Delivery {
-        is_returned: false,
         incoming: incoming(&hub, "Subject: hi\r\n\r\nbody\r\n").await,
         reverse_path: Some(address("carol@example.net")),
         recipients: vec![
@@ -148,7 +148,7 @@ async fn mail_finds_its_way() {
             recipient("alice+x@example.org", vec![alice.id()]),
         ],
         trace: b"Received: by us\r\n".to_vec(),
-        verdict: None,
+        origin: Origin::Outside(None),
     };
     assert_eq!(hub.deliver(delivery).await.expect("delivered").len(), 2, "once per account");
     assert_eq!(
@@ -569,12 +569,11 @@ async fn what_is_passed_on_comes_back_to_its_sender() {
     alice.activate_script(Some("on")).await.expect("active");
     let verdict = Verdict::new("192.0.2.1".parse().expect("an address"), "mx.example.net");
     let delivery = Delivery {
-        is_returned: false,
         incoming: incoming(hub, "From: carol@example.net\r\nSubject: hi\r\n\r\nbody\r\n").await,
         reverse_path: Some(address("carol@example.net")),
-        recipients: vec![Recipient { address: alice.handle().clone(), accounts: vec![alice.id()] }],
+        recipients: vec![Recipient { address: alice.handle().clone(), members: [alice.id()].into() }],
         trace: b"Authentication-Results: mail.example.org;\r\n\tspf=pass\r\nReceived: by us\r\n".to_vec(),
-        verdict: Some(verdict),
+        origin: Origin::Outside(Some(verdict)),
     };
     hub.deliver(delivery).await.expect("queued");
     let queued = hub.queue(&QueueFilter::default()).await.expect("read").remove(0);

@@ -46,15 +46,14 @@ impl Fixture {
         spool.write(message.as_bytes()).await.expect("written");
         let recipient = |account: &&Account| Recipient {
             address: account.handle().clone(),
-            accounts: vec![account.id()],
+            members: [account.id()].into(),
         };
         Delivery {
-            is_returned: false,
             incoming: self.hub.examine(spool).await.expect("examined"),
             reverse_path: Some(address("carol@example.net")),
             recipients: to.iter().map(recipient).collect(),
             trace: b"Received: by us\r\n".to_vec(),
-            verdict: None,
+            origin: Origin::Outside(None),
         }
     }
 
@@ -205,6 +204,51 @@ async fn rfc5429_refusals() {
     // With others who take it there is nobody to whom the refusal could be said.
     fixture.deliver(&[alice, bob], MESSAGE).await.expect("delivered");
     assert_eq!((mailbox(alice, "Junk").await.len(), mailbox(bob, "INBOX").await.len()), (1, 1));
+    assert!(fixture.queued().await.is_empty());
+}
+
+/// RFC 5429 §2.1.2: a report, if it surely reaches who sent the message.
+#[tokio::test]
+async fn rfc5429_2_1_2_a_known_sender_is_told() {
+    let fixture = fixture().await;
+    let Fixture { hub, alice, bob, .. } = &fixture;
+    fixture.rules(alice, "require \"reject\"; reject \"No,\r\nthank you.\";").await;
+    let mut verdict = Verdict::new("192.0.2.1".parse().expect("an address"), "mx.example");
+    verdict.spf = SpfVerdict {
+        result: AuthResult::Pass,
+        domain: "example.net".into(),
+        aligned: true,
+        ..SpfVerdict::default()
+    };
+    let deliver = async |reverse_path: Option<&str>| {
+        let mut delivery = fixture.delivery(&[alice, bob], MESSAGE).await;
+        delivery.origin = Origin::Outside(Some(verdict.clone()));
+        delivery.reverse_path = reverse_path.map(address);
+        hub.deliver(delivery).await.expect("delivered");
+    };
+    deliver(Some("carol@example.net")).await;
+    assert_eq!(fixture.queued().await, [(String::new(), "carol@example.net".to_owned())]);
+    assert!(mailbox(alice, "Junk").await.is_empty() && mailbox(alice, "INBOX").await.is_empty());
+    // Of another domain than the one that answers, or of nobody.
+    deliver(Some("eve@example.com")).await;
+    deliver(None).await;
+    assert_eq!((fixture.queued().await.len(), mailbox(alice, "Junk").await.len()), (1, 2));
+
+    // A twin of this hub finds the report in its inbox.
+    let mut delivery = fixture.delivery(&[alice, bob], MESSAGE).await;
+    (delivery.origin, delivery.reverse_path) = (Origin::Twin, Some(bob.handle().clone()));
+    hub.deliver(delivery).await.expect("delivered");
+    let inbox = mailbox(bob, "INBOX").await;
+    let report = &inbox.iter().find(|(_, text)| text.contains("MAILER-DAEMON")).expect("a report").1;
+    for part in [
+        "Content-Type: multipart/report; report-type=delivery-status;",
+        "by the mail rules of alice@example.org:\r\n\r\nNo,\r\nthank you.\r\n",
+        "Final-Recipient: rfc822; alice@example.org\r\nAction: failed\r\nStatus: 5.7.1\r\n",
+        "\r\n\r\nFrom: carol@example.net\r\n",
+    ] {
+        assert!(report.contains(part), "{part} in {report}");
+    }
+    assert!(!report.contains("body"), "the header is enough");
 }
 
 #[tokio::test]
@@ -237,13 +281,87 @@ async fn one_alias_takes_what_nobody_else_has() {
     let route = async |to: &str| hub.route(&address(to)).await.expect("routed");
     assert_eq!(route("anything@example.org").await, Route::Unknown);
     hub.add_alias(&address("*@example.org"), bob.handle()).await.expect("added");
-    assert_eq!(route("anything@example.org").await, Route::Local(vec![bob.id()]));
-    assert_eq!(route("alice+x@example.org").await, Route::Local(vec![alice.id()]));
+    assert_eq!(route("anything@example.org").await, Route::Local([bob.id()].into()));
+    assert_eq!(route("alice+x@example.org").await, Route::Local([alice.id()].into()));
     assert_eq!(route("anything@elsewhere.test").await, Route::Elsewhere);
     let forged = address("anything@example.org");
     assert!(!bob.may_send_as(&forged).await.expect("read"), "who takes all is not all");
     hub.remove_alias(&address("*@example.org"), bob.handle()).await.expect("removed");
     assert_eq!(route("anything@example.org").await, Route::Unknown);
+}
+
+#[tokio::test]
+async fn an_alias_leads_elsewhere() {
+    let fixture = fixture().await;
+    let Fixture { hub, alice, bob, .. } = &fixture;
+    let sales = address("sales@example.org");
+    let add = async |alias: &str, target: &str| hub.add_alias(&address(alias), &address(target)).await;
+    add("sales@example.org", "Dave@elsewhere.test").await.expect("added");
+    add("sales@example.org", "alice@example.org").await.expect("added");
+    add("all@example.org", "sales@example.org").await.expect("an alias of an alias");
+    add("all@example.org", "erin@far.test").await.expect("added");
+    for (alias, target, why) in [
+        ("sales@example.org", "dave@elsewhere.test", Error::Exists("alias")),
+        ("sales@example.org", "nobody@example.org", Error::NotFound("twin")),
+        ("x@elsewhere.test", "dave@elsewhere.test", Error::NotFound("domain")),
+        ("sales@example.org", "all@example.org", Error::Invalid(String::new())),
+        ("loop@example.org", "loop@example.org", Error::Invalid(String::new())),
+    ] {
+        let refused = add(alias, target).await.expect_err(target);
+        assert_eq!(std::mem::discriminant(&refused), std::mem::discriminant(&why), "{target}: {refused}");
+    }
+    let deliver = async |to: &[&str]| {
+        let mut delivery = fixture.delivery(&[bob], MESSAGE).await;
+        delivery.recipients.clear();
+        for to in to {
+            let Route::Local(members) = hub.route(&address(to)).await.expect("routed") else {
+                panic!("{to}")
+            };
+            delivery.recipients.push(Recipient { address: address(to), members });
+        }
+        hub.deliver(delivery).await
+    };
+    deliver(&["all+news@example.org", "sales@example.org"]).await.expect("delivered");
+    let queued = fixture.queued().await;
+    assert_eq!(queued.len(), 2, "each target gets it once: {queued:?}");
+    for (path, to) in &queued {
+        assert!(path.starts_with("SRS0=") && path.ends_with("=carol@example.org"), "{path}");
+        assert!(["Dave@elsewhere.test", "erin@far.test"].contains(&to.as_str()), "{to}");
+    }
+    assert_eq!(mailbox(alice, "INBOX").await.len(), 1);
+    assert!(!alice.may_send_as(&address("all@example.org")).await.expect("read"));
+
+    let listed: Vec<_> =
+        hub.aliases().await.expect("listed").into_iter().map(|a| (a.alias, a.target)).collect();
+    assert_eq!(listed.len(), 4);
+    assert_eq!(listed[0], (sales.clone(), alice.handle().clone()));
+    hub.remove_alias(&sales, &address("dave@ELSEWHERE.test")).await.expect("removed");
+    hub.remove_alias(&sales, alice.handle()).await.expect("removed");
+    assert!(matches!(hub.remove_alias(&sales, &address("x@far.test")).await, Err(Error::NotFound(_))));
+    assert_eq!(hub.route(&sales).await.expect("routed"), Route::Unknown);
+}
+
+/// What does not seem to be from whom it says is refused if nobody here has the address, and is the
+/// postmaster's if others take it.
+#[tokio::test]
+async fn an_alias_does_not_pass_on_what_is_suspicious() {
+    let fixture = fixture().await;
+    let Fixture { hub, alice, bob, .. } = &fixture;
+    let sales = address("sales@example.org");
+    hub.add_alias(&sales, &address("dave@elsewhere.test")).await.expect("added");
+    let deliver = async |to: &[&Account]| {
+        let mut delivery = fixture.delivery(to, MESSAGE).await;
+        let Route::Local(members) = hub.route(&sales).await.expect("routed") else { panic!("no alias") };
+        delivery.recipients.push(Recipient { address: sales.clone(), members });
+        let mut verdict = Verdict::new("192.0.2.1".parse().expect("an address"), "mx.example");
+        verdict.action = DmarcPolicy::Quarantine;
+        delivery.origin = Origin::Outside(Some(verdict));
+        hub.deliver(delivery).await
+    };
+    assert!(matches!(deliver(&[]).await, Err(Error::Refused(_))));
+    deliver(&[bob]).await.expect("delivered");
+    assert!(fixture.queued().await.is_empty());
+    assert_eq!((mailbox(alice, "Junk").await.len(), mailbox(bob, "Junk").await.len()), (1, 1));
 }
 
 #[tokio::test]
@@ -255,7 +373,7 @@ async fn suspicious_mail_is_not_passed_on() {
     let mut delivery = fixture.delivery(&[alice], MESSAGE).await;
     let mut verdict = Verdict::new("192.0.2.1".parse().expect("an address"), "mx.example");
     verdict.action = DmarcPolicy::Quarantine;
-    delivery.verdict = Some(verdict);
+    delivery.origin = Origin::Outside(Some(verdict));
     fixture.hub.deliver(delivery).await.expect("delivered");
     assert!(fixture.queued().await.is_empty());
     assert_eq!((mailbox(alice, "Junk").await.len(), mailbox(alice, "INBOX").await.len()), (1, 0));

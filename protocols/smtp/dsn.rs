@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use hub::{Address, Delivery, Hub, QueuedMessage, Recipient, Return, Route};
+use hub::{Address, Delivery, Hub, Origin, QueuedMessage, Recipient, Return, Route};
 
 use crate::path::decode_xtext;
 use hub_civil::rfc5322_date;
@@ -32,7 +32,7 @@ pub(crate) struct ReportedRecipient<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Report<'a> {
     pub(crate) host_name: &'a str,
-    /// Whom it is for: the reverse-path of the message.
+    /// Whom it is for.
     pub(crate) sender: &'a Address,
     /// ENVID as given, xtext.
     pub(crate) envelope_id: Option<&'a str>,
@@ -52,29 +52,31 @@ pub(crate) struct Report<'a> {
 const MAX_HEADER: u64 = 256 * 1024;
 const PIECE: u64 = 256 * 1024;
 
-/// The report as mail for its receiver. `None`: the sender is nobody of ours any more. Others get no
-/// reports from here: whoever they are, their own server accepted nothing from us. Of what a twin's
-/// rules passed on in vain, the twin gets all.
+/// Whom a report is for. `None`: nobody of ours. Others get no reports from here: whoever they are, their
+/// own server accepted nothing from us.
+pub(crate) async fn receiver(hub: &Hub, reverse_path: &Address) -> hub::Result<Option<Recipient>> {
+    // An alias of another domain of ours has rewritten the path of one of our twins.
+    let address = hub.returns_to(reverse_path).await?.unwrap_or_else(|| reverse_path.clone());
+    Ok(match hub.route(&address).await? {
+        Route::Local(members) => Some(Recipient { address, members }),
+        Route::Elsewhere | Route::Unknown => None,
+    })
+}
+
+/// The report as mail for its receiver, with the message that it is about: what was passed on in vain
+/// comes back whole.
 pub(crate) async fn delivery(
     hub: &Hub,
     report: &Report<'_>,
+    receiver: Recipient,
     original: Option<&QueuedMessage>,
-) -> hub::Result<Option<Delivery>> {
-    let failed = report.recipients.iter().any(|recipient| recipient.action == Action::Failed);
-    let (receiver, is_passed_on) = match (hub.route(report.sender).await?, original) {
-        (Route::Local(accounts), _) => (Recipient { address: report.sender.clone(), accounts }, false),
-        (_, Some(original)) if failed => match hub.passed_on_by(original).await? {
-            Some(twin) => (twin, true),
-            None => return Ok(None),
-        },
-        _ => return Ok(None),
-    };
-    let report = &Report { sender: &receiver.address, ..report.clone() };
+) -> hub::Result<Delivery> {
     let mut spool = hub.spool();
     spool.write(compose(report).as_bytes()).await?;
     if let Some(original) = original {
+        let failed = report.recipients.iter().any(|recipient| recipient.action == Action::Failed);
         // RFC 3461 §4.3: RET is about failures; otherwise the header is enough.
-        let full = failed && (is_passed_on || original.ret == Return::Full);
+        let full = failed && (original.passed_on || original.ret == Return::Full);
         let header = returned_part(full, original.smtputf8);
         spool.write(format!("--{}\r\n{header}\r\n", boundary(report)).as_bytes()).await?;
         return_original(hub, original, full, &mut spool).await?;
@@ -82,15 +84,9 @@ pub(crate) async fn delivery(
     }
     spool.write(format!("--{}--\r\n", boundary(report)).as_bytes()).await?;
     let incoming = hub.examine(spool).await?;
-    let recipients = vec![receiver.clone()];
-    Ok(Some(Delivery {
-        incoming,
-        reverse_path: None,
-        recipients,
-        trace: Vec::new(),
-        verdict: None,
-        is_returned: is_passed_on,
-    }))
+    let is_passed_on = original.is_some_and(|original| original.passed_on);
+    let origin = if is_passed_on { Origin::Returned } else { Origin::Hub };
+    Ok(Delivery { incoming, reverse_path: None, recipients: vec![receiver], trace: Vec::new(), origin })
 }
 
 /// Everything before the returned message.

@@ -157,7 +157,7 @@ impl Conversation {
             Request::Route { path, .. } => {
                 let destination = match path {
                     ForwardPath::Address(address) if address.local().starts_with('a') => {
-                        Ok(Destination::Local(Recipient { address, accounts: vec![AccountId(1)] }))
+                        Ok(Destination::Local(Recipient { address, members: [AccountId(1)].into() }))
                     }
                     ForwardPath::Address(address) => Ok(Destination::Elsewhere(address)),
                     ForwardPath::Postmaster => Err(no()),

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use hub::{Delivery, Error, Hub, Incoming, Recipient};
+use hub::{Delivery, Error, Hub, Incoming, Origin, Recipient};
 
 use crate::headers::Trace;
 use crate::mx::{check_loop, local_recipients, trace_for};
@@ -25,12 +25,11 @@ pub(crate) async fn deliver(
     let trace = trace_for(trace, &recipients).into_bytes();
     let reverse_path = envelope.mail.reverse_path;
     let delivery = |recipients| Delivery {
-        is_returned: false,
+        origin: Origin::Outside(None),
         incoming: incoming.clone(),
         reverse_path: reverse_path.clone(),
         recipients,
         trace: trace.clone(),
-        verdict: None,
     };
     let check = |recipient| check_loop(&incoming, std::slice::from_ref(recipient), settings.max_received);
     let mut answers: Vec<_> = recipients.iter().map(check).collect();
@@ -42,16 +41,18 @@ pub(crate) async fn deliver(
             Err(error) => return Err(error.into()),
         }
     }
-    let mut reached = HashSet::new();
+    let (mut reached, mut passed) = (HashSet::new(), HashSet::new());
     for (recipient, answer) in recipients.into_iter().zip(&mut answers) {
-        let Recipient { address, mut accounts } = recipient;
-        accounts.retain(|account| !reached.contains(account));
-        if answer.is_ok() && !accounts.is_empty() {
-            let one = vec![Recipient { address, accounts: accounts.clone() }];
+        let Recipient { address, mut members } = recipient;
+        members.accounts.retain(|account| !reached.contains(account));
+        members.elsewhere.retain(|target| !passed.contains(target));
+        if answer.is_ok() && !members.is_empty() {
+            let one = vec![Recipient { address, members: members.clone() }];
             *answer = hub.deliver(delivery(one)).await.map(|_| ()).map_err(Failure::from);
         }
         if answer.is_ok() {
-            reached.extend(accounts);
+            reached.extend(members.accounts);
+            passed.extend(members.elsewhere);
         }
     }
     Ok(answers)

@@ -1,7 +1,7 @@
 //! Mail from other servers: for twins of this hub and nobody else. There is no relaying here, for
 //! whatever reason or address.
 
-use hub::{Address, Delivery, Error, Hub, Incoming, Outgoing, Recipient, Route, Verdict};
+use hub::{Address, Delivery, Error, Hub, Incoming, Origin, Outgoing, Recipient, Route, Verdict};
 use hub_mailauth::authentication_results;
 
 use crate::feedback;
@@ -24,10 +24,8 @@ pub(crate) async fn accept_recipient(hub: &Hub, path: &ForwardPath) -> Result<De
         ForwardPath::Postmaster => return postmaster(hub).await,
     };
     match hub.route(address).await? {
-        Route::Local(accounts) if !accounts.is_empty() => {
-            Ok(Destination::Local(Recipient { address: address.clone(), accounts }))
-        }
-        Route::Local(_) | Route::Unknown => Err(NO_SUCH_USER.into()),
+        Route::Local(members) => Ok(Destination::Local(Recipient { address: address.clone(), members })),
+        Route::Unknown => Err(NO_SUCH_USER.into()),
         Route::Elsewhere => {
             let text = format!("Relaying denied: {} is not hosted here", address.domain());
             Err(Reply::with(550, "5.7.1", text).into())
@@ -84,8 +82,8 @@ pub(crate) async fn deliver(
     }
     if !recipients.is_empty() {
         let report = feedback::wanted(&incoming, &recipients, verdict.as_ref());
-        hub.deliver(Delivery { incoming, reverse_path, recipients, trace, verdict, is_returned: false })
-            .await?;
+        let origin = Origin::Outside(verdict);
+        hub.deliver(Delivery { incoming, reverse_path, recipients, trace, origin }).await?;
         if let Some(report) = report {
             feedback::read(hub, report);
         }

@@ -101,6 +101,14 @@ async fn report_delivery(
     if recipients.is_empty() {
         return;
     }
+    let receiver = match dsn::receiver(hub, sender).await {
+        Ok(Some(receiver)) => receiver,
+        Ok(None) => return,
+        Err(error) => {
+            tracing::warn!(id = trace.id, error = causes(&error), "nobody could be found to report to");
+            return;
+        }
+    };
     let report = Report {
         host_name: &settings.host_name,
         sender,
@@ -113,10 +121,8 @@ async fn report_delivery(
         recipients,
     };
     let delivered = async {
-        match dsn::delivery(hub, &report, None).await? {
-            Some(delivery) => hub.deliver(delivery).await.map(drop),
-            None => Ok(()),
-        }
+        let delivery = dsn::delivery(hub, &report, receiver, None).await?;
+        hub.deliver(delivery).await.map(drop)
     };
     if let Err(error) = delivered.await {
         tracing::warn!(id = trace.id, error = causes(&error), "the delivery report was not delivered");

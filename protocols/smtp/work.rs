@@ -232,7 +232,7 @@ impl Worker {
             Kind::Submission => submission::accept_recipient(hub, path).await,
         };
         if let Ok(Destination::Local(recipient)) = &answer
-            && let Err(error) = hub.room_for(&recipient.accounts, size).await
+            && let Err(error) = hub.room_for(&recipient.members.accounts, size).await
         {
             answer = Err(error.into());
         }

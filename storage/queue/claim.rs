@@ -89,6 +89,15 @@ pub async fn lease(tx: &mut Tx, recipients: &[(i64, i64)], until: i64, node: &st
     tx.connection.execute_many(sql, rows).await.map(drop)
 }
 
+/// Gives a node's recipients (message, id) back untouched, to be claimed from `due_at` on. A renewal that
+/// was under way meanwhile does not take them again.
+pub async fn give_back(tx: &mut Tx, recipients: &[(i64, i64)], due_at: i64, node: &str) -> Result<()> {
+    let rows = recipients.iter().map(|(message, id)| values![*message, *id, due_at, node]).collect();
+    let sql = "UPDATE queue_recipient SET due_at = v.column3, leased_by = '' FROM (VALUES {values}) AS v
+         WHERE message = v.column1 AND id = v.column2 AND leased_by = v.column4";
+    tx.connection.execute_many(sql, rows).await.map(drop)
+}
+
 /// Ends all leases of a node. At its start: those who held them died with the process before.
 pub async fn release_leases(tx: &mut Tx, node: &str) -> Result<()> {
     let now = tx.now;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-pub use claim::{Flow, claim, lease, release_leases, reroute};
+pub use claim::{Flow, claim, give_back, lease, release_leases, reroute};
 pub use look::{AttemptRow, QueueFilter, QueuedRow};
 pub use operate::{Operated, Operation, operate};
 pub use settle::{
@@ -39,6 +39,7 @@ pub struct NewQueued {
     pub envelope_id: String,
     pub smtputf8: bool,
     pub eight_bit: bool,
+    pub passed_on: bool,
     /// When the sender is told of recipients that are still queued, and when these have failed.
     pub attend_at: i64,
     pub expires_at: i64,
@@ -73,6 +74,7 @@ pub struct DueMessage {
     pub envelope_id: String,
     pub smtputf8: bool,
     pub eight_bit: bool,
+    pub passed_on: bool,
     pub created_at: i64,
     pub expires_at: i64,
     pub recipients: Vec<DueRecipient>,
@@ -107,8 +109,8 @@ pub async fn push(tx: &mut Tx, message: &NewQueued) -> Result<i64> {
     let now = tx.now;
     tx.connection.defer(
         "INSERT INTO queue_message (id, account, reverse_path, blob, size, prefix, ret, envelope_id,
-           smtputf8, eight_bit, created_at, attend_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+           smtputf8, eight_bit, created_at, attend_at, expires_at, passed_on)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         values![
             id,
             message.account,
@@ -122,7 +124,8 @@ pub async fn push(tx: &mut Tx, message: &NewQueued) -> Result<i64> {
             message.eight_bit,
             now,
             message.attend_at,
-            message.expires_at
+            message.expires_at,
+            message.passed_on
         ],
     );
     let rows = message.recipients.iter().enumerate().map(|(n, recipient)| {
@@ -160,7 +163,7 @@ async fn with_recipients(
 ) -> Result<Vec<DueMessage>> {
     let rows = recipients.keys().map(|id| values![*id]).collect();
     let sql = "SELECT q.id, q.account, q.reverse_path, q.blob, q.size, q.prefix, q.ret, q.envelope_id,
-           q.smtputf8, q.eight_bit, q.created_at, q.expires_at
+           q.smtputf8, q.eight_bit, q.created_at, q.expires_at, q.passed_on
          FROM (VALUES {values}) AS v CROSS JOIN queue_message q WHERE q.id = v.column1";
     let mut messages = tx.connection.query_many(sql, rows, due_message).await?;
     for message in &mut messages {
@@ -185,6 +188,7 @@ fn due_message(row: Row<'_>) -> Result<DueMessage> {
         eight_bit: row.int(9)? != 0,
         created_at: row.int(10)?,
         expires_at: row.int(11)?,
+        passed_on: row.int(12)? != 0,
         recipients: Vec::new(),
     })
 }

@@ -5,6 +5,7 @@ mod damage;
 mod dkim;
 mod dmarc;
 mod facts;
+mod forward;
 mod group;
 mod imports;
 mod junk;
@@ -119,6 +120,7 @@ cases! {
     scripts_are_kept,
     what_runs_have_noted_expires,
     keys_are_kept_until_removed,
+    an_alias_leads_to_accounts_and_addresses,
     messages_are_counted_until_reported,
     a_refused_append_leaves_nothing_to_the_next_job,
     what_an_undone_job_has_locked_is_locked_anew,

@@ -27,6 +27,7 @@ async fn push(storage: &Storage, sender: AccountId, to: &[&str]) -> (i64, i64) {
         envelope_id: "QQ+20".into(),
         smtputf8: false,
         eight_bit: true,
+        passed_on: true,
         attend_at: now + 1000,
         expires_at: now + 5000,
         recipients: to.iter().map(recipient).collect(),
@@ -70,6 +71,7 @@ pub(super) async fn the_queue_leases_and_settles(place: Place) {
     assert_eq!(due.len(), 1);
     let ids = |message: &queue::DueMessage| message.recipients.iter().map(|r| r.id).collect::<Vec<_>>();
     assert_eq!((due[0].id, ids(&due[0]), due[0].eight_bit), (number, vec![1, 3], true));
+    assert!(due[0].passed_on);
     assert_eq!(storage.read_blob(due[0].blob, 0, 99).await.expect("read"), "outbound");
     assert!(claim_as(&storage, "b", "example.net", now + 59).await.is_empty(), "under lease");
     let lease = |node: &'static str, until: i64| {
@@ -119,6 +121,15 @@ pub(super) async fn a_node_knows_its_leases_after_a_crash(place: Place) {
     let storage = place.open().await;
     assert_eq!(storage.node(), node);
     storage.transact([], move |tx| Box::pin(queue::release_leases(tx, node))).await.expect("released");
+    let given = claim_as(&storage, node, "a.test", now).await[0].id;
+    // What is given back is not taken again by a renewal that was on its way.
+    let back = storage.transact([], move |tx| {
+        Box::pin(async move {
+            queue::give_back(tx, &[(given, 1)], now, node).await?;
+            queue::lease(tx, &[(given, 1)], now + 600, node).await
+        })
+    });
+    back.await.expect("given back");
     assert_eq!(claim_as(&storage, node, "a.test", now).await.len(), 1);
     assert!(claim_as(&storage, node, "b.test", now).await.is_empty());
     let rows = storage.queue(&EVERYTHING, 10).await.expect("listed");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hub::{Delivery, Notify, QueueEntry, Recipient};
+use hub::{Delivery, Notify, Origin, QueueEntry, Recipient};
 use test_dns::{Fault, Names, TestDns};
 use tokio_util::sync::CancellationToken;
 
@@ -120,27 +120,74 @@ async fn a_refused_recipient_is_reported_and_the_others_get_it() {
 /// nothing from here, and it must not be lost.
 #[tokio::test]
 async fn what_was_passed_on_in_vain_comes_back() {
-    let (test, dns) = (test_hub().await, names().await);
-    test.alice.put_script("main", "redirect \"x@none.test\";").await.expect("kept");
-    test.alice.activate_script(Some("main")).await.expect("active");
-    let mut spool = test.hub.spool();
-    spool.write(b"From: s@far.test\r\nSubject: hi\r\n\r\nthe whole of it\r\n").await.expect("written");
-    let delivery = Delivery {
-        is_returned: false,
-        incoming: test.hub.examine(spool).await.expect("examined"),
-        reverse_path: Some(address("s@far.test")),
-        recipients: vec![Recipient {
-            address: address("alice@example.org"),
-            accounts: vec![test.alice.id()],
-        }],
-        trace: Vec::new(),
-        verdict: None,
-    };
-    test.hub.deliver(delivery).await.expect("delivered");
-    assert!(test.inbox("alice").await.is_empty(), "it was passed on");
-    run_until(&test, &dns, 1, <[QueueEntry]>::is_empty).await;
+    let test = passed_on_in_vain(Some("s@far.test"), "alice@example.org", "redirect \"x@none.test\";").await;
     let [report] = &test.inbox("alice").await[..] else { panic!("not one report") };
     let report = String::from_utf8_lossy(report);
     assert!(report.contains("x@none.test") && report.contains("Status: 5.1.2"), "{report}");
     assert!(report.contains("the whole of it") && report.contains("To: <alice@example.org>"), "{report}");
+}
+
+/// Bounces and receipts are mail too, and a reverse-path can be too long to be rewritten.
+#[tokio::test]
+async fn what_has_no_sender_comes_back_all_the_same() {
+    let long = format!("{}@far.test", "s".repeat(60));
+    for reverse_path in [None, Some(long.as_str())] {
+        let script = "redirect \"x@none.test\";";
+        let test = passed_on_in_vain(reverse_path, "alice@example.org", script).await;
+        let [report] = &test.inbox("alice").await[..] else { panic!("not one report") };
+        assert!(String::from_utf8_lossy(report).contains("the whole of it"));
+    }
+}
+
+/// Who takes what nobody else has must not get what another's rules passed on.
+#[tokio::test]
+async fn a_rewritten_path_is_not_taken_for_an_address_of_ours() {
+    let test = test_hub().await;
+    let (anything, bob) = (address("*@example.org"), address("bob@example.org"));
+    test.hub.add_alias(&anything, &bob).await.expect("added");
+    let script = "redirect \"x@none.test\";";
+    let test = passed_on(test, Some("s@far.test"), "alice@example.org", script).await;
+    assert_eq!((test.inbox("alice").await.len(), test.inbox("bob").await.len()), (1, 0));
+}
+
+/// What an alias passed on in vain is the postmaster's, who can mend it.
+#[tokio::test]
+async fn what_an_alias_passed_on_in_vain_comes_back() {
+    let test = test_hub().await;
+    let alias = address("sales@example.org");
+    test.hub.add_alias(&alias, &address("x@none.test")).await.expect("added");
+    let test = passed_on(test, Some("s@far.test"), "sales@example.org", "keep;").await;
+    let [report] = &test.inbox("alice").await[..] else { panic!("not one report") };
+    let report = String::from_utf8_lossy(report);
+    assert!(
+        report.contains("the whole of it") && report.contains("To: <postmaster@example.org>"),
+        "{report}"
+    );
+}
+
+async fn passed_on_in_vain(reverse_path: Option<&str>, to: &str, script: &str) -> TestHub {
+    passed_on(test_hub().await, reverse_path, to, script).await
+}
+
+/// Delivers a message for alice's rules or an alias to pass on, and waits until nothing is queued.
+async fn passed_on(test: TestHub, reverse_path: Option<&str>, to: &str, script: &str) -> TestHub {
+    let dns = names().await;
+    test.alice.put_script("main", script).await.expect("kept");
+    test.alice.activate_script(Some("main")).await.expect("active");
+    let hub::Route::Local(members) = test.hub.route(&address(to)).await.expect("routed") else {
+        panic!("{to} is nobody's")
+    };
+    let mut spool = test.hub.spool();
+    spool.write(b"From: s@far.test\r\nSubject: hi\r\n\r\nthe whole of it\r\n").await.expect("written");
+    let delivery = Delivery {
+        incoming: test.hub.examine(spool).await.expect("examined"),
+        reverse_path: reverse_path.map(address),
+        recipients: vec![Recipient { address: address(to), members }],
+        trace: Vec::new(),
+        origin: Origin::Outside(None),
+    };
+    test.hub.deliver(delivery).await.expect("delivered");
+    assert!(test.inbox("alice").await.is_empty(), "it was passed on");
+    run_until(&test, &dns, 1, <[QueueEntry]>::is_empty).await;
+    test
 }

@@ -85,19 +85,29 @@ impl Sender {
     }
 
     /// A report for the sender of a message; `None` if there is nothing to report, or nobody to report
-    /// it to (RFC 5321 §4.5.5: never in answer to `<>`).
+    /// it to (RFC 5321 §4.5.5: never in answer to `<>`). What was passed on in vain comes back to who
+    /// passed it on, whatever its reverse-path: that is no answer, and it would be lost.
     pub(super) async fn compose(
         &self,
         message: &QueuedMessage,
         recipients: Vec<(QueuedRecipient, Action, String)>,
         server: Option<&Server>,
     ) -> hub::Result<Option<Delivery>> {
-        let (Some(sender), Some((first, ..))) = (&message.reverse_path, recipients.first()) else {
+        let Some((first, ..)) = recipients.first() else { return Ok(None) };
+        let failed = recipients.iter().any(|(_, action, _)| *action == Action::Failed);
+        let receiver = match &message.reverse_path {
+            _ if message.passed_on && failed => self.hub.passed_on_by(message).await?,
+            _ if message.passed_on => return Ok(None),
+            None => return Ok(None),
+            Some(reverse_path) => dsn::receiver(&self.hub, reverse_path).await?,
+        };
+        let Some(receiver) = receiver else {
+            warn!(queue_id = message.id, "the sender is gone and is not told");
             return Ok(None);
         };
         let report = Report {
             host_name: &self.settings.host_name,
-            sender,
+            sender: &receiver.address,
             envelope_id: message.envelope_id.as_deref(),
             id: &format!("q{}-{}-{}", message.id, first.id, first.attempts),
             arrived_at: message.created_at,
@@ -114,18 +124,15 @@ impl Sender {
                 })
                 .collect(),
         };
-        let delivery = match dsn::delivery(&self.hub, &report, Some(message)).await {
+        let delivery = match dsn::delivery(&self.hub, &report, receiver.clone(), Some(message)).await {
             Ok(delivery) => delivery,
             Err(error) => {
                 // What cannot be read cannot be returned, but must be reported all the more.
                 error!(queue_id = message.id, error = causes(&error), "a report goes without its message");
-                dsn::delivery(&self.hub, &report, None).await?
+                dsn::delivery(&self.hub, &report, receiver.clone(), None).await?
             }
         };
-        if delivery.is_none() {
-            warn!(queue_id = message.id, %sender, "the sender is gone and is not told");
-        }
-        Ok(delivery)
+        Ok(Some(delivery))
     }
 }
 
