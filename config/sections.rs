@@ -171,7 +171,8 @@ section! {
         time: Duration = secs(5);
         /// "auto" validates answers with DNSSEC if the name server passes signatures on, as those of
         /// providers do and many a home router's does not. "on" believes nothing else, "off" does
-        /// without, and without DANE. It is about the way out; senders are checked without DNSSEC.
+        /// without, and without DANE. "auto" is about the way out; "on" is about checks on senders too,
+        /// who can then make the hub work, as proofs in their zones have to be followed.
         dnssec: Dnssec = Dnssec::Auto;
         /// File with DNSKEY records to trust instead of the root's, for a DNS of one's own.
         trust_anchor: Option<PathBuf> = None, "\"/etc/twinhub/root.key\"";

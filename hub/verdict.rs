@@ -92,9 +92,10 @@ pub struct DkimVerdict {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DmarcVerdict {
     pub result: AuthResult,
-    /// The domain in From, in lower case; empty if From names nobody or several domains.
+    /// The domain in From, in lower case; of several the one that was answered for worst. Empty if From
+    /// names nobody, or more domains than are looked at: that is a `PermError`.
     pub domain: String,
-    /// What the domain publishes.
+    /// What the domain publishes; what this hub does where there is none to ask.
     pub policy: DmarcPolicy,
     /// It wants to be told about mail that claims it (RFC 9990).
     pub wants_reports: bool,
@@ -172,8 +173,10 @@ impl Verdict {
     /// message; then it is put aside. A stranger who speaks for a domain of ours is put aside at
     /// least, whatever that domain publishes.
     pub fn decide(&mut self, is_ours: bool, is_passed_on: bool) {
-        let wanted =
-            if self.dmarc.result == AuthResult::Fail { self.dmarc.policy } else { DmarcPolicy::None };
+        let wanted = match self.dmarc.result {
+            AuthResult::Fail | AuthResult::PermError => self.dmarc.policy,
+            _ => DmarcPolicy::None,
+        };
         self.action = match wanted {
             DmarcPolicy::Reject if is_passed_on || self.arc.is_pass() => DmarcPolicy::Quarantine,
             DmarcPolicy::None if is_ours && !self.is_authentic() => DmarcPolicy::Quarantine,
@@ -222,6 +225,8 @@ mod tests {
             (AuthResult::None, Leave, false, false, Leave),
             (AuthResult::Pass, Reject, true, false, Leave),
             (AuthResult::TempError, Reject, false, false, Leave),
+            (AuthResult::PermError, Reject, false, false, Reject),
+            (AuthResult::PermError, Leave, false, false, Leave),
         ] {
             let mut verdict = Verdict::new("192.0.2.1".parse().expect("an address"), "mx.example");
             verdict.dmarc =

@@ -90,8 +90,9 @@ mod tests {
     async fn yesterdays_reports_are_queued_once() {
         let records = "_dmarc.a.test. IN TXT \"v=DMARC1; p=none; rua=mailto:d@a.test\"\n";
         let dns = Names::default().unsigned("test.", records).serve().await;
-        let authenticator = Authenticator::new("mx.us.test", Some(dns.address), Duration::from_secs(5));
-        let authenticator = authenticator.expect("a resolver");
+        let settings = hub_dns::Settings { server: Some(dns.address), ..hub_dns::Settings::default() };
+        let resolver = hub_dns::Dns::new(&settings).expect("no trust anchor to read");
+        let authenticator = Authenticator::new("mx.us.test", std::sync::Arc::new(resolver));
         let folder = tempfile::tempdir().expect("a temporary directory");
         let hub = hub(folder.path(), &["a.test", "silent.test"]).await;
         for _ in 0..2 {

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use hub::{Address, Hub, Secret};
 use hub_certs::Certs;
 use hub_certs::acme::Acme;
+use hub_mailauth::Authenticator;
 use hub_storage::Storage;
 use hub_web::Services;
 use hub_wire::ListenOptions;
@@ -177,14 +178,15 @@ fn start(
         settings::managesieve(limits),
         Arc::clone(&login_delay),
     ));
-    let authenticator = settings::authenticator(&setup.config, &host_name);
+    let dns = Arc::new(settings::dns(&setup.config.resolver)?);
+    let authenticator = Authenticator::new(host_name.clone(), Arc::clone(&dns));
     let smtp = Arc::new(hub_smtp::Service {
         hub: hub.clone(),
         tls: certs.server_config(&["smtp"])?,
         login_delay,
-        authenticator: authenticator.clone().filter(|_| setup.config.authentication.check),
+        authenticator: setup.config.authentication.check.then(|| authenticator.clone()),
         settings: Arc::new(settings::smtp(&setup.config, host_name)?),
-        dns: Arc::new(settings::dns(&setup.config.resolver)?),
+        dns,
     });
     let challenges = certs.challenges().clone();
     let challenges = Box::new(move |token: &str| challenges.file(token));
@@ -236,12 +238,10 @@ fn start(
             }
         }
     }
-    if let Some(authenticator) = authenticator {
-        if setup.config.authentication.reports {
-            tasks.spawn(reports::run(hub.clone(), authenticator.clone(), shutdown.clone()));
-        }
-        tasks.spawn(tend_keys(hub.clone(), authenticator, shutdown.clone()));
+    if setup.config.authentication.reports {
+        tasks.spawn(reports::run(hub.clone(), authenticator.clone(), shutdown.clone()));
     }
+    tasks.spawn(tend_keys(hub.clone(), authenticator, shutdown.clone()));
     let shutdown = shutdown.clone();
     tasks.spawn(async move {
         hub_smtp::outbound::run(smtp, shutdown.clone()).await;
@@ -251,7 +251,7 @@ fn start(
 }
 
 /// Does what is due with signing keys, until the shutdown.
-async fn tend_keys(hub: Hub, authenticator: hub_mailauth::Authenticator, shutdown: CancellationToken) {
+async fn tend_keys(hub: Hub, authenticator: Authenticator, shutdown: CancellationToken) {
     loop {
         let authenticator = &authenticator;
         let published =

@@ -7,7 +7,6 @@ use anyhow::{Context as _, Result, bail};
 use hub::Secret;
 use hub_config::{Config, Dnssec, Limits, Milter, MilterFailure, Rates, Relay, RelayTls, Resolver};
 use hub_dns::{Dns, Validation};
-use hub_mailauth::Authenticator;
 
 pub(crate) fn imap(limits: &Limits) -> hub_imap::Settings {
     hub_imap::Settings {
@@ -57,18 +56,6 @@ pub(crate) fn smtp(config: &Config, host_name: String) -> Result<hub_smtp::Setti
         check_loopback: config.authentication.check_loopback,
         clock_scale: config.outbound.clock_scale,
     })
-}
-
-/// `None` if no name server is known.
-pub(crate) fn authenticator(config: &Config, host_name: &str) -> Option<Authenticator> {
-    let server = config.resolver.address.map(|ip| SocketAddr::new(ip, config.resolver.port));
-    match Authenticator::new(host_name, server, config.resolver.time) {
-        Ok(authenticator) => Some(authenticator),
-        Err(error) => {
-            tracing::error!(error = %error, "no name server is known (resolver.address): senders are not checked");
-            None
-        }
-    }
 }
 
 fn rates(rates: &Rates, connections_per_account: usize) -> Arc<hub_smtp::Rates> {

@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hub-dns", &[]),
     ("hub-wire", &["hub-certs", "hub-config"]),
     ("hub-imap", &["hub", "hub-civil", "hub-mime", "hub-wire"]),
-    ("hub-mailauth", &["hub", "hub-dkim"]),
+    ("hub-mailauth", &["hub", "hub-dkim", "hub-dns"]),
     ("hub-milter", &[]),
     ("hub-smtp", &["hub", "hub-civil", "hub-dns", "hub-mailauth", "hub-milter", "hub-mime", "hub-wire"]),
     ("hub-managesieve", &["hub", "hub-wire"]),

@@ -133,6 +133,9 @@ impl Case {
             self.weigh(AUTHENTIC, "authentic".into());
         } else if !verdict.dmarc.domain.is_empty() && verdict.dmarc.result == crate::AuthResult::Fail {
             self.weigh(DMARC_FAILS, "dmarc=fail".into());
+        } else if verdict.dmarc.result == crate::AuthResult::PermError {
+            // Nobody in From, or a crowd.
+            self.weigh(DMARC_FAILS, "dmarc=permerror".into());
         } else if domains.is_empty() {
             self.weigh(NOBODY_ANSWERS, "unauthenticated".into());
         }

@@ -1,5 +1,5 @@
-//! DNS for the way out: one resolver with one cache, and answers that keep apart what
-//! mail must keep apart. "There is no such domain" bounces a message; "nobody answered" must not.
+//! DNS: one resolver with one cache for the way out and for checks on senders, and answers that keep
+//! apart what mail must keep apart. "There is no such domain" bounces a message; "nobody answered" must not.
 //!
 //! [`Dns`] asks, [`Error`] says how it went wrong and whether that is final. hickory-resolver speaks
 //! the protocol and validates DNSSEC; this room decides when it is asked to, and bounds what it

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use hickory_resolver::TokioResolver;
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::NetError;
 use hickory_resolver::proto::dnssec::Proof;
@@ -72,6 +73,23 @@ impl Dns {
         Ok(records.take(MAX_TLSA).collect())
     }
 
+    /// Any records, for questions that strangers choose: who sends mail decides what is asked about him.
+    /// They are validated with [`Validation::On`] only: to prove a zone is work, and its owner decides how
+    /// much (CVE-2023-50387).
+    ///
+    /// [`Validation::On`]: crate::Validation::On
+    pub async fn records(&self, mut name: Name, kind: RecordType) -> Result<Lookup, Error> {
+        // Otherwise the search list of this machine would be tried too.
+        name.set_fqdn(true);
+        let validating = if self.validator.is_always() { self.validator.get().await } else { None };
+        self.ask_for(validating.unwrap_or(&self.plain), name, kind).await
+    }
+
+    /// The resolver itself, for a library that wants one. It does not validate.
+    pub fn resolver(&self) -> &TokioResolver {
+        &self.plain
+    }
+
     pub(crate) async fn plain(&self, name: &str, kind: RecordType) -> Result<Lookup, Error> {
         self.ask(&self.plain, name, kind).await
     }
@@ -88,19 +106,23 @@ impl Dns {
         }
     }
 
-    async fn ask(
-        &self,
-        resolver: &hickory_resolver::TokioResolver,
-        name: &str,
-        kind: RecordType,
-    ) -> Result<Lookup, Error> {
-        let failed = |why: Kind| Error::new(format!("{kind} of {}", name.trim_end_matches('.')), why);
-        let name = full_name(name).ok_or_else(|| failed(Kind::BadName))?;
-        let lookup = resolver.lookup(name, kind);
+    async fn ask(&self, resolver: &TokioResolver, name: &str, kind: RecordType) -> Result<Lookup, Error> {
+        match full_name(name) {
+            Some(name) => self.ask_for(resolver, name, kind).await,
+            None => Err(Error::new(question(name, kind), Kind::BadName)),
+        }
+    }
+
+    async fn ask_for(&self, resolver: &TokioResolver, name: Name, kind: RecordType) -> Result<Lookup, Error> {
+        let lookup = resolver.lookup(name.clone(), kind);
         let lookup =
             tokio::time::timeout(self.time * PATIENCE, lookup).await.unwrap_or(Err(NetError::Timeout));
-        lookup.map_err(|error| failed(kind_of(&error)))
+        lookup.map_err(|error| Error::new(question(&name.to_ascii(), kind), kind_of(&error)))
     }
+}
+
+fn question(name: &str, kind: RecordType) -> String {
+    format!("{kind} of {}", name.trim_end_matches('.'))
 }
 
 /// In A-labels, and complete: the machine's search list is for people.

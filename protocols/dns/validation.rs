@@ -29,6 +29,7 @@ const SHORT_PAUSE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Validator {
     resolver: Option<TokioResolver>,
+    is_always: bool,
     time: Duration,
     state: Mutex<State>,
 }
@@ -47,7 +48,12 @@ impl Validator {
             Validation::Off => (None, State::Unknown),
             Validation::On => (Some(resolver::validating(settings)?), State::Works),
         };
-        Ok(Self { resolver, time: settings.time, state: Mutex::new(state) })
+        let is_always = settings.validation == Validation::On;
+        Ok(Self { resolver, is_always, time: settings.time, state: Mutex::new(state) })
+    }
+
+    pub(crate) fn is_always(&self) -> bool {
+        self.is_always
     }
 
     /// The validating resolver, if answers can be validated.

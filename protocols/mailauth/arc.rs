@@ -4,12 +4,11 @@
 
 use hub::AuthResult;
 use hub_dkim::{BodyHash, Chain, Field, Set, Tags, algorithm, without_signature};
-use mail_auth::common::cache::NoCache;
+use mail_auth::AuthenticatedMessage;
 use mail_auth::common::verify::DomainKey;
 use mail_auth::dkim::Canonicalization;
-use mail_auth::{AuthenticatedMessage, DnsError, Error, Txt};
 
-use crate::dns::Dns;
+use crate::dns::{Dns, Missing};
 use crate::message::is_bearable;
 
 /// Why a chain is not good.
@@ -92,14 +91,13 @@ fn is_signed<'f>(
     key.p.verify(fields, &signature, form, algorithm).is_ok()
 }
 
-async fn key(dns: &Dns, tags: &Tags<'_>) -> Result<std::sync::Arc<DomainKey>, Trouble> {
+async fn key(dns: &Dns, tags: &Tags<'_>) -> Result<DomainKey, Trouble> {
     let (Some(selector), Some(domain)) = (tags.text("s"), tags.text("d")) else {
         return Err(Trouble::Invalid);
     };
     let name = format!("{selector}._domainkey.{}.", mail_auth::common::to_a_label(domain));
-    let found = dns.0.txt_lookup::<DomainKey>(name, None::<&NoCache<Box<str>, Txt>>).await;
-    found.map_err(|error| match error {
-        Error::Dns(DnsError::Resolver(_)) => Trouble::Temporary,
-        _ => Trouble::Invalid,
+    dns.parsed::<DomainKey>(&name).await.map_err(|missing| match missing {
+        Missing::Answer => Trouble::Temporary,
+        Missing::Record => Trouble::Invalid,
     })
 }

@@ -2,7 +2,8 @@
 //! the message tells.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use crate::message::{parse, set_body, wanted};
 use crate::spf::{Query, SpfAnswer, check_host};
 use crate::{arc, dkim, dmarc, iprev};
 
-/// For all look-ups of either half. RFC 7208 §4.6.4 asks for 20 seconds at least.
+/// For all look-ups of either half, unless said otherwise. RFC 7208 §4.6.4 asks for 20 seconds at least.
 const MOST_TIME: Duration = Duration::from_secs(20);
 
 /// Asks the name server. Cheap to clone.
@@ -25,6 +26,7 @@ const MOST_TIME: Duration = Duration::from_secs(20);
 pub struct Authenticator {
     dns: Dns,
     host_name: String,
+    most_time: Duration,
 }
 
 /// What a peer said before the message.
@@ -41,14 +43,15 @@ pub struct Envelope {
 pub struct Sender(Verdict);
 
 impl Authenticator {
-    /// `server` is asked, else those of the system; `time` is for one answer. Fails if the system's
-    /// configuration cannot be read.
-    pub fn new(
-        host_name: impl Into<String>,
-        server: Option<SocketAddr>,
-        time: Duration,
-    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self { dns: Dns::new(server, time)?, host_name: host_name.into() })
+    /// `host_name` is the hub's own, for its reports and for the macros of SPF.
+    pub fn new(host_name: impl Into<String>, dns: Arc<hub_dns::Dns>) -> Self {
+        Self { dns: Dns::new(dns, MOST_TIME / 2), host_name: host_name.into(), most_time: MOST_TIME }
+    }
+
+    /// Sets the time for all look-ups of either half.
+    #[must_use]
+    pub fn with_time(self, most_time: Duration) -> Self {
+        Self { dns: self.dns.with_time(most_time / 2), most_time, ..self }
     }
 
     pub(crate) fn dns(&self) -> &Dns {
@@ -77,7 +80,7 @@ impl Authenticator {
         };
         let late = (AuthResult::TempError, None);
         let (iprev, spf) = tokio::join!(
-            async { timeout(MOST_TIME, iprev::check(&self.dns, envelope.peer)).await.unwrap_or(late) },
+            async { timeout(self.most_time, iprev::check(&self.dns, envelope.peer)).await.unwrap_or(late) },
             self.spf(query),
         );
         (verdict.iprev, verdict.ptr) = iprev;
@@ -97,12 +100,12 @@ impl Authenticator {
     /// `check_host` of RFC 7208 §4.
     pub async fn spf(&self, query: Query<'_>) -> SpfAnswer {
         let late = SpfAnswer { result: AuthResult::TempError, explanation: None };
-        timeout(MOST_TIME, check_host(&self.dns, query)).await.unwrap_or(late)
+        timeout(self.most_time, check_host(&self.dns, query)).await.unwrap_or(late)
     }
 
     /// True if DNS has this key record, whatever the spaces in it.
     pub async fn publishes(&self, name: &str, record: &str) -> bool {
-        let records = timeout(MOST_TIME, self.dns.txt(&ascii(name))).await;
+        let records = timeout(self.most_time, self.dns.txt(&ascii(name))).await;
         let records = records.unwrap_or(Err(Missing::Answer)).unwrap_or_default();
         let key = |text: &[u8]| Tags::parse(text).and_then(|tags| tags.octets("p"));
         let wanted = key(record.as_bytes());
@@ -124,23 +127,17 @@ impl Authenticator {
         let forms = wanted(&message, last_forms(&chain));
         let found = tokio::task::spawn_blocking(move || hashes(&forms, body)).await??;
         set_body(&mut message, &found);
-        // Signers' name servers have no say in how long the author's domain may be asked.
-        let (signed, arc) = tokio::join!(
-            timeout(MOST_TIME, dkim::check(&self.dns, &message)),
-            timeout(MOST_TIME, self.chain(&message, &chain, &found)),
+        let (keys, arc) = tokio::join!(
+            dkim::keys(&self.dns, &message),
+            timeout(self.most_time, self.chain(&message, &chain, &found)),
         );
-        let is_late = signed.is_err();
-        let signed = signed.unwrap_or_default();
+        let signed = dkim::check(&self.dns, &message, &keys).await;
         verdict.dkim = signed.iter().map(dkim::verdict).collect();
         (verdict.arc, verdict.arc_sealer) = arc.unwrap_or((AuthResult::TempError, None));
         let (spf, signatures) = (&mut verdict.spf, &mut verdict.dkim);
-        match timeout(MOST_TIME, dmarc::check(&self.dns, &message, &signed, spf, signatures)).await {
+        match timeout(self.most_time, dmarc::check(&self.dns, &message, &signed, spf, signatures)).await {
             Ok(dmarc) => verdict.dmarc = dmarc,
             Err(_) => verdict.dmarc.result = AuthResult::TempError,
-        }
-        // A signature that nobody could look at may have been the right one.
-        if is_late && verdict.dmarc.result == AuthResult::Fail {
-            verdict.dmarc.result = AuthResult::TempError;
         }
         Ok(verdict)
     }

@@ -3,10 +3,11 @@
 use hub::{AuthResult, DkimVerdict};
 use hub_dkim::Tags;
 use mail_auth::common::crypto::Algorithm;
-use mail_auth::common::verify::VerifySignature as _;
+use mail_auth::common::verify::{DomainKey, VerifySignature as _};
 use mail_auth::dkim::{DkimError, Signature};
-use mail_auth::{AuthenticatedMessage, DkimOutput, DkimResult, Error};
+use mail_auth::{AuthenticatedMessage, DkimOutput, DkimResult, Error, Parameters};
 
+use crate::answers::Texts;
 use crate::dns::Dns;
 
 /// A signature, mail-auth's opinion and ours.
@@ -15,9 +16,22 @@ pub(crate) struct Judged<'m> {
     result: AuthResult,
 }
 
-pub(crate) async fn check<'m>(dns: &Dns, message: &'m AuthenticatedMessage<'m>) -> Vec<Judged<'m>> {
+/// The keys of all signatures.
+pub(crate) async fn keys(dns: &Dns, message: &AuthenticatedMessage<'_>) -> Texts {
+    let mut keys = Texts::default();
+    let names = message.dkim_headers.iter().map(|signature| signature.header.domain_key());
+    keys.ask::<DomainKey>(dns, names).await;
+    keys
+}
+
+pub(crate) async fn check<'m>(
+    dns: &Dns,
+    message: &'m AuthenticatedMessage<'m>,
+    keys: &'m Texts,
+) -> Vec<Judged<'m>> {
     let mut judged = Vec::new();
-    for output in dns.0.verify_dkim(message).await {
+    let parameters = Parameters::new(message).with_txt_cache(keys);
+    for output in dns.checks().verify_dkim(parameters).await {
         let mut result = result(&output);
         if result.is_pass()
             && let Some(signature) = output.signature()
@@ -33,7 +47,7 @@ pub(crate) async fn check<'m>(dns: &Dns, message: &'m AuthenticatedMessage<'m>) 
 /// RFC 6376 §3.6.1, `s=`: a key may be for other services only. mail-auth does not tell; the answer is in
 /// the resolver's cache.
 async fn is_key_for_mail(dns: &Dns, name: &str) -> bool {
-    let records = dns.txt(name).await.unwrap_or_default();
+    let records = dns.in_time(dns.txt(name)).await.unwrap_or_default();
     let mut services = records.iter().filter_map(|record| Tags::parse(record)?.value("s"));
     services.all(|services| services.split(':').map(str::trim_ascii).any(|of| matches!(of, "*" | "email")))
 }

@@ -1,19 +1,13 @@
 //! Look-ups, with the one difference that matters to every method here: a name that has no such
 //! record against a name server that did not tell.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
-use hickory_resolver::system_conf::read_system_conf;
-use hickory_resolver::{Resolver, TokioResolver};
-use mail_auth::MessageAuthenticator;
-
-/// Answers kept, each for its own time to live.
-const CACHED_ANSWERS: u64 = 8192;
+use mail_auth::common::parse::TxtRecordParser;
+use tokio::time::timeout;
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,26 +18,41 @@ pub(crate) enum Missing {
     Answer,
 }
 
-/// The resolver that all checks share; mail-auth's own checks ask it too.
+/// The hub's resolver, as the checks ask it.
 #[derive(Clone)]
-pub(crate) struct Dns(pub(crate) MessageAuthenticator);
+pub(crate) struct Dns {
+    shared: Arc<hub_dns::Dns>,
+    /// For one of several questions about a message.
+    time: Duration,
+}
 
 impl Dns {
-    /// `server` is asked, else those of the system.
-    pub(crate) fn new(server: Option<SocketAddr>, time: Duration) -> Result<Self, NetError> {
-        let (config, mut options) = match server {
-            Some(server) => (by_address(server), ResolverOpts::default()),
-            None => read_system_conf()?,
-        };
-        options.timeout = time;
-        options.attempts = 2;
-        options.cache_size = CACHED_ANSWERS;
-        let builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
-        Ok(Self(MessageAuthenticator(builder.with_options(options).build()?)))
+    pub(crate) fn new(shared: Arc<hub_dns::Dns>, time: Duration) -> Self {
+        Self { shared, time }
     }
 
-    fn resolver(&self) -> &TokioResolver {
-        &self.0.0
+    pub(crate) fn with_time(self, time: Duration) -> Self {
+        Self { time, ..self }
+    }
+
+    /// No signer's name server has a say in how long the others can be asked.
+    pub(crate) async fn in_time<T>(
+        &self,
+        answer: impl Future<Output = Result<T, Missing>>,
+    ) -> Result<T, Missing> {
+        timeout(self.time, answer).await.unwrap_or(Err(Missing::Answer))
+    }
+
+    /// mail-auth's own checks, which want a resolver. They are given answers of this one instead
+    /// ([`crate::answers`]).
+    pub(crate) fn checks(&self) -> mail_auth::MessageAuthenticator {
+        mail_auth::MessageAuthenticator(self.shared.resolver().clone())
+    }
+
+    /// The first TXT record that is what it should be.
+    pub(crate) async fn parsed<T: TxtRecordParser>(&self, name: &str) -> Result<T, Missing> {
+        let records = self.txt(name).await?;
+        records.iter().find_map(|record| T::parse(record).ok()).ok_or(Missing::Record)
     }
 
     /// Each TXT record as one piece.
@@ -94,9 +103,7 @@ impl Dns {
     ) -> Result<Vec<T>, Missing> {
         // By labels, because SPF makes names of anything, colons and spaces too.
         let labels = name.strip_suffix('.').unwrap_or(name).split('.').map(str::as_bytes);
-        let mut name = Name::from_labels(labels).map_err(|_| Missing::Record)?;
-        // Otherwise the search list of this machine would be tried too.
-        name.set_fqdn(true);
+        let name = Name::from_labels(labels).map_err(|_| Missing::Record)?;
         self.lookup(name, kind, read).await
     }
 
@@ -106,9 +113,9 @@ impl Dns {
         kind: RecordType,
         read: impl Fn(&RData) -> Option<T>,
     ) -> Result<Vec<T>, Missing> {
-        let answer = self.resolver().lookup(name, kind).await.map_err(|error| match error {
-            NetError::Dns(DnsError::NoRecordsFound(_)) => Missing::Record,
-            _ => Missing::Answer,
+        let answer = self.shared.records(name, kind).await.map_err(|error| match error.is_permanent() {
+            true => Missing::Record,
+            false => Missing::Answer,
         })?;
         let found: Vec<T> = answer.answers().iter().filter_map(|record| read(&record.data)).collect();
         if found.is_empty() { Err(Missing::Record) } else { Ok(found) }
@@ -120,13 +127,4 @@ fn text(name: &Name) -> String {
     let labels: Vec<_> =
         name.iter().map(|label| String::from_utf8_lossy(label).to_ascii_lowercase()).collect();
     labels.join(".")
-}
-
-fn by_address(server: SocketAddr) -> ResolverConfig {
-    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
-        connection.port = server.port();
-        connection
-    });
-    let server = NameServerConfig::new(server.ip(), true, connections.into());
-    ResolverConfig::from_parts(None, Vec::new(), vec![server])
 }

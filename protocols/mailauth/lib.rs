@@ -1,5 +1,5 @@
 //! Who is behind a message from another server: iprev, SPF, DKIM, ARC and DMARC, evaluated from the
-//! bytes, the envelope and the peer, over a name server.
+//! bytes, the envelope and the peer, over the hub's resolver (`hub-dns`).
 //!
 //! mail-auth does the cryptography and parses what is signed and published. What it lacks or does
 //! otherwise is ours: SPF (`spf`), limits on the work that a message can cause, algorithms that
@@ -12,6 +12,7 @@
 //! RFC 6376 (DKIM), 7208 (SPF), 8301 and 8463 (algorithms), 8601 (Authentication-Results, iprev),
 //! 8617 (ARC), 9989 and 9990 (DMARC and its reports).
 
+mod answers;
 mod arc;
 mod check;
 mod dkim;

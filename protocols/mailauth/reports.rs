@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use hub::{AuthResult, DmarcFacts, DmarcPolicy, ReceivedReport};
-use mail_auth::common::cache::NoCache;
+use mail_auth::common::to_a_label;
 use mail_auth::dmarc::{Dmarc, URI};
 use mail_auth::report::{
     ActionDisposition, DKIMAuthResult, DkimResult, DmarcResult, PolicyPublished, Record, Report,
     SPFAuthResult, SPFDomainScope, SpfResult,
 };
-use mail_auth::{DnsError, Error, Txt};
 use tokio::time::timeout;
 
+use crate::answers::Texts;
 use crate::check::Authenticator;
+use crate::dns::Missing;
 
 const DAY: i64 = 86_400;
 /// Addresses that a report goes to (RFC 9990 §3.5: limits are up to the reporter).
@@ -55,8 +56,8 @@ impl Authenticator {
     ) -> Reporting {
         let recipients = match timeout(MOST_TIME, self.report_addresses(domain)).await {
             Ok(Ok(found)) => found,
-            Ok(Err(Error::Dns(DnsError::Resolver(_)))) | Err(_) => return Reporting::Later,
-            Ok(Err(_)) => return Reporting::Unwanted,
+            Ok(Err(Missing::Answer)) | Err(_) => return Reporting::Later,
+            Ok(Err(Missing::Record)) => return Reporting::Unwanted,
         };
         let (policy_domain, record, addresses) = recipients;
         if addresses.is_empty() || facts.is_empty() {
@@ -84,33 +85,30 @@ impl Authenticator {
 
     /// The domain whose record counts, the record, and who of those it names may have a report: others
     /// than itself must have agreed (RFC 9990 §4), or anybody could have reports sent to anybody.
-    async fn report_addresses(&self, domain: &str) -> mail_auth::Result<(String, Dmarc, Vec<String>)> {
-        let resolver = &self.dns().0;
+    async fn report_addresses(&self, domain: &str) -> Result<(String, Dmarc, Vec<String>), Missing> {
+        let dns = self.dns();
         let mut name = domain;
-        let mut found = Err(Error::Dns(DnsError::InvalidRecordType));
+        let mut found = Err(Missing::Record);
         for _ in 0..MOST_LABELS {
-            found = resolver.txt_lookup::<Dmarc>(format!("_dmarc.{name}."), NO_CACHE).await;
+            found = dns.parsed::<Dmarc>(&format!("_dmarc.{name}")).await;
             match (&found, name.split_once('.')) {
-                (
-                    Err(Error::Dns(DnsError::RecordNotFound(_) | DnsError::InvalidRecordType)),
-                    Some((_, parent)),
-                ) => {
-                    name = parent;
-                }
+                (Err(Missing::Record), Some((_, parent))) => name = parent,
                 _ => break,
             }
         }
-        let record = Dmarc::clone(&*found?);
+        let record = found?;
         let mailbox = |uri: &URI| uri.uri().strip_prefix("mailto:").unwrap_or(uri.uri()).to_owned();
         let wanted: Vec<String> = record.rua().iter().map(mailbox).take(MOST_ADDRESSES).collect();
-        let agreed = resolver.verify_dmarc_report_address(name, &wanted, NO_CACHE).await;
-        let agreed = agreed.ok_or(Error::Dns(DnsError::Resolver(String::new())))?;
-        let agreed = agreed.into_iter().cloned().collect();
+        let hosts = wanted.iter().filter_map(|address| address.rsplit_once('@'));
+        let mut agreements = Texts::default();
+        // In the form in which they will be looked for.
+        let asked = hosts.map(|(_, host)| format!("{name}._report._dmarc.{}.", to_a_label(host)));
+        agreements.ask::<Dmarc>(dns, asked).await;
+        let agreed = dns.checks().verify_dmarc_report_address(name, &wanted, Some(&agreements)).await;
+        let agreed = agreed.ok_or(Missing::Answer)?.into_iter().cloned().collect();
         Ok((name.to_owned(), record, agreed))
     }
 }
-
-const NO_CACHE: Option<&NoCache<Box<str>, Txt>> = None;
 
 fn row(facts: &DmarcFacts, count: u64) -> Record {
     let aligned = |is: bool| if is { DmarcResult::Pass } else { DmarcResult::Fail };

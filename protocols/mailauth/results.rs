@@ -1,6 +1,6 @@
 //! The field Authentication-Results (RFC 8601). Pure.
 
-use hub::Verdict;
+use hub::{AuthResult, Verdict};
 
 /// The field with its line end. What strangers chose is written only where it cannot be taken for
 /// something else.
@@ -12,7 +12,7 @@ pub fn authentication_results(host_name: &str, verdict: &Verdict) -> String {
 fn results(verdict: &Verdict) -> String {
     let mut all = Vec::new();
     let dmarc = &verdict.dmarc;
-    if !dmarc.domain.is_empty() {
+    if !dmarc.domain.is_empty() || dmarc.result != AuthResult::None {
         let from = property("header.from", &dmarc.domain);
         all.push(format!("dmarc={} (p={}){from}", dmarc.result, dmarc.policy));
     }
@@ -56,7 +56,7 @@ fn is_plain(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use hub::{AuthResult, DkimVerdict, DmarcPolicy, DmarcVerdict, SpfVerdict};
+    use hub::{DkimVerdict, DmarcPolicy, DmarcVerdict, SpfVerdict};
 
     use super::*;
 

@@ -18,6 +18,9 @@ use crate::work::unix_now;
 /// Postfix takes. More is refused, or whoever pads his header could not be checked at all.
 pub(crate) const MAX_HEADER: u64 = 1 << 20;
 
+/// Domains of authors that are looked for among ours; a message with as many others is refused.
+const MOST_AUTHORS: usize = 10;
+
 const UNDECIDED: Reply =
     Reply::new(451, "4.7.1", "Cannot tell yet whether the sender is genuine, try again later");
 pub(crate) const HEADER_TOO_LARGE: Reply = Reply::new(552, "5.3.4", "The header is larger than 1 MiB");
@@ -86,7 +89,13 @@ pub(crate) async fn verify(
     Ok(verdict)
 }
 
+const TOO_MANY_AUTHORS: Reply =
+    Reply::new(550, "5.7.1", "From names more domains than anybody could answer for");
+
 fn refusal(verdict: &Verdict) -> Reply {
+    if verdict.dmarc.domain.is_empty() {
+        return TOO_MANY_AUTHORS;
+    }
     let signed = match verdict.dkim.iter().any(|signature| signature.result == AuthResult::Pass) {
         true => "a DKIM signature of somebody else",
         false => "no valid DKIM signature",
@@ -98,12 +107,16 @@ fn refusal(verdict: &Verdict) -> Reply {
     Reply::with(550, "5.7.1", text)
 }
 
-/// The author claims to be of a domain of ours. From may name several domains, of which DMARC says
-/// nothing.
+/// An author claims to be of a domain of ours. From may name several, of which DMARC tells one.
 async fn speaks_for_us(hub: &Hub, verdict: &Verdict, incoming: &Incoming) -> Result<bool, Failure> {
     let authors = incoming.summary.author_addresses.iter().filter_map(|author| author.rsplit_once('@'));
-    let authors = authors.map(|(_, domain)| domain).filter(|_| verdict.dmarc.domain.is_empty());
-    for domain in std::iter::once(verdict.dmarc.domain.as_str()).chain(authors) {
+    let mut domains = vec![verdict.dmarc.domain.as_str()];
+    for (_, domain) in authors {
+        if !domains.iter().any(|known| known.eq_ignore_ascii_case(domain)) {
+            domains.push(domain);
+        }
+    }
+    for domain in domains.into_iter().take(MOST_AUTHORS) {
         if hub.hosts_domain(domain).await? {
             return Ok(true);
         }

@@ -124,6 +124,28 @@ async fn the_authors_domain_decides() {
 }
 
 #[tokio::test]
+async fn no_trick_with_from_escapes() {
+    let world = start().await;
+    let crowd = (0..11).map(|n| format!("x@d{n}.example")).collect::<Vec<_>>().join(", ");
+    for (from, reply, junk) in [
+        ("From: x@lax.example, y@strict.example\r\n", "550 5.7.1 strict.example wants", false),
+        ("From: x@lax.example\r\nFrom: y@strict.example\r\n", "550 5.7.1 strict.example wants", false),
+        (&format!("From: {crowd}\r\n"), "550 5.7.1 From names more domains", false),
+        ("From: x@lax.example, alice@example.org\r\n", "250 2.0.0", true),
+        ("", "250 2.0.0", true),
+        ("From: nobody\r\n", "250 2.0.0", true),
+    ] {
+        let message = format!("{from}Subject: tricky {}\r\n\r\nhi", from.len());
+        let said = world.send("192.0.2.8", "x@lax.example", &message).await;
+        assert!(said.starts_with(reply), "{from}: {said}");
+        if junk {
+            let last = world.last(Role::Junk).await;
+            assert!(last.contains(&format!("Subject: tricky {}\r\n", from.len())), "{last}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn rfc9989_7_4_lists_may_change_messages() {
     let world = start().await;
     let message = "From: x@strict.example\r\nList-Id: <l.lax.example>\r\nSubject: list\r\n\r\nhi";

@@ -1,5 +1,7 @@
 //! Senders who want work done for nothing.
 
+use std::time::Duration;
+
 use hub::AuthResult;
 use hub_mailauth::{Envelope, Query};
 
@@ -129,4 +131,34 @@ async fn macros_that_swell_are_cut() {
     let mut zone = Zone::default();
     zone.txt("swell.example.com", &format!("v=spf1 exists:{}.example.com -all", "%{i}.".repeat(150)));
     assert_eq!(spf(zone, "swell.example.com").await.0, AuthResult::Fail);
+}
+
+/// A signer whose name server says nothing has no say in how the author's domain is asked, nor about the
+/// signatures of others.
+#[tokio::test]
+async fn a_silent_signer_does_not_use_up_the_authors_time() {
+    let (mut zone, message) = crate::dkim::split(include_str!("../data/dkim/002.txt"));
+    zone.add("s._domainkey.silent.example", Entry::Silence);
+    zone.txt("_dmarc.silent.example", "v=DMARC1; p=reject");
+    zone.txt("_dmarc.strict.example", "v=DMARC1; p=reject");
+    let served = zone.serve();
+    let authenticator = served.authenticator().with_time(Duration::from_secs(2));
+    let signature = "DKIM-Signature: v=1; a=rsa-sha256; d=silent.example; s=s; h=from; bh=";
+    let hash = message.split_once("bh=").and_then(|(_, rest)| rest.split_once(';')).expect("a hash").0;
+    let hash: String = hash.split_whitespace().collect();
+    let signed = format!("{signature}{hash}; c=relaxed/relaxed; b=AAAA\n{message}");
+    let verdict = evaluate(&authenticator, &signed).await;
+    let results: Vec<_> = verdict.dkim.iter().map(|dkim| dkim.result).collect();
+    assert_eq!(results, [AuthResult::TempError, AuthResult::Pass]);
+    assert_ne!(verdict.dmarc.result, AuthResult::TempError, "{verdict:?}");
+
+    // It may have been the right one only for its own domain.
+    for (author, result) in [("silent.example", AuthResult::TempError), ("strict.example", AuthResult::Fail)]
+    {
+        let hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+        let message = format!("{signature}{hash}; c=relaxed/relaxed; b=AAAA\nFrom: a@{author}\n\n");
+        let verdict = evaluate(&authenticator, &message).await;
+        assert_eq!(verdict.dmarc.result, result, "{author}: {verdict:?}");
+        assert_eq!(verdict.is_open(), result == AuthResult::TempError);
+    }
 }

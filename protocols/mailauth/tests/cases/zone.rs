@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use hickory_resolver::proto::op::{Message, MessageType, OpCode, ResponseCode};
-use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, MX, PTR, TXT};
+use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, MX, PTR, SOA, TXT};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use hub_mailauth::Authenticator;
 
@@ -15,8 +14,12 @@ use hub_mailauth::Authenticator;
 #[derive(Clone, Debug)]
 pub(crate) enum Entry {
     Data(RData),
+    /// Nothing that is asked of this name is answered.
+    Silence,
     /// Whatever else is asked of this name cannot be told.
     Trouble,
+    /// A "no" about this name is nobody's: it has no SOA record.
+    Unfounded,
 }
 
 /// Names in lower case, without the dot at the end.
@@ -49,11 +52,21 @@ impl Zone {
             while let Ok((length, peer)) = socket.recv_from(&mut buffer) {
                 count.fetch_add(1, Ordering::SeqCst);
                 let Ok(query) = Message::from_vec(&buffer[..length]) else { continue };
-                let answer = served.lock().expect("a zone").answer(&query);
+                let zone = served.lock().expect("a zone");
+                if zone.has(&query, |entry| matches!(entry, Entry::Silence)) {
+                    continue;
+                }
+                let answer = zone.answer(&query);
                 let _ = socket.send_to(&answer.to_vec().expect("an answer"), peer);
             }
         });
         Served { address, asked }
+    }
+
+    /// The name that is asked for has such an entry.
+    fn has(&self, query: &Message, is: impl Fn(&Entry) -> bool) -> bool {
+        let entries = query.queries.first().and_then(|question| self.0.get(&key(question.name())));
+        entries.is_some_and(|entries| entries.iter().any(is))
     }
 
     fn answer(&self, query: &Message) -> Message {
@@ -95,6 +108,14 @@ impl Zone {
                 _ => break,
             }
         }
+        // RFC 2308 §2: who is responsible for a "no".
+        let is_founded = !self.has(query, |entry| matches!(entry, Entry::Unfounded));
+        let is_no = answer.answers.is_empty() && answer.metadata.response_code != ResponseCode::ServFail;
+        if is_no && is_founded {
+            let root = Name::root;
+            let soa = SOA::new(root(), root(), 1, 3600, 600, 86_400, 60);
+            answer.add_authority(Record::from_rdata(root(), 60, RData::SOA(soa)));
+        }
         answer
     }
 }
@@ -107,8 +128,9 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn authenticator(&self) -> Authenticator {
-        let time = Duration::from_secs(5);
-        Authenticator::new("receiver.example", Some(self.address), time).expect("a resolver")
+        let settings = hub_dns::Settings { server: Some(self.address), ..hub_dns::Settings::default() };
+        let dns = hub_dns::Dns::new(&settings).expect("no trust anchor to read");
+        Authenticator::new("receiver.example", Arc::new(dns))
     }
 
     /// Questions so far.
