@@ -114,7 +114,10 @@ impl Hub {
         // `setpriv` ends the server when the test ends in whatever way.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--"]).arg(env!("CARGO_BIN_EXE_twinhub"));
-        command.args(self.options()).args(["serve", "--ephemeral-ports", "--ready-file"]).arg(&ready);
+        command.args(self.options()).args(["serve", "--ready-file"]).arg(&ready);
+        if !self.says_where_to_listen() {
+            command.arg("--ephemeral-ports");
+        }
         command.env("RUST_BACKTRACE", "1").stdin(Stdio::null());
         command.stdout(log.try_clone().expect("a second handle")).stderr(log);
         let child = self.child.insert(command.spawn().expect("start of twinhub"));
@@ -145,6 +148,10 @@ impl Hub {
             https: port("https"),
             ca: json["ca"].as_str().expect("\"ca\" in the ready file").into(),
         });
+    }
+
+    fn says_where_to_listen(&self) -> bool {
+        fs::read_to_string(self.data().join("hub.toml")).is_ok_and(|text| text.contains("[listen]"))
     }
 
     pub(crate) fn launch_with_people(&mut self) {

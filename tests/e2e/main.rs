@@ -11,6 +11,7 @@ mod durability;
 mod harness;
 mod imap;
 mod imap_client;
+mod internet;
 mod lmtp;
 mod milter;
 mod pebble;

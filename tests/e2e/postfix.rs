@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -17,7 +17,7 @@ use crate::postgres::{free_port, is_root, signal};
 pub(crate) struct Postfix {
     child: Child,
     directory: TempDir,
-    port: u16,
+    address: SocketAddr,
 }
 
 impl Postfix {
@@ -35,9 +35,14 @@ impl Postfix {
     /// Starts a server that takes mail for everybody on this machine. `settings` are lines of main.cf
     /// that come after the usual ones and win.
     pub(crate) fn start(settings: &str) -> Self {
+        Self::start_at((Ipv4Addr::LOCALHOST, free_port()).into(), settings, &[])
+    }
+
+    /// `files` are names and contents of tables and keys, which settings find as
+    /// `$config_directory/NAME`.
+    pub(crate) fn start_at(address: SocketAddr, settings: &str, files: &[(&str, &str)]) -> Self {
         let directory = TempDir::with_prefix("postfix-").expect("a temporary directory");
         let path = directory.path();
-        let port = free_port();
         // Postfix's processes run as other users than the one that starts it.
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("its own directory");
         for folder in ["etc", "queue", "data"] {
@@ -45,7 +50,10 @@ impl Postfix {
         }
         chown(path.join("data"), Some(id("-u")), None).expect("chown of the data directory");
         fs::write(path.join("etc/main.cf"), main_cf(path) + settings).expect("main.cf");
-        fs::write(path.join("etc/master.cf"), master_cf(port)).expect("master.cf");
+        fs::write(path.join("etc/master.cf"), master_cf(address)).expect("master.cf");
+        for (name, text) in files {
+            fs::write(path.join("etc").join(name), text).expect("a file");
+        }
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "TERM", "--", "/usr/sbin/postfix", "-c"])
             .arg(path.join("etc"))
@@ -55,9 +63,9 @@ impl Postfix {
             .stderr(Stdio::null())
             .spawn()
             .expect("start of postfix");
-        let mut postfix = Self { child, directory, port };
+        let mut postfix = Self { child, directory, address };
         let started = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        while TcpStream::connect(address).is_err() {
             let ended = postfix.child.try_wait().expect("a child that can be waited for");
             assert!(ended.is_none() && started.elapsed() < PATIENCE, "Postfix: {ended:?}\n{}", postfix.log());
             std::thread::sleep(std::time::Duration::from_millis(10));
@@ -66,7 +74,13 @@ impl Postfix {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.address.port()
+    }
+
+    /// Replaces one of its files.
+    pub(crate) fn rewrite(&self, name: &str, text: &str) {
+        fs::write(self.directory.path().join("etc").join(name), text).expect("a file");
+        self.run("/usr/sbin/postfix", "reload");
     }
 
     /// What waits to be sent, as `postqueue -p` shows it.
@@ -84,12 +98,16 @@ impl Postfix {
     }
 
     fn postqueue(&self, option: &str) -> Output {
-        let output = Command::new("/usr/sbin/postqueue")
+        self.run("/usr/sbin/postqueue", option)
+    }
+
+    fn run(&self, program: &str, argument: &str) -> Output {
+        let output = Command::new(program)
             .arg("-c")
             .arg(self.directory.path().join("etc"))
-            .arg(option)
+            .arg(argument)
             .output()
-            .expect("start of postqueue");
+            .expect("start of a program of Postfix");
         assert!(output.status.success(), "{output:?}");
         output
     }
@@ -123,12 +141,13 @@ fn main_cf(directory: &Path) -> String {
 }
 
 /// Nothing runs in a chroot: the directory is not made up as one.
-fn master_cf(port: u16) -> String {
-    let mut text = format!("127.0.0.1:{port} inet n - n - - smtpd\n");
+fn master_cf(address: SocketAddr) -> String {
+    let mut text = format!("{address} inet n - n - - smtpd\n");
     for (name, kind, wakeup, processes, program) in [
         ("pickup", "unix n", "60", "1", "pickup"),
         ("cleanup", "unix n", "-", "0", "cleanup"),
         ("qmgr", "unix n", "300", "1", "qmgr"),
+        ("tlsmgr", "unix -", "1000?", "1", "tlsmgr"),
         ("rewrite", "unix -", "-", "-", "trivial-rewrite"),
         ("bounce", "unix -", "-", "0", "bounce"),
         ("defer", "unix -", "-", "0", "bounce"),
