@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::network::Network;
 use crate::read::Reader;
 use crate::sections::{Acme, Config, General, Limits, Relay, Tls, secs};
 use crate::value::{RelayTls, Size};
@@ -21,6 +22,10 @@ impl Config {
         let scale = self.outbound.clock_scale;
         refuse_if(!(scale > 0.0 && scale <= 1000.0), "outbound.clock_scale", "more than 0 and at most 1000");
         relay(&self.relay, &mut refuse_if);
+        for (path, networks) in self.proxy.each() {
+            let is_everybody = networks.0.iter().any(Network::is_everything);
+            refuse_if(is_everybody, path, "everybody is in it, and could name himself as he likes");
+        }
         let filter = self.milter.address.as_ref();
         refuse_if(
             filter.is_some_and(|place| !place.starts_with('/') && !place.contains(':')),

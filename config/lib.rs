@@ -8,6 +8,7 @@
 mod examine;
 mod nearest;
 mod network;
+mod proxy;
 mod rates;
 mod read;
 mod render;
@@ -16,6 +17,7 @@ mod sections;
 mod value;
 
 pub use network::{Network, Networks};
+pub use proxy::Proxy;
 pub use rates::Rates;
 pub use read::{Errors, Problem};
 pub use sections::{

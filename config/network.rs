@@ -29,6 +29,11 @@ impl Network {
         is_network.then_some(Self { address, bits })
     }
 
+    /// The whole internet of its family.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.bits == 0
+    }
+
     /// An IPv4 address that came over an IPv6 socket counts as what it is.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use crate::network::Networks;
+use crate::proxy::Proxy;
 use crate::rates::Rates;
 use crate::read::{Errors, Problem, Reader};
 use crate::render::Renderer;
@@ -295,6 +296,7 @@ macro_rules! config {
 config! {
     listen: Listen,
     public: Public,
+    proxy: Proxy,
     tls: Tls,
     acme: Acme,
     limits: Limits,
@@ -496,6 +498,10 @@ mod tests {
                 "[rates]\nspared_networks = [\"10.0.0.1/8\"]",
                 "hub.toml:2: rates.spared_networks: expected a list of networks such as [\"192.0.2.0/24\", \
                  \"2001:db8::/32\"], found a list",
+            ),
+            (
+                "[proxy]\nimap = [\"0.0.0.0/0\"]",
+                "hub.toml:2: proxy.imap: everybody is in it, and could name himself as he likes",
             ),
             (
                 "[outbound]\nclock_scale = nan",

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context as _, Result, anyhow};
-use hub_config::{Endpoint, Listen};
+use hub_config::{Endpoint, Listen, Networks, Proxy};
 use tokio::net::TcpListener;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,21 @@ impl Kind {
             Self::Smtp => &listen.smtp.0,
             Self::Submission => &listen.submission.0,
             Self::Submissions => &listen.submissions.0,
+        }
+    }
+
+    /// Proxies whose connections begin with a header.
+    pub(crate) fn proxies(self, proxy: &Proxy) -> &Networks {
+        match self {
+            Self::Http => &proxy.http,
+            Self::Https => &proxy.https,
+            Self::Imap => &proxy.imap,
+            Self::Imaps => &proxy.imaps,
+            Self::Lmtp => &proxy.lmtp,
+            Self::ManageSieve => &proxy.managesieve,
+            Self::Smtp => &proxy.smtp,
+            Self::Submission => &proxy.submission,
+            Self::Submissions => &proxy.submissions,
         }
     }
 

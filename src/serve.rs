@@ -164,7 +164,7 @@ fn start(
     let sieve_tls = certs.server_config(&[])?;
     let web_tls = certs.server_config(hub_web::ALPN)?;
     // One count of failed log-ins for all doors.
-    let spared = &setup.config.rates.spared_networks;
+    let spared = settings::spared(&setup.config);
     let login_delay = Arc::new(LoginDelay::sparing(spared.clone()));
     let imap = Arc::new(hub_imap::Service::new(
         hub.clone(),
@@ -213,6 +213,7 @@ fn start(
             max_per_address: limits.connections_per_address,
             max_per_minute: setup.config.rates.connections_per_minute,
             spared: spared.clone(),
+            proxies: kind.proxies(&setup.config.proxy).clone(),
             refusal: kind.refusal(),
         };
         info!(listener = kind.name(), %address, "listening");

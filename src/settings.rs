@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use hub::Secret;
-use hub_config::{Config, Dnssec, Limits, Milter, MilterFailure, Rates, Relay, RelayTls, Resolver};
+use hub_config::{Config, Dnssec, Limits, Milter, MilterFailure, Networks, Relay, RelayTls, Resolver};
 use hub_dns::{Dns, Validation};
 
 pub(crate) fn imap(limits: &Limits) -> hub_imap::Settings {
@@ -47,7 +47,7 @@ pub(crate) fn smtp(config: &Config, host_name: String) -> Result<hub_smtp::Setti
         time_before_login: limits.time_before_login,
         failed_logins: limits.failed_logins,
         lmtp_networks: config.lmtp.networks.clone(),
-        rates: rates(&config.rates, limits.connections_per_account),
+        rates: rates(config),
         content_filter: content_filter(&config.milter),
         relay: relay(&config.relay)?,
         exchange_port: config.outbound.port,
@@ -58,12 +58,18 @@ pub(crate) fn smtp(config: &Config, host_name: String) -> Result<hub_smtp::Setti
     })
 }
 
-fn rates(rates: &Rates, connections_per_account: usize) -> Arc<hub_smtp::Rates> {
+/// Whom no limit is for, besides this machine: who is named, and proxies.
+pub(crate) fn spared(config: &Config) -> Networks {
+    Networks([config.rates.spared_networks.0.clone(), config.proxy.all().0].concat())
+}
+
+fn rates(config: &Config) -> Arc<hub_smtp::Rates> {
+    let rates = &config.rates;
     Arc::new(hub_smtp::Rates::new(&hub_smtp::RateSettings {
-        spared: rates.spared_networks.clone(),
+        spared: spared(config),
         from_address: rates.messages_from_address,
         from_domain: rates.messages_from_domain,
-        connections_per_account,
+        connections_per_account: config.limits.connections_per_account,
         messages_hourly: rates.sent_per_hour,
         messages_daily: rates.sent_per_day,
         recipients_hourly: rates.recipients_per_hour,
@@ -131,6 +137,17 @@ fn relay(relay: &Relay) -> Result<Option<hub_smtp::Relay>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Nobody but the owner can make the hub refuse these.
+    #[test]
+    fn no_limit_is_for_proxies_and_named_networks() {
+        let text = "[rates]\nspared_networks = [\"192.0.2.0/24\"]\n[proxy]\nimaps = [\"198.51.100.7\"]\n";
+        let config = Config::parse(text, std::path::Path::new("hub.toml")).expect("valid");
+        let spared = spared(&config);
+        for (ip, is) in [("192.0.2.9", true), ("198.51.100.7", true), ("198.51.100.8", false)] {
+            assert_eq!(spared.contains(ip.parse().expect("an address")), is, "{ip}");
+        }
+    }
 
     #[test]
     fn the_relays_password_is_the_first_line_of_its_file() {

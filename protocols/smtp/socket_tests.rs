@@ -32,6 +32,7 @@ async fn server(kind: Kind) -> Server {
         max_per_address: 10,
         max_per_minute: 0,
         spared: hub_wire::Networks::default(),
+        proxies: hub_wire::Networks::default(),
         refusal: "",
     };
     let shutdown = CancellationToken::new();

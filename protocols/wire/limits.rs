@@ -79,25 +79,42 @@ impl ConnectionLimits {
 
     /// Takes a place, or says which limit forbids it.
     pub(crate) fn enter(&self, ip: IpAddr) -> Result<Place, &'static str> {
-        let client = (!is_spared(&self.0.spared, ip)).then(|| Client::from(ip));
-        if let (Some(client), Some(rate)) = (client, &self.0.rate)
-            && rate.take(client, 1).is_err()
-        {
-            return Err("connections from one address within a minute");
-        }
+        let mut place = self.enter_unnamed()?;
+        place.name(ip)?;
+        Ok(place)
+    }
+
+    /// The same for a proxy, who will say for whom.
+    pub(crate) fn enter_unnamed(&self) -> Result<Place, &'static str> {
         let mut open = lock(&self.0.open);
         if open.total >= self.0.max_connections {
             return Err("connections of this listener");
         }
-        if let Some(client) = client {
-            let count = open.by_client.entry(client).or_default();
-            if *count >= self.0.max_per_address {
-                return Err("connections from one address");
-            }
-            *count += 1;
-        }
         open.total += 1;
-        Ok(Place { counts: Arc::clone(&self.0), client })
+        Ok(Place { counts: Arc::clone(&self.0), client: None })
+    }
+}
+
+impl Place {
+    /// Counts it for this address, or says which limit forbids it.
+    pub(crate) fn name(&mut self, ip: IpAddr) -> Result<(), &'static str> {
+        if is_spared(&self.counts.spared, ip) {
+            return Ok(());
+        }
+        let client = Client::from(ip);
+        if let Some(rate) = &self.counts.rate
+            && rate.take(client, 1).is_err()
+        {
+            return Err("connections from one address within a minute");
+        }
+        let mut open = lock(&self.counts.open);
+        let count = open.by_client.get(&client).copied().unwrap_or(0);
+        if count >= self.counts.max_per_address {
+            return Err("connections from one address");
+        }
+        open.by_client.insert(client, count + 1);
+        self.client = Some(client);
+        Ok(())
     }
 }
 
@@ -298,6 +315,7 @@ mod tests {
             max_per_address,
             max_per_minute: 5,
             spared: Networks(Network::parse("198.51.100.0/25").into_iter().collect()),
+            proxies: Networks::default(),
             refusal: "",
         })
     }

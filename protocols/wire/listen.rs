@@ -1,8 +1,12 @@
-//! The accept loop: limits, socket options, TLS from the first byte where wanted, drain.
+//! The accept loop: limits, socket options, for whom a proxy comes, TLS from the first byte where
+//! wanted, drain.
+
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
@@ -12,7 +16,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::limits::ConnectionLimits;
+use crate::limits::{ConnectionLimits, Place};
+use crate::proxy::{self, HEADER_TIME, Origin};
+use crate::stream::canonical;
 use crate::{Connection, Networks};
 
 /// How long connections get to finish after a shutdown began. Less than the 10 s after which
@@ -49,6 +55,9 @@ pub struct ListenOptions {
     pub max_per_minute: u32,
     /// Networks of the hub's owner.
     pub spared: Networks,
+    /// Proxies, each of whose connections begins with a header of the PROXY protocol. They have no limits
+    /// themselves; whom they name has.
+    pub proxies: Networks,
 }
 
 /// Accepts until `shutdown`, then waits for the handlers up to [`DRAIN_TIME`]. The handlers learn of
@@ -62,71 +71,123 @@ pub async fn listen<F, Fut>(
     F: Fn(Connection) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let limits = ConnectionLimits::new(&options);
+    let door = Arc::new(Door::new(options));
+    let name = door.options.name;
     let handler = Arc::new(handler);
     let mut connections = JoinSet::new();
-    let mut refusals = Refusals::new(options.name);
     loop {
         let (stream, peer) = tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
             Some(ended) = connections.join_next() => {
-                report_panic(options.name, ended);
+                report_panic(name, ended);
                 continue;
             }
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    pause_after(options.name, &error).await;
+                    pause_after(name, &error).await;
                     continue;
                 }
             },
         };
-        let place = match limits.enter(peer.ip()) {
-            Ok(place) => place,
-            Err(limit) => {
-                refusals.note(peer, limit);
-                if options.implicit_tls.is_none() {
-                    refuse(stream, options.refusal);
-                }
-                continue;
-            }
-        };
-        let connection = match prepare(stream, peer) {
-            Ok(connection) => connection,
-            Err(error) => {
-                debug!(listener = options.name, %peer, %error, "connection lost before it began");
-                continue;
-            }
-        };
-        let (handler, tls, name) = (Arc::clone(&handler), options.implicit_tls.clone(), options.name);
+        let Some((connection, place)) = door.enter(stream, peer) else { continue };
+        let (handler, door) = (Arc::clone(&handler), Arc::clone(&door));
         connections.spawn(async move {
-            let _place = place;
-            let connection = match tls {
-                None => connection,
-                Some(tls) => {
-                    let (id, peer) = (connection.id(), connection.peer());
-                    match connection.start_tls(tls).await {
-                        Ok(connection) => connection,
-                        Err(error) => {
-                            debug!(listener = name, conn = id, %peer, %error, "TLS handshake failed");
-                            return;
-                        }
-                    }
+            let mut place = place;
+            // Boxed: what comes before the conversation must not reserve room for all of it.
+            match Box::pin(door.begin(connection, &mut place)).await {
+                Ok(Some(connection)) => handler(connection).await,
+                Ok(None) => {}
+                Err(error) => {
+                    debug!(listener = door.options.name, %peer, %error, "connection lost before it began");
                 }
-            };
-            handler(connection).await;
+            }
         });
     }
     drop(listener);
-    drain(options.name, connections, DRAIN_TIME).await;
+    drain(name, connections, DRAIN_TIME).await;
 }
 
-/// Says why and closes. Never waits: the line fits into the buffer of a new socket.
-fn refuse(stream: TcpStream, words: &str) {
-    if let Ok(mut stream) = stream.into_std() {
-        // A client that is gone already need not know.
-        let _ = io::Write::write(&mut stream, words.as_bytes());
+/// What stands between a new socket and its conversation.
+struct Door {
+    options: ListenOptions,
+    limits: ConnectionLimits,
+    refusals: Refusals,
+}
+
+impl Door {
+    fn new(options: ListenOptions) -> Self {
+        let (limits, refusals) = (ConnectionLimits::new(&options), Refusals::new(options.name));
+        Self { options, limits, refusals }
+    }
+
+    /// Never waits: others are at the door.
+    fn enter(&self, stream: TcpStream, peer: SocketAddr) -> Option<(Connection, Place)> {
+        let entered = match self.options.proxies.contains(peer.ip()) {
+            true => self.limits.enter_unnamed(),
+            false => self.limits.enter(peer.ip()),
+        };
+        let place = match entered {
+            Ok(place) => place,
+            Err(limit) => {
+                self.refuse(&stream, peer, limit);
+                return None;
+            }
+        };
+        match prepare(stream, peer) {
+            Ok(connection) => Some((connection, place)),
+            Err(error) => {
+                debug!(listener = self.options.name, %peer, %error, "connection lost before it began");
+                None
+            }
+        }
+    }
+
+    /// Finds out who a proxy speaks for, then TLS where it comes first. `None` for who is over a limit.
+    async fn begin(&self, mut connection: Connection, place: &mut Place) -> io::Result<Option<Connection>> {
+        if self.options.proxies.contains(connection.peer().ip()) {
+            match self.introduce(connection, place).await? {
+                Some(introduced) => connection = introduced,
+                None => return Ok(None),
+            }
+        }
+        match &self.options.implicit_tls {
+            None => Ok(Some(connection)),
+            Some(tls) => connection.start_tls(Arc::clone(tls)).await.map(Some),
+        }
+    }
+
+    async fn introduce(
+        &self,
+        mut connection: Connection,
+        place: &mut Place,
+    ) -> io::Result<Option<Connection>> {
+        let proxy = connection.peer();
+        let Some(stream) = connection.plain() else { return Ok(Some(connection)) };
+        let Origin::Client { source, destination, over_tls } = proxy::read(stream, HEADER_TIME).await? else {
+            return Ok(Some(connection));
+        };
+        let is_here = proxy.ip().is_loopback();
+        // Somebody on the proxy's machine is not on this one, where passwords cross in the clear.
+        if canonical(source).ip().is_loopback() && !is_here {
+            return Ok(Some(connection));
+        }
+        if let Err(limit) = place.name(canonical(source).ip()) {
+            self.refuse(stream, source, limit);
+            return Ok(None);
+        }
+        debug!(listener = self.options.name, conn = connection.id(), %proxy, peer = %source, "proxied");
+        Ok(Some(connection.on_behalf_of(source, destination, over_tls && is_here)))
+    }
+
+    /// Says why. Never waits: the line fits into the buffer of a new socket.
+    fn refuse(&self, stream: &TcpStream, peer: SocketAddr, limit: &'static str) {
+        self.refusals.note(peer, limit);
+        if self.options.implicit_tls.is_none() {
+            // A client that is gone already need not know.
+            let _ = stream.try_write(self.options.refusal.as_bytes());
+        }
     }
 }
 
@@ -178,246 +239,22 @@ fn report_panic(name: &'static str, ended: Result<(), tokio::task::JoinError>) {
 
 struct Refusals {
     name: &'static str,
-    unreported: u64,
-    reported_at: Option<Instant>,
+    /// How many were not reported, and when some last were.
+    state: Mutex<(u64, Option<Instant>)>,
 }
 
 impl Refusals {
     fn new(name: &'static str) -> Self {
-        Self { name, unreported: 0, reported_at: None }
+        Self { name, state: Mutex::default() }
     }
 
-    fn note(&mut self, peer: SocketAddr, limit: &'static str) {
-        self.unreported += 1;
-        if self.reported_at.is_none_or(|at| at.elapsed() >= REFUSAL_LOG_INTERVAL) {
-            warn!(listener = self.name, %peer, limit, refused = self.unreported, "too many connections");
-            self.reported_at = Some(Instant::now());
-            self.unreported = 0;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
-    use rustls::{ClientConfig, RootCertStore};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::sync::mpsc;
-    use tokio_rustls::TlsConnector;
-
-    struct Server {
-        address: SocketAddr,
-        shutdown: CancellationToken,
-        task: tokio::task::JoinHandle<()>,
-    }
-
-    async fn serve<F, Fut>(options: ListenOptions, handler: F) -> Server
-    where
-        F: Fn(Connection, CancellationToken) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("bound");
-        let shutdown = CancellationToken::new();
-        let token = shutdown.clone();
-        let task = tokio::spawn(listen(listener, options, shutdown.clone(), move |connection| {
-            handler(connection, token.clone())
-        }));
-        Server { address, shutdown, task }
-    }
-
-    fn options(max_connections: usize) -> ListenOptions {
-        let refusal = "* BYE Too many\r\n";
-        ListenOptions {
-            name: "test",
-            implicit_tls: None,
-            max_connections,
-            max_per_address: 1,
-            max_per_minute: 0,
-            spared: Networks::default(),
-            refusal,
-        }
-    }
-
-    /// Answers each byte with the same byte until the end or the shutdown.
-    async fn echo(mut connection: Connection, shutdown: CancellationToken) {
-        let mut byte = [0];
-        loop {
-            tokio::select! {
-                () = shutdown.cancelled() => {
-                    connection.write_all(b"bye").await.expect("peer reads");
-                    connection.shutdown().await.expect("peer reads");
-                    return;
-                }
-                ready = connection.readable() => ready.expect("readable"),
-            }
-            match connection.read(&mut byte).await {
-                Ok(1) => connection.write_all(&byte).await.expect("peer reads"),
-                _ => return,
-            }
-            connection.flush().await.expect("peer reads");
-        }
-    }
-
-    fn tls() -> (Arc<ServerConfig>, TlsConnector) {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).expect("certificate");
-        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-        let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key.into())
-            .expect("key fits");
-        let mut roots = RootCertStore::empty();
-        roots.add(made.cert.der().clone()).expect("certificate");
-        let client = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        (Arc::new(server), TlsConnector::from(Arc::new(client)))
-    }
-
-    fn localhost() -> ServerName<'static> {
-        ServerName::try_from("localhost").expect("a name")
-    }
-
-    #[tokio::test]
-    async fn shutdown_lets_connections_finish() {
-        let server = serve(options(10), echo).await;
-        let mut client = TcpStream::connect(server.address).await.expect("connects");
-        let mut byte = [0];
-        client.write_all(b"x").await.expect("writes");
-        client.read_exact(&mut byte).await.expect("echo");
-        server.shutdown.cancel();
-        let mut rest = Vec::new();
-        client.read_to_end(&mut rest).await.expect("reads");
-        assert_eq!(rest, b"bye");
-        server.task.await.expect("ended");
-        assert!(TcpStream::connect(server.address).await.is_err(), "nobody listens any more");
-    }
-
-    #[tokio::test]
-    async fn a_handler_that_hangs_is_ended_after_the_drain_time() {
-        struct SaysWhenDropped(mpsc::UnboundedSender<()>);
-        impl Drop for SaysWhenDropped {
-            fn drop(&mut self) {
-                self.0.send(()).expect("test waits");
-            }
-        }
-        let (sender, mut dropped) = mpsc::unbounded_channel();
-        let mut connections = JoinSet::new();
-        connections.spawn(async {});
-        connections.spawn(async move {
-            let _connection = SaysWhenDropped(sender);
-            std::future::pending::<()>().await;
-        });
-        drain("test", connections, Duration::from_millis(1)).await;
-        assert!(dropped.try_recv().is_ok());
-    }
-
-    #[tokio::test]
-    async fn more_connections_than_allowed_are_closed() {
-        let server = serve(options(1), echo).await;
-        let mut byte = [0];
-        let mut first = TcpStream::connect(server.address).await.expect("connects");
-        first.write_all(b"1").await.expect("writes");
-        first.read_exact(&mut byte).await.expect("echo");
-        let mut second = TcpStream::connect(server.address).await.expect("the kernel accepts");
-        let mut told = String::new();
-        second.read_to_string(&mut told).await.expect("an end in good order");
-        assert_eq!(told, "* BYE Too many\r\n");
-        first.write_all(b"2").await.expect("writes");
-        first.read_exact(&mut byte).await.expect("the first goes on");
-        assert_eq!(&byte, b"2");
-    }
-
-    #[tokio::test]
-    async fn tls_from_the_first_byte() {
-        let (config, connector) = tls();
-        let options = ListenOptions { implicit_tls: Some(config), ..options(10) };
-        let server = serve(options, |connection, shutdown| async move {
-            assert!(connection.is_tls() && connection.may_authenticate());
-            echo(connection, shutdown).await;
-        })
-        .await;
-        let mut rubbish = TcpStream::connect(server.address).await.expect("connects");
-        rubbish.write_all(b"EHLO plain.example\r\n").await.expect("writes");
-        let stream = TcpStream::connect(server.address).await.expect("connects");
-        let mut client = connector.connect(localhost(), stream).await.expect("handshake");
-        let mut bytes = [0; 2];
-        client.write_all(b"ab").await.expect("writes");
-        client.read_exact(&mut bytes).await.expect("echo");
-        assert_eq!(&bytes, b"ab");
-        server.shutdown.cancel();
-        let mut rest = Vec::new();
-        client.read_to_end(&mut rest).await.expect("an end with close_notify");
-        assert_eq!(rest, b"bye");
-    }
-
-    /// RFC 9266 §2: what SCRAM-SHA-256-PLUS binds to.
-    #[tokio::test]
-    async fn both_ends_know_the_same_channel_binding() {
-        let (config, connector) = tls();
-        let options = ListenOptions { implicit_tls: Some(config), ..options(10) };
-        let server = serve(options, |mut connection, _| async move {
-            let binding = connection.channel_binding().expect("TLS 1.3");
-            connection.write_all(&binding.0).await.expect("writes");
-            connection.flush().await.expect("flushes");
-        })
-        .await;
-        let stream = TcpStream::connect(server.address).await.expect("connects");
-        let mut client = connector.connect(localhost(), stream).await.expect("handshake");
-        let mut theirs = [0; 32];
-        client.read_exact(&mut theirs).await.expect("the server's");
-        let session = client.get_ref().1;
-        let ours = session.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""));
-        assert_eq!(ours.expect("exported"), theirs);
-    }
-
-    #[tokio::test]
-    async fn start_tls_after_plain_text() {
-        let (config, connector) = tls();
-        let server = serve(options(10), move |mut connection, shutdown| {
-            let config = Arc::clone(&config);
-            async move {
-                let mut line = [0; 4];
-                connection.read_exact(&mut line).await.expect("a line");
-                connection.write_all(b"go").await.expect("writes");
-                if let Ok(connection) = connection.start_tls(config).await {
-                    echo(connection, shutdown).await;
-                }
-            }
-        })
-        .await;
-        let mut stream = TcpStream::connect(server.address).await.expect("connects");
-        let mut answer = [0; 2];
-        stream.write_all(b"STLS").await.expect("writes");
-        stream.read_exact(&mut answer).await.expect("answer");
-        let mut client = connector.connect(localhost(), stream).await.expect("handshake");
-        client.write_all(b"x").await.expect("writes");
-        client.read_exact(&mut answer[..1]).await.expect("echo");
-
-        // What is pipelined behind the command and was not read by the caller breaks the handshake.
-        let mut stream = TcpStream::connect(server.address).await.expect("connects");
-        stream.write_all(b"STLSb NOOP\r\n").await.expect("writes");
-        stream.read_exact(&mut answer).await.expect("answer");
-        assert!(connector.connect(localhost(), stream).await.is_err());
-    }
-
-    #[test]
-    fn only_tls_and_loopback_may_authenticate() {
-        // Connections in tests come from loopback; what decides is the canonical peer address.
-        for (address, is_loopback) in [
-            ("[::ffff:127.0.0.1]:1", true),
-            ("[::1]:1", true),
-            ("192.0.2.1:1", false),
-            ("[::ffff:192.0.2.1]:1", false),
-        ] {
-            let address: SocketAddr = address.parse().expect("address");
-            assert_eq!(crate::stream::canonical(address).ip().is_loopback(), is_loopback, "{address}");
+    fn note(&self, peer: SocketAddr, limit: &'static str) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (refused, reported_at) = &mut *state;
+        *refused += 1;
+        if reported_at.is_none_or(|at| at.elapsed() >= REFUSAL_LOG_INTERVAL) {
+            warn!(listener = self.name, %peer, limit, refused = *refused, "too many connections");
+            (*refused, *reported_at) = (0, Some(Instant::now()));
         }
     }
 }

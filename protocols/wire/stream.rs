@@ -27,6 +27,8 @@ pub struct Connection {
     id: u64,
     peer: SocketAddr,
     local: SocketAddr,
+    /// The client spoke TLS with a proxy on this machine.
+    is_private: bool,
     stream: Stream,
 }
 
@@ -45,8 +47,22 @@ impl Connection {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             peer: canonical(peer),
             local: canonical(stream.local_addr()?),
+            is_private: false,
             stream: Stream::Plain(stream),
         })
+    }
+
+    /// One that a proxy brings for somebody else.
+    pub(crate) fn on_behalf_of(self, peer: SocketAddr, local: SocketAddr, is_private: bool) -> Self {
+        Self { peer: canonical(peer), local: canonical(local), is_private, ..self }
+    }
+
+    /// The connection before anything was said over it, for what begins every one.
+    pub(crate) fn plain(&mut self) -> Option<&mut TcpStream> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Some(stream),
+            Stream::Tls(_) => None,
+        }
     }
 
     /// Number of this connection since the server started; logs carry it in the field `conn`.
@@ -108,9 +124,9 @@ impl Connection {
         exported.ok().map(ChannelBinding::new)
     }
 
-    /// True if a password may cross this connection: it is TLS, or never leaves the machine.
+    /// True if a password may cross this connection: it is TLS, or never leaves the machine in the clear.
     pub fn may_authenticate(&self) -> bool {
-        self.is_tls() || self.peer.ip().is_loopback()
+        self.is_tls() || self.is_private || self.peer.ip().is_loopback()
     }
 
     /// Waits until a read would yield something (data, the end, or an error) without needing a

@@ -8,6 +8,7 @@ mod crash;
 mod differential;
 mod dovecot;
 mod durability;
+mod haproxy;
 mod harness;
 mod imap;
 mod imap_client;

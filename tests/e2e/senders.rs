@@ -90,14 +90,14 @@ fn new_keys_wait_for_dns() {
 }
 
 /// A name server on loopback, as long as both live.
-fn serve(names: Names) -> (Runtime, TestDns) {
+pub(crate) fn serve(names: Names) -> (Runtime, TestDns) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.expect("threads");
     let served = runtime.block_on(names.serve());
     (runtime, served)
 }
 
-fn resolver(dns: &TestDns) -> String {
+pub(crate) fn resolver(dns: &TestDns) -> String {
     format!("[resolver]\naddress = \"{}\"\nport = {}\n", dns.address.ip(), dns.address.port())
 }
 

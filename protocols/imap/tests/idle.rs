@@ -70,6 +70,7 @@ async fn idle_connections_cost_little_and_hear_at_once() {
         max_per_address: 10_000,
         max_per_minute: 0,
         spared: hub_wire::Networks::default(),
+        proxies: hub_wire::Networks::default(),
         refusal: "",
     };
     tokio::spawn(serve(listener, options, Arc::clone(&world.service), CancellationToken::new()));

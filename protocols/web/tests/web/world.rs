@@ -68,6 +68,7 @@ impl World {
             max_per_address: 10,
             max_per_minute: 0,
             spared: hub_wire::Networks::default(),
+            proxies: hub_wire::Networks::default(),
             refusal: "",
         };
         let service = Arc::new(Service { hub, services, challenges: Box::new(proof) });
