@@ -44,6 +44,9 @@ pub struct PartContent {
     charset: Option<String>,
 }
 
+/// RFC 3236
+const XHTML: &str = "application/xhtml+xml";
+
 impl PartContent {
     pub fn new(header: &[u8]) -> Self {
         let value = |name| header_values(header, name).next();
@@ -68,10 +71,21 @@ impl PartContent {
         }
     }
 
-    /// The same as a person reads it: HTML becomes text. `None` if the part is not text.
+    /// True for what a person reads.
+    pub fn is_text(&self) -> bool {
+        self.media_type.starts_with("text/") || self.media_type == XHTML
+    }
+
+    /// The same as a person reads it: HTML becomes text. `None` if the part is not text, or has a transfer
+    /// encoding that nobody knows (RFC 2045 §6.4).
     pub fn text(&self, body: &[u8]) -> Option<String> {
-        let text = self.media_type.starts_with("text/").then(|| self.decode(body))?;
-        Some(if self.media_type == "text/html" { html::to_text(&text, text.len()) } else { text })
+        if !self.is_text() {
+            return None;
+        }
+        let is_html = matches!(self.media_type.as_str(), "text/html" | XHTML);
+        let decoded = transfer::decode_transfer(body, &self.encoding)?;
+        let text = charset::decode(&decoded, self.charset.as_deref()).into_owned();
+        Some(if is_html { html::to_text(&text, text.len()) } else { text })
     }
 }
 
@@ -107,5 +121,9 @@ mod tests {
         assert_eq!(part.decode(b"PGI+/DwvYj4="), "<b>\u{fc}</b>");
         assert_eq!(part.text(b"PGI+/DwvYj4=").map(|text| text.trim().to_owned()).as_deref(), Some("\u{fc}"));
         assert_eq!(PartContent::new(b"Content-Type: image/png\r\n\r\n").text(b"x"), None);
+        let page = PartContent::new(b"Content-Type: application/xhtml+xml\r\n\r\n");
+        assert_eq!(page.text(b"<b>x</b>").map(|text| text.trim().to_owned()).as_deref(), Some("x"));
+        let unknown = PartContent::new(b"Content-Transfer-Encoding: multipart/related\r\n\r\n");
+        assert_eq!(unknown.text(b"x"), None);
     }
 }

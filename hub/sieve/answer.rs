@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use hub_mime::field_value;
+
 use crate::header::{Header, encoded_words, write_field};
 use crate::outcome::Vacation;
 
@@ -42,11 +44,11 @@ const REFERENCES: usize = 4_096;
 /// is for the caller to know.
 pub fn answer(vacation: &Vacation, header: &[u8], context: &Context<'_>) -> Option<Vec<u8>> {
     let header = Header::read(header);
-    let is_wanted = !is_program(context.sender)
-        && !is_automatic(&header)
-        && !is_own(context.sender, vacation, context)
-        && is_addressed(&header, vacation, context);
-    is_wanted.then(|| compose(vacation, &header, context))
+    if is_program(context.sender) || is_automatic(&header) || is_own(context.sender, vacation, context) {
+        return None;
+    }
+    let addressed = addressed(&header, vacation, context)?;
+    Some(compose(vacation, &header, &addressed, context))
 }
 
 /// RFC 5230 §4.5: senders that are no people.
@@ -76,16 +78,21 @@ fn is_own(address: &str, vacation: &Vacation, context: &Context<'_>) -> bool {
     own.chain([context.recipient]).any(|own| own.eq_ignore_ascii_case(address))
 }
 
-/// RFC 5230 §4.5: the user must be named in the header, so that blind copies and lists get no answer.
-fn is_addressed(header: &Header, vacation: &Vacation, context: &Context<'_>) -> bool {
+/// RFC 5230 §4.5: the user must be named in the header, so that blind copies and lists get no answer. This
+/// is the address by which they are.
+fn addressed(header: &Header, vacation: &Vacation, context: &Context<'_>) -> Option<String> {
     let fields = RECIPIENT_FIELDS.iter().flat_map(|name| header.fields(name));
-    let mut addresses = fields.flat_map(|field| field.addresses());
-    addresses.any(|(local, domain)| is_own(&format!("{local}@{domain}"), vacation, context))
+    let addresses = fields.flat_map(|field| field.addresses());
+    let mut addresses = addresses.map(|(local, domain)| format!("{local}@{domain}"));
+    addresses.find(|address| is_own(address, vacation, context))
 }
 
 /// RFC 5230 §5.
-fn compose(vacation: &Vacation, header: &Header, context: &Context<'_>) -> Vec<u8> {
-    let from = vacation.from.as_deref().map_or_else(|| format!("<{}>", context.recipient), one_line);
+fn compose(vacation: &Vacation, header: &Header, addressed: &str, context: &Context<'_>) -> Vec<u8> {
+    // From whom the sender has written to, as long as that is surely the user.
+    let own = context.own.iter().find(|own| own.eq_ignore_ascii_case(addressed));
+    let own = own.map_or(context.recipient, String::as_str);
+    let from = vacation.from.as_deref().map_or_else(|| format!("<{own}>"), one_line);
     let date = hub_civil::rfc5322_date(context.now, 0);
     let mut out = String::new();
     let _ = write!(out, "From: {}\r\nTo: <{}>\r\n", encoded_name(&from), context.sender);
@@ -118,7 +125,8 @@ fn compose(vacation: &Vacation, header: &Header, context: &Context<'_>) -> Vec<u
 fn subject(vacation: &Vacation, header: &Header) -> String {
     match &vacation.subject {
         Some(subject) => {
-            let subject = one_line(subject);
+            // Some editors of scripts have encoded it already.
+            let subject = one_line(&field_value(subject.as_bytes()));
             subject[..subject.floor_char_boundary(WORD)].to_owned()
         }
         None => match header.fields("Subject").next().map(|field| field.value()) {
@@ -254,6 +262,20 @@ mod tests {
     }
 
     #[test]
+    fn the_answer_comes_from_whom_the_message_was_for() {
+        for (to, from) in [
+            ("sales@example.org", "From: <sales@example.org>\r\n"),
+            ("al@example.net", "From: <alice@example.org>\r\n"),
+        ] {
+            let text = reply(&format!("To: {to}\r\n"), "bob@x.test", &vacation("x")).expect("answered");
+            assert!(text.starts_with(from), "{to}: {text}");
+        }
+        let encoded = Vacation { subject: Some("=?utf-8?b?w4TDlg==?= x".into()), ..vacation("x") };
+        let text = reply("To: alice@example.org\r\n", "bob@x.test", &encoded).expect("answered");
+        assert!(text.contains("\r\nSubject: =?utf-8?q?=C3=84=C3=96_x?=\r\n"), "{text}");
+    }
+
+    #[test]
     fn rfc5230_4_7_mime() {
         let entity =
             "Content-Type: text/html;\r\n charset=utf-8\r\nBcc: evil@x\r\n more\r\n\r\n<b>Gone</b>\r\n";
@@ -264,7 +286,7 @@ mod tests {
             ..vacation(entity)
         };
         let text = reply("To: alice@example.org\r\n", "bob@x.test", &vacation).expect("answered");
-        assert!(text.contains("Subject: Away  X: y\r\n"), "{text}");
+        assert!(text.contains("Subject: AwayX: y\r\n"), "{text}");
         assert!(text.contains("From: =?utf-8?q?=C3=84lice?=\r\n <alice@example.org>\r\n"), "{text}");
         assert!(text.ends_with(
             "MIME-Version: 1.0\r\nContent-Type: text/html;\r\n charset=utf-8\r\n\r\n<b>Gone</b>\r\n"

@@ -52,7 +52,7 @@ impl<'a> Run<'a> {
 
     /// RFC 5173 §5.3: all text, as a person reads it.
     fn text_of(&mut self, part: &Part, content: &PartContent) -> Result<Vec<String>> {
-        if part.kind != PartKind::Leaf || !content.media_type.starts_with("text/") {
+        if part.kind != PartKind::Leaf || !content.is_text() {
             return Ok(Vec::new());
         }
         let body = self.read(part.body_start..part.body_end)?;
