@@ -228,8 +228,12 @@ section! {
 section! {
     /// Mail by LMTP (see listen.lmtp).
     pub struct Lmtp {
-        /// Whose connections are taken. What these hosts bring is believed and delivered without asking
-        /// SPF and the like, so name none but your own servers.
+        /// The name under which the server in front writes Authentication-Results (RFC 8601), mostly its
+        /// host name. The junk filter then believes what these say of the sender. That server must remove
+        /// such fields with its name that others bring; OpenDKIM, OpenDMARC and rspamd do.
+        authserv_id: Option<String> = None, "\"mx.example.org\"";
+        /// Whose connections are taken. What these hosts bring is delivered without asking SPF and the like
+        /// (the junk filter may put it into Junk), so name none but your own servers.
         networks: Networks = Networks::loopback();
     }
 }

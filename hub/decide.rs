@@ -110,7 +110,7 @@ impl Hub {
     pub(crate) async fn decide(&self, delivery: &Delivery) -> Result<Decided> {
         let mut course = Course {
             delivery,
-            evidence: Evidence::new(&delivery.incoming, delivery.origin.verdict()),
+            evidence: Evidence::new(&delivery.incoming, &delivery.origin),
             decided: Decided::default(),
             reached: HashSet::new(),
             legs: VecDeque::new(),
@@ -136,7 +136,9 @@ impl Hub {
             (true, _) => None,
             (false, true) => course.evidence.judge(self, account).await?,
             // Rules may have changed it on the way.
-            (false, false) => Evidence::new(&leg.incoming, verdict).judge(self, account).await?,
+            (false, false) => {
+                Evidence::new(&leg.incoming, &course.delivery.origin).judge(self, account).await?
+            },
         };
         let prefix = leg.prefix(judgement.as_ref());
         let is_junk = judgement.is_some_and(|judgement| judgement.is_junk());

@@ -16,7 +16,11 @@ pub struct Recipient {
 }
 
 /// Who brings a message.
+#[derive(Clone)]
 pub enum Origin {
+    /// The site's own server in front, which answers for it; with what that says of the sender, if it is
+    /// believed.
+    Front(Option<Verdict>),
     /// The hub itself, with a report.
     Hub,
     /// Another server; with what is known of the sender, if that was looked into.
@@ -31,13 +35,14 @@ pub enum Origin {
 impl Origin {
     pub(crate) fn verdict(&self) -> Option<&Verdict> {
         match self {
-            Self::Outside(verdict) => verdict.as_ref(),
+            Self::Front(verdict) | Self::Outside(verdict) => verdict.as_ref(),
             Self::Hub | Self::Returned | Self::Twin => None,
         }
     }
 }
 
 /// A message for twins of this hub.
+#[derive(Clone)]
 pub struct Delivery {
     pub incoming: Incoming,
     /// `None` is the null reverse-path `<>`.

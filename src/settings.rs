@@ -47,6 +47,7 @@ pub(crate) fn smtp(config: &Config, host_name: String) -> Result<hub_smtp::Setti
         time_before_login: limits.time_before_login,
         failed_logins: limits.failed_logins,
         lmtp_networks: config.lmtp.networks.clone(),
+        lmtp_authserv_id: config.lmtp.authserv_id.clone(),
         rates: rates(config),
         content_filter: content_filter(&config.milter),
         relay: relay(&config.relay)?,

@@ -110,7 +110,7 @@ impl Hub {
             let (path, incoming) = (delivery.reverse_path.as_ref(), delivery.incoming.clone());
             let named = self.named(course, address.domain(), path, &trace, &incoming).await?;
             // A twin hears of its own message as of any other; what comes back a second time is given up.
-            let passed_on = matches!(delivery.origin, Origin::Hub | Origin::Outside(_));
+            let passed_on = matches!(delivery.origin, Origin::Front(_) | Origin::Hub | Origin::Outside(_));
             let leaving = Leaving { passed_on, ..leaving(NOBODY, named, incoming, &to, Notify::default()) };
             course.decided.queued.push(self.new_queued(leaving));
         }

@@ -75,8 +75,10 @@ fn believed_sender(delivery: &Delivery) -> Option<&Address> {
     let sender = delivery.reverse_path.as_ref()?;
     let is_believed = match &delivery.origin {
         Origin::Twin => true,
-        Origin::Outside(Some(verdict)) => verdict.answers_for(sender.domain()),
-        Origin::Hub | Origin::Outside(None) | Origin::Returned => false,
+        Origin::Front(Some(verdict)) | Origin::Outside(Some(verdict)) => {
+            verdict.answers_for(sender.domain())
+        }
+        Origin::Front(None) | Origin::Hub | Origin::Outside(None) | Origin::Returned => false,
     };
     is_believed.then_some(sender)
 }

@@ -5,7 +5,7 @@ use tokio::sync::OnceCell;
 use super::senders::{Reputation, SenderKey};
 use super::tokens::{LOOKED_AT, Tokens};
 use super::{Filter, score};
-use crate::{AccountId, DmarcPolicy, Hub, Incoming, Result, Verdict};
+use crate::{AccountId, DmarcPolicy, Hub, Incoming, Origin, Result, Verdict};
 
 /// The field that explains the judgement, in what the hub puts in front of a message. One that a
 /// message brought along stands further down, and nothing here believes it.
@@ -73,27 +73,36 @@ impl Judgement {
 /// All that a judgement goes by; its words are read once, and only if some twin's filter asks.
 pub(crate) struct Evidence<'a> {
     incoming: &'a Incoming,
-    verdict: Option<&'a Verdict>,
+    origin: &'a Origin,
     tokens: OnceCell<Tokens>,
 }
 
 impl<'a> Evidence<'a> {
-    pub(crate) fn new(incoming: &'a Incoming, verdict: Option<&'a Verdict>) -> Self {
-        Self { incoming, verdict, tokens: OnceCell::new() }
+    pub(crate) fn new(incoming: &'a Incoming, origin: &'a Origin) -> Self {
+        Self { incoming, origin, tokens: OnceCell::new() }
     }
 
-    /// `None` for what did not come from outside: the hub's own twins and reports are not judged.
+    /// `None` for what did not come from outside: the hub's own twins and reports are not judged, nor what
+    /// the owner's programs bring. Of a server in front that says nothing of senders, words alone count.
     pub(crate) async fn judge(&self, hub: &Hub, account: AccountId) -> Result<Option<Judgement>> {
-        let Some(verdict) = self.verdict else { return Ok(None) };
+        let verdict = match self.origin {
+            Origin::Front(verdict) => verdict.as_ref(),
+            Origin::Outside(Some(verdict)) => Some(verdict),
+            Origin::Hub | Origin::Outside(None) | Origin::Returned | Origin::Twin => return Ok(None),
+        };
         let filter = hub.0.junk.filter(&hub.0.storage, account).await?;
         let mut case = Case::default();
-        case.authentication(verdict);
+        if let Some(verdict) = verdict {
+            case.authentication(verdict);
+        }
         if let Some(filter) = filter {
             if let Some(words) = filter.trained_words() {
                 let tokens = self.tokens.get_or_try_init(|| self.read()).await?;
                 case.words(score::score(words, tokens));
             }
-            case.reputation(&filter, verdict, &self.incoming.summary.author_addresses);
+            if let Some(verdict) = verdict {
+                case.reputation(&filter, verdict, &self.incoming.summary.author_addresses);
+            }
         }
         Ok(Some(case.decide(verdict)))
     }
@@ -171,11 +180,12 @@ impl Case {
         }
     }
 
-    fn decide(mut self, verdict: &Verdict) -> Judgement {
+    fn decide(mut self, verdict: Option<&Verdict>) -> Judgement {
         let mut score = 1.0 / (1.0 + (-self.odds).exp());
-        if verdict.action != DmarcPolicy::None {
+        let action = verdict.map_or(DmarcPolicy::None, |verdict| verdict.action);
+        if action != DmarcPolicy::None {
             // RFC 9989 §4.7: what the author's domain asks for.
-            self.reasons.push(format!("policy={}", verdict.action));
+            self.reasons.push(format!("policy={action}"));
             score = score.max(JUNK);
         }
         let class = match score {
@@ -260,7 +270,7 @@ mod tests {
             case.words(score);
         }
         case.reputation(filter, verdict, &["ann@shop.example".into()]);
-        case.decide(verdict)
+        case.decide(Some(verdict))
     }
 
     #[test]

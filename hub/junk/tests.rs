@@ -83,13 +83,17 @@ impl Fixture {
     /// What a new message would be, and why.
     async fn judged(&self, text: &str) -> String {
         let incoming = self.incoming(text).await;
-        let verdict = verdict();
-        let judgement = Evidence::new(&incoming, Some(&verdict)).judge(&self.hub, self.alice.id()).await;
+        let origin = crate::Origin::Outside(Some(verdict()));
+        let judgement = Evidence::new(&incoming, &origin).judge(&self.hub, self.alice.id()).await;
         judgement.expect("judged").expect("from outside").header()
     }
 
     /// Delivers a message from outside; returns where it lies.
     async fn delivered(&self, text: &str) -> MailboxId {
+        self.brought(text, crate::Origin::Outside(Some(verdict()))).await
+    }
+
+    async fn brought(&self, text: &str, origin: crate::Origin) -> MailboxId {
         let delivery = Delivery {
             incoming: self.incoming(text).await,
             reverse_path: None,
@@ -98,7 +102,7 @@ impl Fixture {
                 members: [self.alice.id()].into(),
             }],
             trace: b"Received: by us\r\n".to_vec(),
-            origin: crate::Origin::Outside(Some(verdict())),
+            origin,
         };
         self.hub.deliver(delivery).await.expect("delivered")[0].1
     }
@@ -263,6 +267,11 @@ async fn what_is_like_junk_is_delivered_there_and_says_why() {
     let mark = messages.keyword_flags(&["$Junk"], false).await.expect("a keyword");
     assert_eq!(record.flags, mark);
     assert_eq!(test.delivered(&good(21)).await, MailboxId::INBOX);
+
+    // What the site's own server brings is looked at, what its programs bring is not.
+    assert_eq!(test.brought(&junk(22), crate::Origin::Front(None)).await, junk_mailbox);
+    assert_eq!(test.brought(&junk(23), crate::Origin::Front(Some(verdict()))).await, junk_mailbox);
+    assert_eq!(test.brought(&junk(24), crate::Origin::Outside(None)).await, MailboxId::INBOX);
 
     assert_eq!(test.learned().await, (6, 6), "its own judgement teaches it nothing");
     let one = IdSet::range(record.uid.into(), record.uid.into());

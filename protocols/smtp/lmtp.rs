@@ -1,14 +1,17 @@
 //! Mail by LMTP (RFC 2033), from a mail server that stands in front of this hub, such as Postfix. That
-//! server has checked it and answers for it: it is delivered, recipient by recipient, and not judged
-//! again; what is refused here, it bounces.
+//! server has checked it and answers for it: it is delivered, recipient by recipient, and not checked
+//! again. The twins' junk filters look at it, and believe what that server says of the sender if the owner
+//! wants that; they put it into Junk and refuse nothing, since what is refused here is bounced there.
+
+mod results;
 
 use std::collections::HashSet;
 
-use hub::{Delivery, Error, Hub, Incoming, Origin, Recipient};
+use hub::{Delivery, Error, Hub, Incoming, Origin, Recipient, Verdict};
 
 use crate::headers::Trace;
-use crate::mx::{check_loop, local_recipients, trace_for};
-use crate::session::Envelope;
+use crate::mx::{check_loop, local_recipients, send_home, trace_for};
+use crate::session::{Accepted, Destination, Envelope};
 use crate::settings::Settings;
 use crate::status::Failure;
 
@@ -21,20 +24,42 @@ pub(crate) async fn deliver(
     incoming: Incoming,
     trace: &Trace<'_>,
 ) -> Result<Vec<Result<(), Failure>>, Failure> {
-    let recipients = local_recipients(envelope.recipients)?;
+    let verdict = believed(settings, &incoming, trace)?;
+    let is_home = |accepted: &Accepted| matches!(accepted.destination, Destination::Back { .. });
+    let order: Vec<bool> = envelope.recipients.iter().map(is_home).collect();
+    let (homes, recipients): (Vec<_>, Vec<_>) = envelope.recipients.into_iter().partition(is_home);
+    let recipients = local_recipients(recipients)?;
     let trace = trace_for(trace, &recipients).into_bytes();
-    let reverse_path = envelope.mail.reverse_path;
-    let delivery = |recipients| Delivery {
-        origin: Origin::Outside(None),
-        incoming: incoming.clone(),
-        reverse_path: reverse_path.clone(),
+    if !homes.is_empty() {
+        check_loop(&incoming, &[], settings.max_received)?;
+        send_home(hub, incoming.clone(), homes, trace.clone()).await?;
+    }
+    let delivery = Delivery {
+        incoming,
+        reverse_path: envelope.mail.reverse_path,
         recipients,
-        trace: trace.clone(),
+        trace,
+        origin: Origin::Front(verdict),
     };
-    let check = |recipient| check_loop(&incoming, std::slice::from_ref(recipient), settings.max_received);
-    let mut answers: Vec<_> = recipients.iter().map(check).collect();
+    let mut answers = to_twins(hub, settings, delivery).await?.into_iter();
+    let answer = |is_home| if is_home { Ok(()) } else { answers.next().unwrap_or(Ok(())) };
+    Ok(order.into_iter().map(answer).collect())
+}
+
+/// One answer for each recipient.
+async fn to_twins(
+    hub: &Hub,
+    settings: &Settings,
+    mut delivery: Delivery,
+) -> Result<Vec<Result<(), Failure>>, Failure> {
+    let (incoming, limit) = (delivery.incoming.clone(), settings.max_received);
+    let check = |recipient| check_loop(&incoming, std::slice::from_ref(recipient), limit);
+    let mut answers: Vec<_> = delivery.recipients.iter().map(check).collect();
+    if delivery.recipients.is_empty() {
+        return Ok(answers);
+    }
     if answers.iter().all(Result::is_ok) {
-        match hub.deliver(delivery(recipients.clone())).await {
+        match hub.deliver(delivery.clone()).await {
             Ok(_) => return Ok(answers),
             // A mailbox is full, of those that had room at RCPT: the others are not to wait for it.
             Err(Error::OverQuota { .. }) => {}
@@ -42,13 +67,15 @@ pub(crate) async fn deliver(
         }
     }
     let (mut reached, mut passed) = (HashSet::new(), HashSet::new());
+    let recipients = std::mem::take(&mut delivery.recipients);
     for (recipient, answer) in recipients.into_iter().zip(&mut answers) {
         let Recipient { address, mut members } = recipient;
         members.accounts.retain(|account| !reached.contains(account));
         members.elsewhere.retain(|target| !passed.contains(target));
         if answer.is_ok() && !members.is_empty() {
             let one = vec![Recipient { address, members: members.clone() }];
-            *answer = hub.deliver(delivery(one)).await.map(|_| ()).map_err(Failure::from);
+            let one = Delivery { recipients: one, ..delivery.clone() };
+            *answer = hub.deliver(one).await.map(|_| ()).map_err(Failure::from);
         }
         if answer.is_ok() {
             reached.extend(members.accounts);
@@ -56,4 +83,11 @@ pub(crate) async fn deliver(
         }
     }
     Ok(answers)
+}
+
+/// What the server in front says of the sender, if its owner wants it believed.
+fn believed(settings: &Settings, incoming: &Incoming, trace: &Trace<'_>) -> Result<Option<Verdict>, Failure> {
+    let Some(authserv_id) = &settings.lmtp_authserv_id else { return Ok(None) };
+    let header = incoming.header()?;
+    Ok(results::verdict(incoming, &header, authserv_id, trace.peer, trace.helo))
 }

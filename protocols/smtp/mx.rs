@@ -100,7 +100,7 @@ fn check_rate(settings: &Settings, verdict: &Verdict) -> Result<(), Failure> {
 }
 
 /// A bounce goes to whom the address was of before we rewrote it.
-async fn send_home(
+pub(crate) async fn send_home(
     hub: &Hub,
     incoming: Incoming,
     homes: Vec<Accepted>,

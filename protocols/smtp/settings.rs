@@ -30,6 +30,8 @@ pub struct Settings {
     pub failed_logins: u32,
     /// Whose LMTP connections are taken.
     pub lmtp_networks: Networks,
+    /// The name under which the server in front writes Authentication-Results, if these are believed.
+    pub lmtp_authserv_id: Option<String>,
     /// How much one network, domain or account may bring.
     pub rates: Arc<Rates>,
     /// Asked about mail from other servers.
@@ -60,6 +62,7 @@ impl Settings {
             time_before_login: Duration::from_secs(60),
             failed_logins: 3,
             lmtp_networks: Networks::loopback(),
+            lmtp_authserv_id: None,
             rates: Arc::new(Rates::new(&RateSettings::default())),
             content_filter: None,
             relay: None,

@@ -223,8 +223,7 @@ impl Worker {
     ) -> Result<Destination, Reply> {
         let hub = &self.service.hub;
         let mut answer = match self.kind {
-            Kind::Lmtp => mx::accept_recipient(hub, path).await,
-            Kind::Mx => match mx::accept_return(hub, path, reverse_path).await {
+            Kind::Lmtp | Kind::Mx => match mx::accept_return(hub, path, reverse_path).await {
                 Ok(None) => mx::accept_recipient(hub, path).await,
                 Ok(Some(back)) => Ok(back),
                 Err(failure) => Err(failure),

@@ -57,6 +57,17 @@ impl World {
 
     /// All replies.
     async fn send_to(&self, peer: &str, sender: &str, recipient: &str, message: &str) -> Vec<String> {
+        self.bring(Kind::Mx, peer, sender, recipient, message).await
+    }
+
+    async fn bring(
+        &self,
+        kind: Kind,
+        peer: &str,
+        sender: &str,
+        recipient: &str,
+        message: &str,
+    ) -> Vec<String> {
         let now = Instant::now();
         let peer = peer.parse().expect("an address");
         let link = Link {
@@ -69,10 +80,11 @@ impl World {
             unix_millis: 0,
         };
         let settings = Arc::clone(&self.service.settings);
-        let mut session = Session::new(Kind::Mx, settings, link, now);
-        let mut worker = Worker::new(Arc::clone(&self.service), Kind::Mx, 1, peer);
+        let mut session = Session::new(kind, settings, link, now);
+        let mut worker = Worker::new(Arc::clone(&self.service), kind, 1, peer);
+        let hello = if kind == Kind::Lmtp { "LHLO" } else { "EHLO" };
         let commands =
-            format!("EHLO peer.example\r\nMAIL FROM:<{sender}>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n");
+            format!("{hello} peer.example\r\nMAIL FROM:<{sender}>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n");
         let input = commands + message + "\r\n.\r\n";
         let mut input = input.as_bytes();
         loop {
@@ -185,10 +197,33 @@ async fn bounces_to_rewritten_addresses_go_home() {
         let said = world.send_to("192.0.2.7", sender, &recipient, bounce).await;
         assert!(said.iter().any(|line| line.starts_with(reply)), "{sender} to {recipient}: {said:?}");
     }
+    // The same through a server in front.
+    let said = world.bring(Kind::Lmtp, "127.0.0.1", "", &rewritten.to_string(), bounce).await;
+    assert!(said.iter().any(|line| line.starts_with("250 2.0.0")), "{said:?}");
     let queue = hub.queue(&hub::QueueFilter::default()).await.expect("read");
     let queued: Vec<_> =
         queue.iter().map(|entry| (entry.reverse_path.as_str(), entry.address.as_str())).collect();
-    assert_eq!(queued, [("", "friend@far.example")]);
+    assert_eq!(queued, [("", "friend@far.example"); 2]);
+}
+
+/// What the server in front has found out reaches the junk filter, if its name is the one that is
+/// believed; the message is taken in any case.
+#[tokio::test]
+async fn rfc8601_a_server_in_front_is_believed() {
+    let mut world = start().await;
+    let message = "Authentication-Results: front.example; dmarc=pass header.from=lax.example\r\n\
+                   From: x@lax.example\r\nSubject: hi\r\n\r\nhi";
+    for (believed, reason) in [(None, ""), (Some("other.example"), ""), (Some("front.example"), "authentic")] {
+        let mut settings = Settings::new("mail.example.org");
+        settings.lmtp_authserv_id = believed.map(str::to_owned);
+        let service = Arc::get_mut(&mut world.service).expect("nobody else has it");
+        service.settings = Arc::new(settings);
+        world.bring(Kind::Lmtp, "127.0.0.1", "x@lax.example", "alice@example.org", message).await;
+        let last = world.last(Role::Inbox).await;
+        let verdict = last.split_once("X-Junk-Verdict: ").map(|(_, rest)| rest.split("\r\nReceived").next());
+        let verdict = verdict.flatten().expect("a verdict");
+        assert!(verdict.starts_with("unsure") && verdict.contains("authentic") != reason.is_empty(), "{last}");
+    }
 }
 
 #[tokio::test]
