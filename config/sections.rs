@@ -189,6 +189,9 @@ section! {
         /// Check mail from this machine and from rates.spared_networks too. Off, because that comes from
         /// the owner's own programs and proxies.
         check_loopback: bool = false;
+        /// After so long a domain's signing keys (DKIM) get successors, if DNS has their records. The new
+        /// ones sign once DNS has them too; until then the old ones do. "0s" is never.
+        key_age: Duration = secs(180 * 86_400);
         /// Tell the owners of domains that ask for it, once a day, about mail that claims to be theirs
         /// (DMARC aggregate reports).
         reports: bool = true;

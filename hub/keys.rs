@@ -40,13 +40,30 @@ pub struct SigningKey {
     pub created_at: i64,
 }
 
+/// How often the owner is reminded of the same in the log.
+const REMIND: i64 = 86_400;
+
 /// Signing keys of domains that have sent lately.
 #[derive(Default)]
-pub(crate) struct Signers(Mutex<HashMap<String, Arc<Vec<Signer>>>>);
+pub(crate) struct Signers {
+    known: Mutex<HashMap<String, Arc<Vec<Signer>>>>,
+    /// When the owner of the hub was last reminded of the keys of a domain.
+    reminded: Mutex<HashMap<String, i64>>,
+}
 
 impl Signers {
     pub(crate) fn forget(&self) {
-        locked(&self.0).clear();
+        locked(&self.known).clear();
+    }
+
+    /// True once in a while.
+    fn remind(&self, domain: &str, now: i64) -> bool {
+        let mut reminded = locked(&self.reminded);
+        let is_time = reminded.get(domain).is_none_or(|last| now - last >= REMIND);
+        if is_time {
+            reminded.insert(domain.to_owned(), now);
+        }
+        is_time
     }
 }
 
@@ -93,22 +110,46 @@ impl Hub {
     }
 
     /// Sees to it that every domain has keys, and does what is due with them. `published` tells which
-    /// records (name, text) DNS has.
-    pub async fn tend_keys<F>(&self, published: impl Fn(String, String) -> F) -> Result<()>
+    /// records (name, text) DNS has. A pair that has signed for `age` seconds gets a successor, if its
+    /// own records are there: whoever publishes these will find the new ones too. Until then the old
+    /// pair signs.
+    pub async fn tend_keys<F>(
+        &self,
+        published: impl Fn(String, String) -> F,
+        age: Option<i64>,
+    ) -> Result<()>
     where
         F: Future<Output = bool>,
     {
+        let now = unix_now();
         for domain in self.0.storage.domains().await? {
             let keys = self.0.storage.dkim_keys(&domain).await?;
             self.ensure_keys(&domain).await?;
-            let mut seen = Vec::new();
-            for key in keys.iter().filter(|key| state(key) == KeyState::New) {
+            let is_old = age.is_some_and(|age| is_old(&keys, now, age));
+            let looked_for = if is_old { KeyState::Signing } else { KeyState::New };
+            let (mut seen, mut missing) = (Vec::new(), false);
+            for key in keys.iter().filter(|key| state(key) == looked_for) {
                 let name = format!("{}._domainkey.{domain}", key.selector);
-                if published(name, record(key)).await {
-                    seen.push(key.selector.clone());
+                match published(name, record(key)).await {
+                    true => seen.push(key.selector.clone()),
+                    false => missing = true,
                 }
             }
-            let due = due(keys, &seen, unix_now());
+            if missing && self.0.signers.remind(&domain, now) {
+                tracing::warn!(
+                    domain,
+                    signing = is_old,
+                    "DNS does not have the keys of a domain; see: twinhub check"
+                );
+            }
+            if is_old && !missing {
+                match self.add_keys(&domain, &keys).await {
+                    Ok(()) => tracing::info!(domain, "publish the new keys; see: twinhub dns"),
+                    Err(Error::Exists(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            let due = due(keys, &seen, now);
             if !due.is_empty() {
                 self.change_keys(due).await?;
             }
@@ -220,7 +261,7 @@ impl Hub {
 
     /// Keys that sign for a domain now, RSA first.
     async fn signers(&self, domain: &str) -> Result<Arc<Vec<Signer>>> {
-        if let Some(signers) = locked(&self.0.signers.0).get(domain) {
+        if let Some(signers) = locked(&self.0.signers.known).get(domain) {
             return Ok(Arc::clone(signers));
         }
         let mut keys = self.0.storage.dkim_keys(domain).await?;
@@ -231,10 +272,18 @@ impl Hub {
         };
         let signers = Arc::new(keys.iter().filter_map(signer).collect::<Vec<_>>());
         if !signers.is_empty() {
-            locked(&self.0.signers.0).insert(domain.to_owned(), Arc::clone(&signers));
+            locked(&self.0.signers.known).insert(domain.to_owned(), Arc::clone(&signers));
         }
         Ok(signers)
     }
+}
+
+/// True if the pair that signs has done so for `age` seconds and nothing waits to take over.
+fn is_old(keys: &[KeyRow], now: i64, age: i64) -> bool {
+    let has = |wanted| keys.iter().any(|key| state(key) == wanted);
+    let signing = keys.iter().filter(|key| state(key) == KeyState::Signing);
+    let oldest = signing.map(|key| key.active_at).min();
+    !has(KeyState::New) && oldest.is_some_and(|oldest| now - oldest >= age)
 }
 
 /// What is to be done with a key.
@@ -342,6 +391,15 @@ mod tests {
         assert_eq!((state(&revoked), record(&revoked).as_str()), (KeyState::Revoked, "v=DKIM1; k=rsa; p="));
         let forgotten = KeyRow { secret: Vec::new(), ..old(BEFORE_FORGETTING) };
         assert!(due(vec![forgotten.clone()], &[], now) == [Due::Forget(forgotten)]);
+    }
+
+    #[test]
+    fn a_pair_grows_old() {
+        let signing = key("old", [0, 1_000, 0]);
+        assert!(!is_old(&[], 5_000, 100), "no pair");
+        assert!(!is_old(std::slice::from_ref(&signing), 1_099, 100));
+        assert!(is_old(std::slice::from_ref(&signing), 1_100, 100));
+        assert!(!is_old(&[signing, key("new", [0, 0, 0])], 5_000, 100), "a new one waits already");
     }
 
     #[test]

@@ -242,7 +242,8 @@ fn start(
     if setup.config.authentication.reports {
         tasks.spawn(reports::run(hub.clone(), authenticator.clone(), shutdown.clone()));
     }
-    tasks.spawn(tend_keys(hub.clone(), authenticator, shutdown.clone()));
+    let key_age = i64::try_from(setup.config.authentication.key_age.as_secs()).ok().filter(|age| *age > 0);
+    tasks.spawn(tend_keys(hub.clone(), authenticator, key_age, shutdown.clone()));
     let shutdown = shutdown.clone();
     tasks.spawn(async move {
         hub_smtp::outbound::run(smtp, shutdown.clone()).await;
@@ -252,12 +253,17 @@ fn start(
 }
 
 /// Does what is due with signing keys, until the shutdown.
-async fn tend_keys(hub: Hub, authenticator: Authenticator, shutdown: CancellationToken) {
+async fn tend_keys(
+    hub: Hub,
+    authenticator: Authenticator,
+    key_age: Option<i64>,
+    shutdown: CancellationToken,
+) {
     loop {
         let authenticator = &authenticator;
         let published =
             |name: String, record: String| async move { authenticator.publishes(&name, &record).await };
-        if let Err(error) = hub.tend_keys(published).await {
+        if let Err(error) = hub.tend_keys(published, key_age).await {
             warn!(error = admin::explain(error), "signing keys were not looked after");
         }
         tokio::select! {

@@ -560,6 +560,28 @@ async fn messages_read_again_are_the_same() {
     }
 }
 
+/// Nobody has to remember to change keys; where nobody publishes them, nothing is made.
+#[tokio::test]
+async fn old_keys_get_successors_where_dns_has_them() {
+    let fixture = fixture().await;
+    let hub = &fixture.hub;
+    hub.ensure_keys("example.org").await.expect("made");
+    let states = async || {
+        let keys = hub.signing_keys("example.org").await.expect("read");
+        keys.into_iter().map(|key| key.state).collect::<Vec<_>>()
+    };
+    hub.tend_keys(|_, _| async { false }, Some(0)).await.expect("looked after");
+    hub.tend_keys(|_, _| async { true }, None).await.expect("looked after");
+    hub.tend_keys(|_, _| async { true }, Some(1_000)).await.expect("looked after");
+    assert_eq!(states().await, [KeyState::Signing; 2]);
+    for _ in 0..2 {
+        hub.tend_keys(|_, _| async { true }, Some(0)).await.expect("looked after");
+        let mut found = states().await;
+        found.sort_by_key(|state| *state == KeyState::New);
+        assert_eq!(found, [KeyState::Signing, KeyState::Signing, KeyState::New, KeyState::New]);
+    }
+}
+
 #[tokio::test]
 async fn what_is_passed_on_comes_back_to_its_sender() {
     let Fixture { hub, alice, .. } = &fixture().await;
