@@ -74,6 +74,7 @@ section! {
         https: Option<u16> = None, "443";
         imap: Option<u16> = None, "143";
         imaps: Option<u16> = None, "993";
+        managesieve: Option<u16> = None, "4190";
         submission: Option<u16> = None, "587";
         submissions: Option<u16> = None, "465";
     }

@@ -138,7 +138,7 @@ impl Hub {
             // Rules may have changed it on the way.
             (false, false) => {
                 Evidence::new(&leg.incoming, &course.delivery.origin).judge(self, account).await?
-            },
+            }
         };
         let prefix = leg.prefix(judgement.as_ref());
         let is_junk = judgement.is_some_and(|judgement| judgement.is_junk());

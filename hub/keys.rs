@@ -113,11 +113,7 @@ impl Hub {
     /// records (name, text) DNS has. A pair that has signed for `age` seconds gets a successor, if its
     /// own records are there: whoever publishes these will find the new ones too. Until then the old
     /// pair signs.
-    pub async fn tend_keys<F>(
-        &self,
-        published: impl Fn(String, String) -> F,
-        age: Option<i64>,
-    ) -> Result<()>
+    pub async fn tend_keys<F>(&self, published: impl Fn(String, String) -> F, age: Option<i64>) -> Result<()>
     where
         F: Future<Output = bool>,
     {

@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_zone_has_every_record_once() {
-        let public = "[public]\nhttps = 443\nimaps = 993\nimap = 0\nsubmissions = 465\nsubmission = 587\n";
+        let public = "[public]\nhttps = 443\nimaps = 993\nimap = 0\nsubmissions = 465\nsubmission = 587\nmanagesieve = 4190\n";
         let key = crate::admin::Key {
             selector: "rsa-1".into(),
             state: "signing".into(),
@@ -127,6 +127,7 @@ mod tests {
                 "_submission._tcp.a.test. 3600 IN SRV 0 1 587 mail.a.test.",
                 "_pop3s._tcp.a.test. 3600 IN SRV 0 0 0 .",
                 "_pop3._tcp.a.test. 3600 IN SRV 0 0 0 .",
+                "_sieve._tcp.a.test. 3600 IN SRV 0 1 4190 mail.a.test.",
                 "_autodiscover._tcp.a.test. 3600 IN SRV 0 1 443 mail.a.test.",
                 "autoconfig.a.test. 3600 IN CNAME mail.a.test.",
                 "autodiscover.a.test. 3600 IN CNAME mail.a.test.",

@@ -17,7 +17,7 @@ pub(crate) fn bound(config: &Config, bound: &[Bound]) -> Services {
 }
 
 fn services(config: &Config, listening: impl Fn(Kind) -> Option<u16>) -> Services {
-    let Public { http, https, imap, imaps, submission, submissions } = config.public;
+    let Public { http, https, imap, imaps, managesieve, submission, submissions } = config.public;
     // A port of 0 under [public] is one that the outside is not told.
     let port = |public: Option<u16>, kind| public.or_else(|| listening(kind)).filter(|&port| port != 0);
     Services {
@@ -27,6 +27,7 @@ fn services(config: &Config, listening: impl Fn(Kind) -> Option<u16>) -> Service
             https: port(https, Kind::Https),
             imap: port(imap, Kind::Imap),
             imaps: port(imaps, Kind::Imaps),
+            managesieve: port(managesieve, Kind::ManageSieve),
             submission: port(submission, Kind::Submission),
             submissions: port(submissions, Kind::Submissions),
         },

@@ -75,9 +75,7 @@ fn believed_sender(delivery: &Delivery) -> Option<&Address> {
     let sender = delivery.reverse_path.as_ref()?;
     let is_believed = match &delivery.origin {
         Origin::Twin => true,
-        Origin::Front(Some(verdict)) | Origin::Outside(Some(verdict)) => {
-            verdict.answers_for(sender.domain())
-        }
+        Origin::Front(Some(verdict)) | Origin::Outside(Some(verdict)) => verdict.answers_for(sender.domain()),
         Origin::Front(None) | Origin::Hub | Origin::Outside(None) | Origin::Returned => false,
     };
     is_believed.then_some(sender)

@@ -10,6 +10,7 @@ pub struct Ports {
     pub https: Option<u16>,
     pub imap: Option<u16>,
     pub imaps: Option<u16>,
+    pub managesieve: Option<u16>,
     pub submission: Option<u16>,
     pub submissions: Option<u16>,
 }

@@ -85,7 +85,7 @@ pub(crate) fn for_domain(services: &Services, domain: &str, sources: &Sources) -
         add(format!("_25._tcp.{host}"), Data::Tlsa(key.clone()), why);
     }
 
-    let Ports { https, imap, imaps, submission, submissions, .. } = services.ports;
+    let Ports { https, imap, imaps, managesieve, submission, submissions, .. } = services.ports;
     for (service, port) in [
         ("imaps", imaps),
         ("imap", imap),
@@ -99,6 +99,10 @@ pub(crate) fn for_domain(services: &Services, domain: &str, sources: &Sources) -
             None => Data::Srv { port: 0, target: String::new() },
         };
         add(format!("_{service}._tcp.{domain}"), data, "Where mail programs find what (RFC 6186, RFC 8314)");
+    }
+    if let Some(port) = managesieve {
+        let data = Data::Srv { port, target: host.clone() };
+        add(format!("_sieve._tcp.{domain}"), data, "Where editors of mail rules find them (RFC 5804 §1.8)");
     }
     if let Some(port) = https {
         let why = "Where mail programs ask for settings (autoconfig, autodiscover)";

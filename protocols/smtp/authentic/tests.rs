@@ -213,7 +213,8 @@ async fn rfc8601_a_server_in_front_is_believed() {
     let mut world = start().await;
     let message = "Authentication-Results: front.example; dmarc=pass header.from=lax.example\r\n\
                    From: x@lax.example\r\nSubject: hi\r\n\r\nhi";
-    for (believed, reason) in [(None, ""), (Some("other.example"), ""), (Some("front.example"), "authentic")] {
+    for (believed, reason) in [(None, ""), (Some("other.example"), ""), (Some("front.example"), "authentic")]
+    {
         let mut settings = Settings::new("mail.example.org");
         settings.lmtp_authserv_id = believed.map(str::to_owned);
         let service = Arc::get_mut(&mut world.service).expect("nobody else has it");
@@ -222,7 +223,10 @@ async fn rfc8601_a_server_in_front_is_believed() {
         let last = world.last(Role::Inbox).await;
         let verdict = last.split_once("X-Junk-Verdict: ").map(|(_, rest)| rest.split("\r\nReceived").next());
         let verdict = verdict.flatten().expect("a verdict");
-        assert!(verdict.starts_with("unsure") && verdict.contains("authentic") != reason.is_empty(), "{last}");
+        assert!(
+            verdict.starts_with("unsure") && verdict.contains("authentic") != reason.is_empty(),
+            "{last}"
+        );
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) const PORTS: Ports = Ports {
     https: None,
     imap: Some(143),
     imaps: Some(993),
+    managesieve: None,
     submission: Some(587),
     submissions: Some(465),
 };
