@@ -74,7 +74,7 @@ pub use password::{ScramCredentials, Secret};
 pub use queue::{
     Attended, Claim, Filled, NextHop, Outcome, Overdue, Pause, QueueEntry, QueueFilter, QueueOperated,
     QueueOperation, QueueSettings, QueueState, QueuedMessage, QueuedRecipient, RENEW, RecipientOutcome,
-    Schedule, Settlement, Why,
+    Schedule, Settlement, TlsDemand, Why,
 };
 pub use reports::{DmarcFacts, ReceivedReport};
 pub use route::{Members, Route};

@@ -50,6 +50,8 @@ pub struct Submission {
     pub smtputf8: bool,
     /// BODY=8BITMIME was given (RFC 6152).
     pub eight_bit: bool,
+    /// REQUIRETLS was given (RFC 8689).
+    pub require_tls: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +87,7 @@ impl Account {
             reverse_path,
             recipients: local,
             trace: submission.trace.clone(),
+            require_tls: submission.require_tls,
         };
         let delivered = delivery.recipients.len();
         let decided = self.hub.decide(&delivery).await?;
@@ -104,8 +107,9 @@ impl Account {
             smtputf8: submission.smtputf8,
             eight_bit: submission.eight_bit,
             passed_on: false,
+            require_tls: submission.require_tls,
             recipients: elsewhere,
-        });
+        })?;
         let (_, queued) = self.hub.carry_out(decided, Some(queued)).await?;
         self.hub.0.junk.wrote_to(self.id, submission.recipients.iter().map(|to| &to.address));
         Ok(Submitted { delivered, queued })

@@ -52,7 +52,7 @@ async fn send(hub: &Hub, report: MadeReport) -> hub::Result<()> {
     let mut spool = hub.spool();
     spool.write(&report.message).await.map_err(hub::Error::from)?;
     let incoming = hub.examine(spool).await?;
-    hub.send_own(Outgoing { incoming, reverse_path: None, recipients, trace: Vec::new() }).await?;
+    hub.send_own(Outgoing { incoming, reverse_path: None, recipients, trace: Vec::new(), require_tls: false }).await?;
     Ok(())
 }
 

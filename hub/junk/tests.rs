@@ -91,6 +91,7 @@ impl Fixture {
     /// Delivers a message from outside; returns where it lies.
     async fn delivered(&self, text: &str) -> MailboxId {
         let delivery = Delivery {
+            require_tls: false,
             incoming: self.incoming(text).await,
             reverse_path: None,
             recipients: vec![Recipient {

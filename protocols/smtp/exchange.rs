@@ -6,7 +6,8 @@
 //! final: only DNS can be that here. A host that refuses to talk, for whatever reason, leaves the next
 //! one to be tried, and after the last of them the message waits.
 //!
-//! RFC 5321 §5.1, 7505 (null MX), 7672 (DANE), 8461 (MTA-STS), 3207 (STARTTLS), 7435 (opportunistic).
+//! RFC 5321 §5.1, 7505 (null MX), 7672 (DANE), 8461 (MTA-STS), 3207 (STARTTLS), 7435 (opportunistic), 8689
+//! (REQUIRETLS).
 
 mod dane;
 mod policy;
@@ -19,6 +20,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hub::TlsDemand;
 use hub_dns::{Dns, Kind};
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
@@ -26,7 +28,7 @@ use tracing::debug;
 use crate::Service;
 use crate::client::{Client, Greeting, StartTls, Stream};
 use crate::dial;
-use crate::outbound::next_hop::{Broken, Connection, NoConnection, Server, Verdict};
+use crate::outbound::next_hop::{Broken, Connection, NoConnection, Server, Verdict, no_require_tls};
 use policy::{Policies, Requirement};
 use tls::{Handshakes, Protection};
 
@@ -42,13 +44,13 @@ pub(crate) struct Exchange {
     handshakes: Handshakes,
 }
 
-/// Why one host was not reached. All of these are temporary.
+/// Why one host was not reached.
 enum Trouble {
     Broken(Broken),
-    /// The handshake failed, or the certificate was not the one it had to be.
-    Handshake(Broken),
     /// It is ourselves.
     Loop,
+    /// There is no TLS, the handshake failed, or the certificate was not the one it had to be.
+    Tls(Broken),
 }
 
 impl From<Broken> for Trouble {
@@ -80,14 +82,17 @@ impl Exchange {
         })
     }
 
-    pub(crate) async fn connect(&self, domain: &str) -> Result<Connection, NoConnection> {
+    pub(crate) async fn connect(&self, domain: &str, tls: TlsDemand) -> Result<Connection, NoConnection> {
         let route = self.route(domain).await?;
         let unknown = |why| NoConnection { verdict: Verdict::Deferred(why), host: None };
-        let rule = self.policies.of(&route).await.map_err(unknown)?;
+        let rule = match self.policies.of(&route).await {
+            Err(_) if tls == TlsDemand::NotRequired => None,
+            rule => rule.map_err(unknown)?,
+        };
         let mut last = NoConnection { verdict: Verdict::Failed(nowhere(domain)), host: None };
         let end = Instant::now() + TIME;
         for host in &route.hosts {
-            match self.try_host(&route, host, &rule, end).await {
+            match self.try_host(&route, host, (&rule, tls), end).await {
                 Ok(connection) => return Ok(connection),
                 // What is temporary at one host is so for the domain.
                 Err(Verdict::Failed(_)) if matches!(last.verdict, Verdict::Deferred(_)) => {}
@@ -120,12 +125,14 @@ impl Exchange {
         &self,
         route: &Route,
         host: &str,
-        rule: &policy::Rule,
+        (rule, tls): (&policy::Rule, TlsDemand),
         end: Instant,
     ) -> Result<Connection, Verdict> {
         let (ips, requirement) = match host.parse() {
             // An address literal: there is nothing to be looked up, and no name to be checked.
-            Ok(ip) if literal(&route.domain).is_some() => (vec![ip], Requirement::Opportunistic),
+            Ok(ip) if literal(&route.domain).is_some() => {
+                (vec![ip], Requirement::Opportunistic.under(tls, false, host)?)
+            }
             // RFC 5321 §5.1: MX leads to names. An address would lead around the domain's policy.
             Ok(ip) => {
                 let why = format!("550 5.1.2 MX of {}: {ip} is no name of a host", route.domain);
@@ -133,21 +140,29 @@ impl Exchange {
             }
             Err(_) => {
                 let addresses = self.dns.addresses(host).await.map_err(|error| verdict_of(&error))?;
-                let requirement = self.policies.for_host(rule, route, host, &addresses).await;
-                (addresses.ips, requirement.map_err(Verdict::Deferred)?)
+                let requirement = self.policies.for_host(rule, route, host, &addresses, tls).await?;
+                (addresses.ips, requirement)
             }
         };
         let mut last = Verdict::Deferred(format!("450 4.4.1 {host} has no address"));
         for ip in ips {
             let tried = timeout_at(end, self.try_address(ip, host, &requirement)).await;
             match tried.unwrap_or_else(|_| Err(Broken("no time was left for it".into()).into())) {
+                Ok((client, _)) if tls == TlsDemand::Required && !client.offers().require_tls => {
+                    client.quit().await;
+                    return Err(Verdict::Failed(no_require_tls(host)));
+                }
                 Ok((client, protection)) => {
                     let reports = client.offers().dsn;
                     let server = Server { host: host.to_owned(), tls: protection.to_string(), reports };
                     return Ok(Connection::new(client, server));
                 }
                 Err(Trouble::Loop) => return Err(looped(&route.domain)),
-                Err(Trouble::Broken(Broken(why)) | Trouble::Handshake(Broken(why))) => {
+                // RFC 8689 §4.2.1: the sender is told at once.
+                Err(Trouble::Tls(Broken(why))) if tls == TlsDemand::Required => {
+                    return Err(Verdict::Failed(format!("550 5.7.10 {host}: {why}")));
+                }
+                Err(Trouble::Broken(Broken(why)) | Trouble::Tls(Broken(why))) => {
                     debug!(host, %ip, why, "a host was not reached");
                     last = Verdict::Deferred(format!("{host}: {why}"));
                 }
@@ -165,7 +180,7 @@ impl Exchange {
         requirement: &Requirement,
     ) -> Result<(Client, Protection), Trouble> {
         match self.converse(ip, host, requirement, true).await {
-            Err(Trouble::Handshake(Broken(why))) if !requirement.is_strict() => {
+            Err(Trouble::Tls(Broken(why))) if !requirement.is_strict() => {
                 debug!(host, %ip, why, "TLS failed; without it");
                 self.converse(ip, host, requirement, false).await
             }
@@ -185,7 +200,7 @@ impl Exchange {
         let strict = requirement.is_strict();
         if !client.offers().start_tls {
             if strict {
-                return Err(Broken("TLS is required here, and STARTTLS is not offered".into()).into());
+                return Err(Trouble::Tls(Broken("TLS is required here, and STARTTLS is not offered".into())));
             }
             return Ok((client.boxed(), Protection::None));
         }
@@ -195,11 +210,11 @@ impl Exchange {
         match client.start_tls().await? {
             StartTls::Agreed(tcp) => {
                 let shaken = self.handshakes.shake(tcp, host, requirement).await;
-                let (stream, protection) = shaken.map_err(Trouble::Handshake)?;
+                let (stream, protection) = shaken.map_err(Trouble::Tls)?;
                 let stream: Box<dyn Stream> = Box::new(stream);
                 Ok((Client::after_tls(stream, &self.host_name).await?, protection))
             }
-            StartTls::Refused(_, reply) if strict => Err(Broken::at("STARTTLS", reply).into()),
+            StartTls::Refused(_, reply) if strict => Err(Trouble::Tls(Broken::at("STARTTLS", reply))),
             StartTls::Refused(client, _) => Ok((client.boxed(), Protection::None)),
         }
     }

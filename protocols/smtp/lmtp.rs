@@ -23,8 +23,9 @@ pub(crate) async fn deliver(
 ) -> Result<Vec<Result<(), Failure>>, Failure> {
     let recipients = local_recipients(envelope.recipients)?;
     let trace = trace_for(trace, &recipients).into_bytes();
-    let reverse_path = envelope.mail.reverse_path;
+    let (reverse_path, require_tls) = (envelope.mail.reverse_path, envelope.mail.require_tls);
     let delivery = |recipients| Delivery {
+        require_tls,
         origin: Origin::Outside(None),
         incoming: incoming.clone(),
         reverse_path: reverse_path.clone(),

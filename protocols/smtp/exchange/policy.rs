@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use hub::TlsDemand;
 use hub_dns::{Addresses, Dns, Tlsa};
 use rustls::pki_types::ServerName;
 
@@ -10,6 +11,7 @@ use super::sts::{Mode, Policy, Store};
 use super::tls::Handshakes;
 use super::{Route, dane};
 use crate::Service;
+use crate::outbound::next_hop::Verdict;
 
 /// What a connection to one host needs.
 #[derive(Clone, Debug)]
@@ -38,6 +40,22 @@ impl Requirement {
             Self::AuthorityTesting | Self::Opportunistic => false,
         }
     }
+
+    /// The same under what the sender demands. `is_proven`: DNSSEC or MTA-STS says that the host is one
+    /// of the domain's.
+    pub(crate) fn under(self, tls: TlsDemand, is_proven: bool, host: &str) -> Result<Self, Verdict> {
+        match (tls, self) {
+            (TlsDemand::ByPolicy | TlsDemand::Preferred, requirement)
+            | (TlsDemand::Required, requirement @ (Self::Authority | Self::Dane { .. })) => Ok(requirement),
+            // RFC 8689 §4.2.2.
+            (TlsDemand::NotRequired, _) => Ok(Self::Opportunistic),
+            // RFC 8689 §4.2.1: the list of hosts must be proven, and so must the host.
+            (TlsDemand::Required, _) if is_proven => Ok(Self::Authority),
+            (TlsDemand::Required, _) => Err(Verdict::Failed(format!(
+                "550 5.7.10 the sender requires verified TLS, and neither DNSSEC nor MTA-STS vouches for {host}"
+            ))),
+        }
+    }
 }
 
 /// What a domain asks for.
@@ -63,8 +81,25 @@ impl Policies {
         self.sts.policy(&route.domain).await
     }
 
-    /// `Err` is why the host cannot be used now.
+    /// `Err` is why the host cannot be used.
     pub(crate) async fn for_host(
+        &self,
+        rule: &Rule,
+        route: &Route,
+        host: &str,
+        addresses: &Addresses,
+        tls: TlsDemand,
+    ) -> Result<Requirement, Verdict> {
+        let allows = |policy: &Policy| policy.mode != Mode::None && policy.allows(host);
+        let is_proven = route.is_secure || rule.as_deref().is_some_and(allows);
+        match self.as_published(rule, route, host, addresses).await {
+            Ok(requirement) => requirement.under(tls, is_proven, host),
+            Err(_) if tls == TlsDemand::NotRequired => Ok(Requirement::Opportunistic),
+            Err(why) => Err(Verdict::Deferred(why)),
+        }
+    }
+
+    async fn as_published(
         &self,
         rule: &Rule,
         route: &Route,

@@ -3,12 +3,14 @@
 
 mod policies;
 mod protection;
+mod required;
 mod routes;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hub::TlsDemand;
 use hub_dns::{Dns, Validation};
 use test_dns::{Names, TestDns};
 
@@ -69,7 +71,11 @@ impl World {
 
     /// The host that was reached, and its protection.
     async fn reach(&self, domain: &str) -> Result<(String, String), String> {
-        match self.exchange.connect(domain).await {
+        self.reach_with(domain, TlsDemand::ByPolicy).await
+    }
+
+    async fn reach_with(&self, domain: &str, tls: TlsDemand) -> Result<(String, String), String> {
+        match self.exchange.connect(domain, tls).await {
             Ok(connection) => {
                 let server = connection.server().clone();
                 connection.quit().await;

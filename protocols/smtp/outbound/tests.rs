@@ -81,6 +81,7 @@ pub(super) async fn submit(test: &TestHub, text: &[u8], recipients: &[(&str, Not
         envelope_id: Some("id+2B1".into()),
         smtputf8: false,
         eight_bit: true,
+        require_tls: false,
     };
     test.alice.submit(submission).await.expect("submitted");
 }
