@@ -24,5 +24,5 @@ pub use sections::{
 };
 pub use value::{
     AcmeChallenge, CertificateFiles, Database, Dnssec, Endpoint, Endpoints, LogFormat, LogLevel,
-    MilterFailure, Quota, RelayTls, Size,
+    MilterFailure, MtaSts, Quota, RelayTls, Size,
 };

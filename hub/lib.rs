@@ -76,7 +76,9 @@ pub use queue::{
     QueueOperation, QueueSettings, QueueState, QueuedMessage, QueuedRecipient, RENEW, RecipientOutcome,
     Schedule, Settlement, TlsDemand, Why,
 };
-pub use reports::{DmarcFacts, ReceivedReport};
+pub use reports::{
+    DmarcFacts, ReceivedReport, ReportKind, TlsFailure, TlsPolicy, TlsPolicyKind, TlsSession, Unsecured,
+};
 pub use route::{Members, Route};
 pub use rules::ScriptInfo;
 pub use search::{Criterion, Progress};
@@ -190,7 +192,7 @@ impl Hub {
         locked(&self.0.maintenance).abort_all();
         self.0.mailboxes.copy_drifted(&self.0.storage).await;
         if let Err(error) = self.0.write_counts().await {
-            tracing::warn!(%error, "messages were not counted for reports");
+            tracing::warn!(%error, "what is to be reported was not counted");
         }
         self.0.storage.close().await;
     }
@@ -258,7 +260,7 @@ async fn maintain(hub: Weak<Inner>) {
         }
         hub.mailboxes.copy_drifted(&hub.storage).await;
         if let Err(error) = hub.write_counts().await {
-            tracing::warn!(%error, "messages were not counted for reports");
+            tracing::warn!(%error, "what is to be reported was not counted");
         }
     }
 }

@@ -1,8 +1,9 @@
-//! Sends DMARC aggregate reports (RFC 9990) of the days that are over.
+//! Sends reports of the days that are over: about mail that claims a domain (DMARC, RFC 9990), and about
+//! TLS on the way to it (RFC 8460).
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hub::{Address, Hub, Outgoing};
+use hub::{Address, Hub, Outgoing, ReportKind};
 use hub_mailauth::{Authenticator, MadeReport, Reporting};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -15,10 +16,17 @@ const PAUSE: Duration = Duration::from_secs(3600);
 const PATIENCE: i64 = 3;
 
 /// Until the shutdown.
-pub(crate) async fn run(hub: Hub, authenticator: Authenticator, shutdown: CancellationToken) {
+pub(crate) async fn run(
+    hub: Hub,
+    authenticator: Authenticator,
+    kinds: Vec<ReportKind>,
+    shutdown: CancellationToken,
+) {
     loop {
-        if let Err(error) = send_due(&hub, &authenticator).await {
-            warn!(error = admin::explain(error), "DMARC reports were not sent");
+        for kind in &kinds {
+            if let Err(error) = send_due(&hub, &authenticator, *kind).await {
+                warn!(?kind, error = admin::explain(error), "reports were not sent");
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
@@ -27,21 +35,30 @@ pub(crate) async fn run(hub: Hub, authenticator: Authenticator, shutdown: Cancel
     }
 }
 
-async fn send_due(hub: &Hub, authenticator: &Authenticator) -> hub::Result<()> {
+async fn send_due(hub: &Hub, authenticator: &Authenticator, kind: ReportKind) -> hub::Result<()> {
     let domains = hub.domains().await?;
     let Some(ours) = domains.first() else { return Ok(()) };
     let sender = format!("postmaster@{ours}");
-    for (day, domain) in hub.due_reports().await? {
-        let facts = hub.report_facts(day, &domain).await?;
-        match authenticator.report(day, &domain, &facts, &sender).await {
+    for (day, domain) in hub.due_reports(kind).await? {
+        let made = match kind {
+            ReportKind::Dmarc => {
+                let facts = hub.report_facts(day, &domain).await?;
+                authenticator.report(day, &domain, &facts, &sender).await
+            }
+            ReportKind::Tls => {
+                let sessions = hub.tls_sessions(day, &domain).await?;
+                authenticator.tls_report(day, &domain, &sessions, &sender).await
+            }
+        };
+        match made {
             Reporting::Made(report) => {
                 send(hub, report).await?;
-                info!(domain, day, rows = facts.len(), "DMARC report queued");
+                info!(?kind, domain, day, "report queued");
             }
             Reporting::Later if today() - day <= PATIENCE => continue,
             Reporting::Later | Reporting::Unwanted => {}
         }
-        hub.forget_report(day, &domain).await?;
+        hub.forget_report(kind, day, &domain).await?;
     }
     Ok(())
 }
@@ -52,7 +69,14 @@ async fn send(hub: &Hub, report: MadeReport) -> hub::Result<()> {
     let mut spool = hub.spool();
     spool.write(&report.message).await.map_err(hub::Error::from)?;
     let incoming = hub.examine(spool).await?;
-    hub.send_own(Outgoing { incoming, reverse_path: None, recipients, trace: Vec::new(), require_tls: false }).await?;
+    hub.send_own(Outgoing {
+        incoming,
+        reverse_path: None,
+        recipients,
+        trace: Vec::new(),
+        require_tls: false,
+    })
+    .await?;
     Ok(())
 }
 
@@ -63,21 +87,27 @@ fn today() -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use hub_storage::dmarc::{self, CountRow};
+    use hub::{NextHop, TlsDemand};
+    use hub_storage::reports::{self, CountRow};
     use test_dns::Names;
 
     use super::*;
 
-    /// A hub that has counted a message of each of these domains on 2 January 1970.
-    async fn hub(folder: &std::path::Path, domains: &[&str]) -> Hub {
+    /// A hub that has counted something about each of these domains on 2 January 1970.
+    async fn hub(folder: &std::path::Path, kind: &str, facts: &str, domains: &[&str]) -> Hub {
         let options =
             hub_storage::Options { data_dir: folder.to_owned(), database: hub_storage::Database::Sqlite };
         let storage = hub_storage::Storage::open(options).await.expect("opens");
-        let facts = "192.0.2.1 a.test a.test mfrom pass true false none".to_owned();
-        let row =
-            |domain: &&str| CountRow { day: 1, domain: (*domain).into(), facts: facts.clone(), messages: 3 };
+        let row = |domain: &&str| CountRow {
+            kind: kind.into(),
+            day: 1,
+            domain: (*domain).into(),
+            facts: facts.into(),
+            number: 3,
+        };
         let rows: Vec<CountRow> = domains.iter().map(row).collect();
-        let count = storage.transact([], move |tx| Box::pin(async move { dmarc::count(tx, &rows).await }));
+        let count =
+            storage.transact([], move |tx| Box::pin(async move { reports::count(tx, &rows, 0).await }));
         count.await.expect("counted");
         let config = hub_config::Config::default();
         let setup = crate::setup::Setup { config, config_file: None, data_dir: folder.to_owned() };
@@ -86,21 +116,32 @@ mod tests {
         hub
     }
 
+    /// And reports about TLS go out whatever has become of it (RFC 8460 §3).
     #[tokio::test]
     async fn yesterdays_reports_are_queued_once() {
-        let records = "_dmarc.a.test. IN TXT \"v=DMARC1; p=none; rua=mailto:d@a.test\"\n";
+        let records = "_dmarc.a.test. IN TXT \"v=DMARC1; p=none; rua=mailto:d@a.test\"\n\
+            _smtp._tls.a.test. IN TXT \"v=TLSRPTv1; rua=mailto:t@a.test\"\n";
         let dns = Names::default().unsigned("test.", records).serve().await;
         let settings = hub_dns::Settings { server: Some(dns.address), ..hub_dns::Settings::default() };
         let resolver = hub_dns::Dns::new(&settings).expect("no trust anchor to read");
         let authenticator = Authenticator::new("mx.us.test", std::sync::Arc::new(resolver));
-        let folder = tempfile::tempdir().expect("a temporary directory");
-        let hub = hub(folder.path(), &["a.test", "silent.test"]).await;
-        for _ in 0..2 {
-            send_due(&hub, &authenticator).await.expect("sent");
-            let queue = hub.queue(&hub::QueueFilter::default()).await.expect("read");
-            let queued: Vec<_> = queue.iter().map(|entry| entry.address.as_str()).collect();
-            assert_eq!(queued, ["d@a.test"]);
-            assert!(hub.due_reports().await.expect("read").is_empty());
+        let dmarc = "192.0.2.1 a.test a.test mfrom pass true false none";
+        for (kind, stored, facts, to, tls) in [
+            (ReportKind::Dmarc, "dmarc", dmarc, "d@a.test", TlsDemand::ByPolicy),
+            (ReportKind::Tls, "tls", "no-policy-found a.test\n", "t@a.test", TlsDemand::NotRequired),
+        ] {
+            let folder = tempfile::tempdir().expect("a temporary directory");
+            let hub = hub(folder.path(), stored, facts, &["a.test", "silent.test"]).await;
+            for _ in 0..2 {
+                send_due(&hub, &authenticator, kind).await.expect("sent");
+                let queue = hub.queue(&hub::QueueFilter::default()).await.expect("read");
+                let queued: Vec<_> = queue
+                    .iter()
+                    .map(|entry| (entry.address.as_str(), entry.next_hop.as_ref().map(NextHop::tls)))
+                    .collect();
+                assert_eq!(queued, [(to, Some(tls))]);
+                assert!(hub.due_reports(kind).await.expect("read").is_empty());
+            }
         }
     }
 }

@@ -238,9 +238,12 @@ fn start(
             }
         }
     }
-    if setup.config.authentication.reports {
-        tasks.spawn(reports::run(hub.clone(), authenticator.clone(), shutdown.clone()));
-    }
+    let kinds = [
+        (setup.config.authentication.reports, hub::ReportKind::Dmarc),
+        (setup.config.outbound.tls_reports, hub::ReportKind::Tls),
+    ];
+    let kinds = kinds.into_iter().filter_map(|(wanted, kind)| wanted.then_some(kind)).collect();
+    tasks.spawn(reports::run(hub.clone(), authenticator.clone(), kinds, shutdown.clone()));
     tasks.spawn(tend_keys(hub.clone(), authenticator, shutdown.clone()));
     let shutdown = shutdown.clone();
     tasks.spawn(async move {

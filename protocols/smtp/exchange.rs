@@ -6,11 +6,12 @@
 //! final: only DNS can be that here. A host that refuses to talk, for whatever reason, leaves the next
 //! one to be tried, and after the last of them the message waits.
 //!
-//! RFC 5321 §5.1, 7505 (null MX), 7672 (DANE), 8461 (MTA-STS), 3207 (STARTTLS), 7435 (opportunistic), 8689
-//! (REQUIRETLS).
+//! RFC 5321 §5.1, 7505 (null MX), 7672 (DANE), 8461 (MTA-STS), 3207 (STARTTLS), 7435 (opportunistic), 8460
+//! (TLS-RPT), 8689 (REQUIRETLS).
 
 mod dane;
 mod policy;
+mod sessions;
 pub(crate) mod sts;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hub::TlsDemand;
+use hub::{TlsDemand, TlsFailure};
 use hub_dns::{Dns, Kind};
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
@@ -29,8 +30,9 @@ use crate::Service;
 use crate::client::{Client, Greeting, StartTls, Stream};
 use crate::dial;
 use crate::outbound::next_hop::{Broken, Connection, NoConnection, Server, Verdict, no_require_tls};
-use policy::{Policies, Requirement};
-use tls::{Handshakes, Protection};
+use policy::{Plan, Policies};
+use sessions::{Flaw, Reports};
+use tls::{Handshakes, Protection, Shaken};
 
 /// Time for all hosts of a domain and all their addresses. One alone may take five minutes for its
 /// greeting (RFC 5321 §4.5.3.2.1).
@@ -42,6 +44,7 @@ pub(crate) struct Exchange {
     port: u16,
     policies: Policies,
     handshakes: Handshakes,
+    reports: Reports,
 }
 
 /// Why one host was not reached.
@@ -79,6 +82,7 @@ impl Exchange {
             port: settings.exchange_port,
             policies: Policies::new(service, &handshakes),
             handshakes,
+            reports: Reports::new(service),
         })
     }
 
@@ -128,11 +132,8 @@ impl Exchange {
         (rule, tls): (&policy::Rule, TlsDemand),
         end: Instant,
     ) -> Result<Connection, Verdict> {
-        let (ips, requirement) = match host.parse() {
-            // An address literal: there is nothing to be looked up, and no name to be checked.
-            Ok(ip) if literal(&route.domain).is_some() => {
-                (vec![ip], Requirement::Opportunistic.under(tls, false, host)?)
-            }
+        let (ips, plan) = match host.parse() {
+            Ok(ip) if literal(&route.domain).is_some() => (vec![ip], Plan::for_literal(host, tls)?),
             // RFC 5321 §5.1: MX leads to names. An address would lead around the domain's policy.
             Ok(ip) => {
                 let why = format!("550 5.1.2 MX of {}: {ip} is no name of a host", route.domain);
@@ -140,13 +141,13 @@ impl Exchange {
             }
             Err(_) => {
                 let addresses = self.dns.addresses(host).await.map_err(|error| verdict_of(&error))?;
-                let requirement = self.policies.for_host(rule, route, host, &addresses, tls).await?;
-                (addresses.ips, requirement)
+                let plan = self.policies.for_host(rule, route, host, &addresses, tls).await?;
+                (addresses.ips, plan)
             }
         };
         let mut last = Verdict::Deferred(format!("450 4.4.1 {host} has no address"));
         for ip in ips {
-            let tried = timeout_at(end, self.try_address(ip, host, &requirement)).await;
+            let tried = timeout_at(end, self.try_address(ip, host, &plan)).await;
             match tried.unwrap_or_else(|_| Err(Broken("no time was left for it".into()).into())) {
                 Ok((client, _)) if tls == TlsDemand::Required && !client.offers().require_tls => {
                     client.quit().await;
@@ -177,12 +178,12 @@ impl Exchange {
         &self,
         ip: IpAddr,
         host: &str,
-        requirement: &Requirement,
+        plan: &Plan,
     ) -> Result<(Client, Protection), Trouble> {
-        match self.converse(ip, host, requirement, true).await {
-            Err(Trouble::Tls(Broken(why))) if !requirement.is_strict() => {
+        match self.converse(ip, host, plan, true).await {
+            Err(Trouble::Tls(Broken(why))) if !plan.requirement.is_strict() => {
                 debug!(host, %ip, why, "TLS failed; without it");
-                self.converse(ip, host, requirement, false).await
+                self.converse(ip, host, plan, false).await
             }
             other => other,
         }
@@ -192,30 +193,42 @@ impl Exchange {
         &self,
         ip: IpAddr,
         host: &str,
-        requirement: &Requirement,
+        plan: &Plan,
         with_tls: bool,
     ) -> Result<(Client, Protection), Trouble> {
         let tcp = dial::connect(SocketAddr::new(ip, self.port)).await?;
+        let session = self.reports.session(plan.report.as_ref(), host, &tcp);
         let client = Client::greet(tcp, &self.host_name).await?;
-        let strict = requirement.is_strict();
+        if !with_tls {
+            return Ok((client.boxed(), Protection::None));
+        }
+        let strict = plan.requirement.is_strict();
         if !client.offers().start_tls {
+            session.ended(Some(Flaw::new(TlsFailure::StarttlsNotSupported, "")));
             if strict {
                 return Err(Trouble::Tls(Broken("TLS is required here, and STARTTLS is not offered".into())));
             }
             return Ok((client.boxed(), Protection::None));
         }
-        if !with_tls {
-            return Ok((client.boxed(), Protection::None));
-        }
         match client.start_tls().await? {
             StartTls::Agreed(tcp) => {
-                let shaken = self.handshakes.shake(tcp, host, requirement).await;
-                let (stream, protection) = shaken.map_err(Trouble::Tls)?;
+                let shaken = self.handshakes.shake(tcp, host, &plan.requirement).await;
+                let Shaken { stream, protection, complaint } = shaken.map_err(|flaw| {
+                    let broken = Broken::at("TLS", &flaw.reason);
+                    session.ended(Some(flaw));
+                    Trouble::Tls(broken)
+                })?;
+                session.ended(complaint);
                 let stream: Box<dyn Stream> = Box::new(stream);
                 Ok((Client::after_tls(stream, &self.host_name).await?, protection))
             }
-            StartTls::Refused(_, reply) if strict => Err(Trouble::Tls(Broken::at("STARTTLS", reply))),
-            StartTls::Refused(client, _) => Ok((client.boxed(), Protection::None)),
+            StartTls::Refused(client, reply) => {
+                session.ended(Some(Flaw::new(TlsFailure::StarttlsNotSupported, &reply)));
+                if strict {
+                    return Err(Trouble::Tls(Broken::at("STARTTLS", reply)));
+                }
+                Ok((client.boxed(), Protection::None))
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod policies;
 mod protection;
+mod reports;
 mod required;
 mod routes;
 

@@ -38,7 +38,12 @@ async fn worlds(pem: &str) -> World {
     world(names, move |settings| settings.trust_roots = pem.clone().into_bytes()).await
 }
 
-async fn host(world: &World, last: u8, keywords: &'static [&'static str], tls: &Arc<rustls::ServerConfig>) -> Sink {
+async fn host(
+    world: &World,
+    last: u8,
+    keywords: &'static [&'static str],
+    tls: &Arc<rustls::ServerConfig>,
+) -> Sink {
     Sink::start(world.at(last), offering(keywords), Some(Arc::clone(tls))).await
 }
 
@@ -58,7 +63,9 @@ async fn rfc8689_4_2_1_only_to_proven_hosts() {
     assert!(reached.starts_with("never: 550 5.7.10 "), "{reached}");
     assert_eq!(sink.heard().len(), before, "it is known before the connection");
 
-    for (mode, hosts, fits) in [("testing", "mx.open", true), ("enforce", "mx.open", true), ("none", "mx.open", false)] {
+    for (mode, hosts, fits) in
+        [("testing", "mx.open", true), ("enforce", "mx.open", true), ("none", "mx.open", false)]
+    {
         let policy = format!("version: STSv1\nmode: {mode}\nmx: {hosts}\nmax_age: 604800\n");
         let (domain, id) = ("open".to_owned(), "1".to_owned());
         let kept = StsPolicy { domain, id, policy, expires_at: unix_now() + 600_000 };
