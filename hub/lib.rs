@@ -11,6 +11,7 @@ mod address;
 mod admin;
 mod aliases;
 mod cache;
+mod conversion;
 mod decide;
 mod deliver;
 mod directory;

@@ -96,11 +96,12 @@ impl Account {
             self.hub.0.junk.wrote_to(self.id, submission.recipients.iter().map(|to| &to.address));
             return Ok(Submitted { delivered, queued: None });
         }
-        let signatures = self.hub.signatures(&submission.incoming).await?;
+        let incoming = self.hub.with_short_lines(submission.incoming).await?;
+        let signatures = self.hub.signatures(&incoming).await?;
         let queued = self.hub.new_queued(Leaving {
             account: self.id,
             reverse_path: submission.reverse_path,
-            incoming: submission.incoming,
+            incoming,
             prefix: [submission.trace, signatures.into_bytes()].concat(),
             ret: submission.ret,
             envelope_id: submission.envelope_id,

@@ -7,8 +7,8 @@ use super::{Course, Decided, Keep, Leg, Refusal};
 use crate::outgoing::NOBODY;
 use crate::queue::Leaving;
 use crate::{
-    AccountId, Address, Delivery, Hub, Incoming, Notify, Origin, Recipient, Result, Return, Route, SubmissionRecipient,
-    Verdict,
+    AccountId, Address, Delivery, Hub, Incoming, Notify, Origin, Recipient, Result, Return, Route,
+    SubmissionRecipient, Verdict,
 };
 
 /// Accounts that pass a message on to each other at most.
@@ -88,8 +88,7 @@ impl Hub {
         let account = passed.through.last().copied().unwrap_or(passed.account);
         let Leg { incoming, reverse_path, trace, .. } = passed;
         let named = self.named(course, domain, reverse_path.as_ref(), &trace, &incoming).await?;
-        let leaving =
-            Leaving { passed_on: true, ..leaving(course.delivery, account, named, incoming, &to) };
+        let leaving = Leaving { passed_on: true, ..leaving(course.delivery, account, named, incoming, &to) };
         course.decided.queued.push(self.new_queued(leaving)?);
         Ok(Onward::Queued)
     }

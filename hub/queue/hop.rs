@@ -114,7 +114,11 @@ mod tests {
         all.sort();
         assert_eq!(all, kinds);
         for kind in ["", "x", "mx+", "mx+x", "twin", "+requiretls"] {
-            assert_eq!(NextHop::from_stored(&Hop { kind: kind.into(), name: "a.test".into() }), None, "{kind}");
+            assert_eq!(
+                NextHop::from_stored(&Hop { kind: kind.into(), name: "a.test".into() }),
+                None,
+                "{kind}"
+            );
         }
     }
 

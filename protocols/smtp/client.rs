@@ -13,7 +13,6 @@ mod content;
 mod envelope;
 mod offers;
 mod replies;
-mod seven_bit;
 #[cfg(test)]
 mod tests;
 mod transaction;

@@ -14,8 +14,8 @@ use std::borrow::Cow;
 use hub::{Address, Notify, Return};
 use smtp_proto::request::parser::Rfc5321Parser;
 use smtp_proto::{
-    Error, MAIL_BODY_8BITMIME, MAIL_BODY_BINARYMIME, MAIL_REQUIRETLS, MAIL_RET_FULL, MAIL_RET_HDRS, MAIL_SMTPUTF8,
-    RCPT_NOTIFY_DELAY, RCPT_NOTIFY_FAILURE, RCPT_NOTIFY_NEVER, RCPT_NOTIFY_SUCCESS, Request,
+    Error, MAIL_BODY_8BITMIME, MAIL_BODY_BINARYMIME, MAIL_REQUIRETLS, MAIL_RET_FULL, MAIL_RET_HDRS,
+    MAIL_SMTPUTF8, RCPT_NOTIFY_DELAY, RCPT_NOTIFY_FAILURE, RCPT_NOTIFY_NEVER, RCPT_NOTIFY_SUCCESS, Request,
 };
 
 use crate::path::{self, ForwardPath};
@@ -212,8 +212,12 @@ fn mail(argument: &str) -> Result<Command, Reply> {
             if unknown { u64::MAX } else { known.flags }
         })
         .map_err(parameter_reply)?;
-    let understood =
-        MAIL_BODY_8BITMIME | MAIL_REQUIRETLS | MAIL_SMTPUTF8 | MAIL_RET_FULL | MAIL_RET_HDRS | smtp_proto::MAIL_BODY_7BIT;
+    let understood = MAIL_BODY_8BITMIME
+        | MAIL_REQUIRETLS
+        | MAIL_SMTPUTF8
+        | MAIL_RET_FULL
+        | MAIL_RET_HDRS
+        | smtp_proto::MAIL_BODY_7BIT;
     if flags & MAIL_BODY_BINARYMIME != 0 && flags != u64::MAX {
         return Err(Reply::new(555, "5.6.1", "BODY=BINARYMIME is not offered"));
     }
