@@ -33,7 +33,8 @@ struct World {
 /// outgoing connections, one of which could take it meanwhile, and apart from those of tests that run
 /// beside this one.
 fn free_port() -> u16 {
-    let first = std::process::id() % 12_000;
+    // Neighbours of this process take some after the other, too.
+    let first = std::process::id().wrapping_mul(61) % 12_000;
     (0..12_000)
         .map(|next| 20_000 + ((first + next) % 12_000) as u16)
         .find(|port| std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok())
