@@ -8,7 +8,7 @@
 //! The rest are functions over a message and its table of parts: which bytes a section is
 //! ([`section_range`], [`header_fields`], [`body_without_extensions`]), and the text that SEARCH looks
 //! into ([`searchable_texts`], [`headers_within`], [`header_text`], [`header_values`], [`contains_folded`]); and
-//! the same message in other words, for hosts that cannot have it as it is ([`reencode`]).
+//! the same message in other words, for hosts that cannot have it as it is ([`reencode()`]).
 //!
 //! No input is an error: a message of any bytes has a summary, whose size is bounded (the limits
 //! stand at the top of `scanner.rs`). RFC 2045–2047, 2183, 2231, 5322, 6532, 9051 §6.4.5 and §7.5.2.
