@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hub::{Address, Hub, Outgoing, ReportKind};
 use hub_mailauth::{Authenticator, MadeReport, Reporting};
+use hub_smtp::Https;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -16,15 +17,10 @@ const PAUSE: Duration = Duration::from_secs(3600);
 const PATIENCE: i64 = 3;
 
 /// Until the shutdown.
-pub(crate) async fn run(
-    hub: Hub,
-    authenticator: Authenticator,
-    kinds: Vec<ReportKind>,
-    shutdown: CancellationToken,
-) {
+pub(crate) async fn run(reporter: Reporter, kinds: Vec<ReportKind>, shutdown: CancellationToken) {
     loop {
         for kind in &kinds {
-            if let Err(error) = send_due(&hub, &authenticator, *kind).await {
+            if let Err(error) = reporter.send_due(*kind).await {
                 warn!(?kind, error = admin::explain(error), "reports were not sent");
             }
         }
@@ -35,49 +31,69 @@ pub(crate) async fn run(
     }
 }
 
-async fn send_due(hub: &Hub, authenticator: &Authenticator, kind: ReportKind) -> hub::Result<()> {
-    let domains = hub.domains().await?;
-    let Some(ours) = domains.first() else { return Ok(()) };
-    let sender = format!("postmaster@{ours}");
-    for (day, domain) in hub.due_reports(kind).await? {
-        let made = match kind {
-            ReportKind::Dmarc => {
-                let facts = hub.report_facts(day, &domain).await?;
-                authenticator.report(day, &domain, &facts, &sender).await
-            }
-            ReportKind::Tls => {
-                let sessions = hub.tls_sessions(day, &domain).await?;
-                authenticator.tls_report(day, &domain, &sessions, &sender).await
-            }
-        };
-        match made {
-            Reporting::Made(report) => {
-                send(hub, report).await?;
-                info!(?kind, domain, day, "report queued");
-            }
-            Reporting::Later if today() - day <= PATIENCE => continue,
-            Reporting::Later | Reporting::Unwanted => {}
-        }
-        hub.forget_report(kind, day, &domain).await?;
-    }
-    Ok(())
+/// What it takes to make reports, and to send them.
+pub(crate) struct Reporter {
+    pub(crate) hub: Hub,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) https: Https,
 }
 
-/// From nobody: whom a report does not reach need not be told us.
-async fn send(hub: &Hub, report: MadeReport) -> hub::Result<()> {
-    let recipients = report.recipients.iter().filter_map(|address| Address::parse(address).ok()).collect();
-    let mut spool = hub.spool();
-    spool.write(&report.message).await.map_err(hub::Error::from)?;
-    let incoming = hub.examine(spool).await?;
-    hub.send_own(Outgoing {
-        incoming,
-        reverse_path: None,
-        recipients,
-        trace: Vec::new(),
-        require_tls: false,
-    })
-    .await?;
-    Ok(())
+impl Reporter {
+    async fn send_due(&self, kind: ReportKind) -> hub::Result<()> {
+        let Self { hub, authenticator, .. } = self;
+        let domains = hub.domains().await?;
+        let Some(ours) = domains.first() else { return Ok(()) };
+        let sender = format!("postmaster@{ours}");
+        for (day, domain) in hub.due_reports(kind).await? {
+            let made = match kind {
+                ReportKind::Dmarc => {
+                    let facts = hub.report_facts(day, &domain).await?;
+                    authenticator.report(day, &domain, &facts, &sender).await
+                }
+                ReportKind::Tls => {
+                    let sessions = hub.tls_sessions(day, &domain).await?;
+                    authenticator.tls_report(day, &domain, &sessions, &sender).await
+                }
+            };
+            let is_done = match made {
+                Reporting::Made(report) => self.send(&domain, report).await?,
+                Reporting::Later => false,
+                Reporting::Unwanted => true,
+            };
+            if is_done || today() - day > PATIENCE {
+                info!(?kind, domain, day, sent = is_done, "nothing more to report");
+                hub.forget_report(kind, day, &domain).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// True if somebody has it, or surely will.
+    async fn send(&self, domain: &str, report: MadeReport) -> hub::Result<bool> {
+        let MadeReport { recipients, message, urls, document } = report;
+        let mut is_taken = !recipients.is_empty();
+        for url in &urls {
+            match self.https.post(url, "application/tlsrpt+gzip", document.clone()).await {
+                Ok(()) => is_taken = true,
+                Err(why) => warn!(domain, why, "a report was not taken"),
+            }
+        }
+        if !recipients.is_empty() {
+            self.mail(&recipients, &message).await?;
+        }
+        Ok(is_taken)
+    }
+
+    /// From nobody: whom a report does not reach need not be told us.
+    async fn mail(&self, recipients: &[String], message: &[u8]) -> hub::Result<()> {
+        let recipients = recipients.iter().filter_map(|address| Address::parse(address).ok()).collect();
+        let mut spool = self.hub.spool();
+        spool.write(message).await.map_err(hub::Error::from)?;
+        let incoming = self.hub.examine(spool).await?;
+        let (reverse_path, trace, require_tls) = (None, Vec::new(), false);
+        let report = Outgoing { incoming, reverse_path, recipients, trace, require_tls };
+        self.hub.send_own(report).await.map(drop)
+    }
 }
 
 fn today() -> i64 {
@@ -124,7 +140,9 @@ mod tests {
         let dns = Names::default().unsigned("test.", records).serve().await;
         let settings = hub_dns::Settings { server: Some(dns.address), ..hub_dns::Settings::default() };
         let resolver = hub_dns::Dns::new(&settings).expect("no trust anchor to read");
-        let authenticator = Authenticator::new("mx.us.test", std::sync::Arc::new(resolver));
+        let resolver = std::sync::Arc::new(resolver);
+        let authenticator = Authenticator::new("mx.us.test", std::sync::Arc::clone(&resolver));
+        let https = Https::new(resolver, b"", 443).expect("nothing to read");
         let dmarc = "192.0.2.1 a.test a.test mfrom pass true false none";
         for (kind, stored, facts, to, tls) in [
             (ReportKind::Dmarc, "dmarc", dmarc, "d@a.test", TlsDemand::ByPolicy),
@@ -132,8 +150,10 @@ mod tests {
         ] {
             let folder = tempfile::tempdir().expect("a temporary directory");
             let hub = hub(folder.path(), stored, facts, &["a.test", "silent.test"]).await;
+            let (authenticator, https) = (authenticator.clone(), https.clone());
+            let reporter = Reporter { hub: hub.clone(), authenticator, https };
             for _ in 0..2 {
-                send_due(&hub, &authenticator, kind).await.expect("sent");
+                reporter.send_due(kind).await.expect("sent");
                 let queue = hub.queue(&hub::QueueFilter::default()).await.expect("read");
                 let queued: Vec<_> = queue
                     .iter()

@@ -243,7 +243,13 @@ fn start(
         (setup.config.outbound.tls_reports, hub::ReportKind::Tls),
     ];
     let kinds = kinds.into_iter().filter_map(|(wanted, kind)| wanted.then_some(kind)).collect();
-    tasks.spawn(reports::run(hub.clone(), authenticator.clone(), kinds, shutdown.clone()));
+    let reporter = reports::Reporter {
+        hub: hub.clone(),
+        authenticator: authenticator.clone(),
+        https: hub_smtp::Https::new(Arc::clone(&smtp.dns), &smtp.settings.trust_roots, 443)
+            .map_err(|error| anyhow!("tls.trust_roots: {error}"))?,
+    };
+    tasks.spawn(reports::run(reporter, kinds, shutdown.clone()));
     tasks.spawn(tend_keys(hub.clone(), authenticator, shutdown.clone()));
     let shutdown = shutdown.clone();
     tasks.spawn(async move {

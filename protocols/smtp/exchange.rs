@@ -29,6 +29,7 @@ use tracing::debug;
 use crate::Service;
 use crate::client::{Client, Greeting, StartTls, Stream};
 use crate::dial;
+use crate::https::Https;
 use crate::outbound::next_hop::{Broken, Connection, NoConnection, Server, Verdict, no_require_tls};
 use policy::{Plan, Policies};
 use sessions::{Flaw, Reports};
@@ -76,11 +77,13 @@ impl Exchange {
         let settings = &service.settings;
         let handshakes = Handshakes::new(&settings.trust_roots);
         let handshakes = handshakes.map_err(|error| Broken::at("trust roots", error))?;
+        let https = Https::new(Arc::clone(&service.dns), &settings.trust_roots, settings.policy_port);
+        let https = https.map_err(|error| Broken::at("trust roots", error))?;
         Ok(Self {
             dns: Arc::clone(&service.dns),
             host_name: settings.host_name.clone(),
             port: settings.exchange_port,
-            policies: Policies::new(service, &handshakes),
+            policies: Policies::new(service, https),
             handshakes,
             reports: Reports::new(service),
         })

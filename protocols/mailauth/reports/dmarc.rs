@@ -52,7 +52,10 @@ impl Authenticator {
         let mut message = Vec::new();
         let to = addresses.iter().map(String::as_str);
         match report.write_rfc5322(self.host_name(), sender, to, &mut message) {
-            Ok(()) => Reporting::Made(MadeReport { recipients: addresses, message }),
+            Ok(()) => {
+                let (urls, document) = (Vec::new(), Vec::new());
+                Reporting::Made(MadeReport { recipients: addresses, message, urls, document })
+            }
             Err(_) => Reporting::Later,
         }
     }

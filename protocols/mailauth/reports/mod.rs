@@ -18,9 +18,13 @@ const MOST_TIME: Duration = Duration::from_secs(60);
 /// A report, ready to be sent.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MadeReport {
+    /// Mailboxes; perhaps none.
     pub recipients: Vec<String>,
     /// The whole message, with CR LF.
     pub message: Vec<u8>,
+    /// Where the document is handed over by HTTPS (RFC 8460 §5.4); perhaps nowhere.
+    pub urls: Vec<String>,
+    pub document: Vec<u8>,
 }
 
 /// What became of making a report.

@@ -34,8 +34,8 @@ impl Authenticator {
             Ok(Err(Missing::Record)) => return Reporting::Unwanted,
             Ok(Err(Missing::Answer)) | Err(_) => return Reporting::Later,
         };
-        let recipients = addresses(&records);
-        if recipients.is_empty() || sessions.is_empty() {
+        let (recipients, urls) = addresses(&records);
+        if (recipients.is_empty() && urls.is_empty()) || sessions.is_empty() {
             return Reporting::Unwanted;
         }
         let begin = day * DAY;
@@ -46,30 +46,35 @@ impl Authenticator {
             report_id: format!("{begin}.{domain}"),
             policies: policies(sessions),
         };
-        match compose(&report, domain, sender, &recipients) {
-            Some(message) => Reporting::Made(MadeReport { recipients, message }),
+        let Some(document) = packed(&report) else { return Reporting::Later };
+        match compose(&report, domain, sender, &recipients, &document) {
+            Some(message) => Reporting::Made(MadeReport { recipients, message, urls, document }),
             None => Reporting::Later,
         }
     }
 }
 
 /// `"v=TLSRPTv1" 1*(field-delim tlsrpt-field)`, `"rua=" tlsrpt-uri *("," tlsrpt-uri)` (RFC 8460 §3): the
-/// mailboxes. More than one such record is as good as none.
-fn addresses(records: &[Vec<u8>]) -> Vec<String> {
+/// mailboxes and the URLs. More than one such record is as good as none.
+fn addresses(records: &[Vec<u8>]) -> (Vec<String>, Vec<String>) {
+    let (mut mailboxes, mut urls) = (Vec::new(), Vec::new());
     let mut ours = records.iter().filter_map(|record| {
         let (version, fields) = std::str::from_utf8(record).ok()?.split_once(';')?;
         (version.trim() == "v=TLSRPTv1").then_some(fields)
     });
-    let Some(fields) = ours.next().filter(|_| ours.next().is_none()) else { return Vec::new() };
-    let Some(uris) = fields.split(';').find_map(|field| field.trim().strip_prefix("rua=")) else {
-        return Vec::new();
-    };
-    let mailbox = |uri: &str| {
-        let (scheme, rest) = uri.trim().split_once(':')?;
-        let address = rest.split('?').next().unwrap_or_default().replace("%2C", ",").replace("%2c", ",");
-        (scheme.eq_ignore_ascii_case("mailto") && address.contains('@')).then_some(address)
-    };
-    uris.split(',').filter_map(mailbox).take(MOST_ADDRESSES).collect()
+    let fields = ours.next().filter(|_| ours.next().is_none()).unwrap_or_default();
+    let uris = fields.split(';').find_map(|field| field.trim().strip_prefix("rua=")).unwrap_or_default();
+    for uri in uris.split(',').map(str::trim).take(MOST_ADDRESSES) {
+        match uri.split_once(':') {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("mailto") => {
+                let address = rest.split('?').next().unwrap_or_default();
+                mailboxes.extend(address.contains('@').then(|| address.to_owned()));
+            }
+            Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => urls.push(uri.to_owned()),
+            _ => {}
+        }
+    }
+    (mailboxes, urls)
 }
 
 /// One entry for each policy that was met, with all that went wrong under it.
@@ -144,16 +149,26 @@ fn result_type(failure: TlsFailure) -> ResultType {
 
 /// The message (RFC 8460 §5.3). It goes from a domain of ours to whoever is told that his TLS fails, so
 /// it must not itself depend on that (§3; RFC 8689 has the words for it).
-fn compose(report: &TlsReport, domain: &str, sender: &str, recipients: &[String]) -> Option<Vec<u8>> {
+fn compose(
+    report: &TlsReport,
+    domain: &str,
+    sender: &str,
+    recipients: &[String],
+    packed: &[u8],
+) -> Option<Vec<u8>> {
     let (_, submitter) = sender.rsplit_once('@')?;
+    let mut message = b"TLS-Required: No\r\n".to_vec();
+    let to = recipients.iter().map(String::as_str);
+    report.write_rfc5322_from_bytes(domain, submitter, sender, to, packed, &mut message).ok()?;
+    Some(message)
+}
+
+/// The JSON, by gzip (RFC 8460 §4.1).
+fn packed(report: &TlsReport) -> Option<Vec<u8>> {
     let json = without_nothings(serde_json::to_value(report).ok()?).to_string();
     let mut packed = GzEncoder::new(Vec::new(), Compression::default());
     packed.write_all(json.as_bytes()).ok()?;
-    let packed = packed.finish().ok()?;
-    let mut message = b"TLS-Required: No\r\n".to_vec();
-    let to = recipients.iter().map(String::as_str);
-    report.write_rfc5322_from_bytes(domain, submitter, sender, to, &packed, &mut message).ok()?;
-    Some(message)
+    packed.finish().ok()
 }
 
 /// What is not known is left out (RFC 8460 §4.4: such members are optional, but not null).
@@ -217,23 +232,33 @@ mod tests {
 
     #[test]
     fn rfc8460_3_where_reports_go() {
-        for (records, expected) in [
-            (&["v=TLSRPTv1;rua=mailto:reports@example.com"][..], &["reports@example.com"][..]),
-            (&["v=TLSRPTv1; rua=https://reporting.example.com/v1/tlsrpt"], &[]),
+        for (records, mailboxes, urls) in [
+            (&["v=TLSRPTv1;rua=mailto:reports@example.com"][..], &["reports@example.com"][..], &[][..]),
             (
-                &["v=TLSRPTv1; x=y; rua=https://a.test/x , MAILTO:a@b.test?subject=x,mailto:c@d.test ;"],
-                &["a@b.test", "c@d.test"],
+                &["v=TLSRPTv1; rua=https://reporting.example.com/v1/tlsrpt"],
+                &[],
+                &["https://reporting.example.com/v1/tlsrpt"],
             ),
-            (&["v=spf1 -all", "v=TLSRPTv1; rua=mailto:a@b.test"], &["a@b.test"]),
-            (&["v=TLSRPTv1; rua=mailto:a@b.test", "v=TLSRPTv1; rua=mailto:a@b.test"], &[]),
-            (&["v=TLSRPTv2; rua=mailto:a@b.test"], &[]),
-            (&["v=TLSRPTv1"], &[]),
-            (&["v=TLSRPTv1; rua=mailto:nobody"], &[]),
-            (&["v=TLSRPTv1; rua=mailto:a@x,mailto:b@x,mailto:c@x,mailto:d@x"], &["a@x", "b@x", "c@x"]),
-            (&[], &[]),
+            (
+                &["v=TLSRPTv1; x=y; rua=HTTPS://a.test/x , MAILTO:a@b.test?subject=x,mailto:c@d.test ;"],
+                &["a@b.test", "c@d.test"],
+                &["HTTPS://a.test/x"],
+            ),
+            (&["v=spf1 -all", "v=TLSRPTv1; rua=mailto:a@b.test"], &["a@b.test"], &[]),
+            (&["v=TLSRPTv1; rua=mailto:a@b.test", "v=TLSRPTv1; rua=mailto:a@b.test"], &[], &[]),
+            (&["v=TLSRPTv2; rua=mailto:a@b.test"], &[], &[]),
+            (&["v=TLSRPTv1"], &[], &[]),
+            (&["v=TLSRPTv1; rua=mailto:nobody,http://a.test/,x"], &[], &[]),
+            (&["v=TLSRPTv1; rua=mailto:a@x,mailto:b@x,mailto:c@x,mailto:d@x"], &["a@x", "b@x", "c@x"], &[]),
+            (&[], &[], &[]),
         ] {
             let records: Vec<Vec<u8>> = records.iter().map(|record| record.as_bytes().to_vec()).collect();
-            assert_eq!(addresses(&records), expected, "{records:?}");
+            let (found, handed) = addresses(&records);
+            assert_eq!((&found[..], &handed[..]), (&owned(mailboxes)[..], &owned(urls)[..]), "{records:?}");
         }
+    }
+
+    fn owned(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
     }
 }

@@ -9,9 +9,9 @@ use rustls::pki_types::ServerName;
 
 use super::sessions::{Flaw, Report, Reports};
 use super::sts::{Mode, Policy, Store};
-use super::tls::Handshakes;
 use super::{Route, dane};
 use crate::Service;
+use crate::https::Https;
 use crate::outbound::next_hop::Verdict;
 
 /// What a connection to one host needs.
@@ -86,12 +86,12 @@ pub(crate) struct Policies {
 }
 
 impl Policies {
-    pub(crate) fn new(service: &Service, handshakes: &Handshakes) -> Self {
+    pub(crate) fn new(service: &Service, https: Https) -> Self {
         Self {
             dns: Arc::clone(&service.dns),
             port: service.settings.exchange_port,
             reports: Reports::new(service),
-            sts: Store::new(service, handshakes.https().clone()),
+            sts: Store::new(service, https),
         }
     }
 

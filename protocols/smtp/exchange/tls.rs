@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hub::TlsFailure;
-use hub_wire::tls_connector;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -55,7 +54,6 @@ pub(crate) struct Shaken {
 pub(crate) struct Handshakes {
     provider: Arc<CryptoProvider>,
     authorities: Arc<WebPkiServerVerifier>,
-    https: TlsConnector,
 }
 
 impl Handshakes {
@@ -67,12 +65,7 @@ impl Handshakes {
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-        Ok(Self { provider, authorities: builder.build()?, https: tls_connector(pem)? })
-    }
-
-    /// For MTA-STS policies: what every browser checks.
-    pub(crate) fn https(&self) -> &TlsConnector {
-        &self.https
+        Ok(Self { provider, authorities: builder.build()? })
     }
 
     pub(crate) async fn shake(

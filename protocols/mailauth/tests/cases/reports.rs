@@ -192,6 +192,7 @@ async fn rfc8460_5_3_a_tls_report() {
     let made = authenticator.tls_report(DAY, "a.example", &sessions(), sender).await;
     let Reporting::Made(made) = made else { panic!("{made:?}") };
     assert_eq!(made.recipients, ["t@a.example"]);
+    assert_eq!(made.urls, ["https://a.example/tls"]);
     let text = String::from_utf8_lossy(&made.message).into_owned();
     for field in [
         "TLS-Required: No\r\n",

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use hub::{Hub, StsPolicy, TlsFailure};
 use hub_dns::Dns;
-use tokio_rustls::TlsConnector;
 use tracing::{info, warn};
 
 use super::{Policy, fetch, id};
 use crate::Service;
 use crate::exchange::sessions::Flaw;
+use crate::https::Https;
 use crate::status::causes;
 use crate::work::unix_now;
 
@@ -26,8 +26,7 @@ const MAX_FAILED: usize = 10_000;
 pub(crate) struct Store {
     hub: Hub,
     dns: Arc<Dns>,
-    https: TlsConnector,
-    port: u16,
+    https: Https,
     failed: Mutex<HashMap<String, (Instant, Flaw)>>,
 }
 
@@ -40,14 +39,8 @@ pub(crate) struct Found {
 }
 
 impl Store {
-    pub(crate) fn new(service: &Service, https: TlsConnector) -> Self {
-        Self {
-            hub: service.hub.clone(),
-            dns: Arc::clone(&service.dns),
-            https,
-            port: service.settings.policy_port,
-            failed: Mutex::default(),
-        }
+    pub(crate) fn new(service: &Service, https: Https) -> Self {
+        Self { hub: service.hub.clone(), dns: Arc::clone(&service.dns), https, failed: Mutex::default() }
     }
 
     /// The policy of a domain, if it has one. `Err` if what was known of it cannot be read now.
@@ -86,7 +79,7 @@ impl Store {
         if let Some((_, flaw)) = self.failed().get(domain).filter(|(at, _)| at.elapsed() < PAUSE) {
             return Err(flaw.clone());
         }
-        let fetched = fetch::policy(&self.dns, &self.https, self.port, domain).await;
+        let fetched = fetch::policy(&self.https, domain).await;
         let parsed = fetched.and_then(|text| match Policy::parse(&text) {
             Ok(policy) => Ok((text, policy)),
             Err(why) => Err(Flaw::new(TlsFailure::StsPolicyInvalid, why)),

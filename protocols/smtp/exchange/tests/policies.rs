@@ -19,7 +19,7 @@ const ENFORCE: &str = "version: STSv1\nmode: enforce\nmx: mx.sts.test\nmax_age: 
 /// An HTTPS server that says one thing to everybody.
 pub(super) struct Website {
     pub(super) address: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
+    pub(super) asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Website {

@@ -9,6 +9,7 @@ use test_dns::{Fault, Names};
 
 use super::policies::{Website, ok};
 use super::{World, certificate, world};
+use crate::https::Https;
 use crate::sink::{Sink, offering};
 use crate::work::unix_now;
 
@@ -202,4 +203,43 @@ async fn what_senders_demand_is_not_counted() {
     world.reach_with("plain.test", TlsDemand::NotRequired).await.expect("reached");
     world.reach_with("plain.test", TlsDemand::Required).await.expect_err("nobody knows the certificate");
     assert!(counted(&world, "plain.test").await.is_empty());
+}
+
+#[tokio::test]
+async fn rfc8460_5_4_documents_are_handed_over() {
+    let (pem, tls, _) = certificate(&["reports.test"]);
+    let thanks = "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n";
+    for (answer, is_taken) in
+        [(thanks, true), ("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", false), ("", false)]
+    {
+        let website = Website::start(answer.to_owned(), Arc::clone(&tls)).await;
+        let names =
+            |_| Names::signed("").unsigned("test.", "reports.test. A 127.0.0.1\nother.test. A 127.0.0.1\n");
+        let world = world(names, |_| {}).await;
+        let port = website.address.port();
+        let https = Https::new(Arc::clone(&world.exchange.dns), pem.as_bytes(), port).expect("a certificate");
+        let post = async |url: &str| https.post(url, "application/tlsrpt+gzip", b"packed".to_vec()).await;
+        let taken = post(&format!("https://reports.test:{port}/tls?x=1")).await;
+        assert_eq!(taken.is_ok(), is_taken, "{taken:?}");
+        let request = website.asked.lock().expect("unpoisoned").remove(0);
+        for piece in [
+            "POST /tls?x=1 HTTP/1.1\r\n",
+            "content-type: application/tlsrpt+gzip\r\n",
+            "content-length: 6\r\n",
+        ] {
+            assert!(request.contains(piece), "{request}");
+        }
+        let address = format!("https://127.0.0.1:{port}/");
+        for url in [
+            "http://reports.test/",
+            "https://reports.test:25/",
+            &address,
+            "https://other.test/",
+            "x",
+            "https:",
+        ] {
+            post(url).await.expect_err(url);
+        }
+        assert!(website.asked.lock().expect("unpoisoned").is_empty(), "nobody else was told");
+    }
 }
