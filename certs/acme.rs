@@ -21,9 +21,10 @@ use tracing::{info, warn};
 
 pub use challenges::{ALPN, Challenges, Method};
 
-use crate::authority::{ascii_name, unix};
+use crate::authority::{LEAF, ascii_name, unix};
 use crate::der::{Facts, facts};
 use crate::files::write_atomically;
+use crate::host_key;
 use crate::loaded::Loaded;
 use crate::{Certs, Error};
 use client::Client;
@@ -230,7 +231,9 @@ impl Acme {
         let challenges = self.certs.challenges();
         let work = async {
             let account = account::open(&self.folder, &self.settings, &self.client).await?;
-            let ordered = order::order(&account, names, method, challenges, replaced).await;
+            let files = [&self.folder.join(CERTIFICATE), &self.folder.join(LEAF)];
+            let key = host_key::of(files.map(PathBuf::as_path)).map_err(Error::from)?;
+            let ordered = order::order(&account, names, method, challenges, &key, replaced).await;
             if ordered.as_ref().is_err_and(Trouble::is_unknown_account) {
                 account::forget(&self.folder);
             }

@@ -16,8 +16,10 @@ use rustls::crypto::CryptoProvider;
 use tracing::{info, warn};
 
 use crate::Error;
+use crate::acme::CERTIFICATE;
 use crate::der::facts;
 use crate::files::write_atomically;
+use crate::host_key;
 use crate::loaded::{Loaded, certificates, read};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -27,6 +29,9 @@ const CA_LIFE: Duration = Duration::from_secs(3650 * 86_400);
 const LEAF_LIFE: Duration = Duration::from_secs(397 * 86_400);
 /// Certificates are made anew this long before they end.
 const RENEW_BEFORE: Duration = Duration::from_secs(30 * 86_400);
+
+/// The certificate that the authority has signed, and its key.
+pub(crate) const LEAF: &str = "hub.pem";
 
 /// The form in which DNS and certificates know a host name: lower case, A-labels (RFC 5890). `None`
 /// for what cannot be one, such as an address literal.
@@ -61,6 +66,8 @@ pub(crate) struct Authority {
     ca_certificate: PathBuf,
     ca_key: PathBuf,
     leaf: PathBuf,
+    /// What a public authority gave (`acme`).
+    ordered: PathBuf,
 }
 
 impl Authority {
@@ -68,7 +75,8 @@ impl Authority {
         Self {
             ca_certificate: folder.join("ca.pem"),
             ca_key: folder.join("ca.key"),
-            leaf: folder.join("hub.pem"),
+            leaf: folder.join(LEAF),
+            ordered: folder.join(CERTIFICATE),
         }
     }
 
@@ -92,7 +100,8 @@ impl Authority {
                 Err(error) => warn!(%error, "making the certificate anew"),
             }
         }
-        let pem = make_leaf(names, now, &ca.pem, ca_key)?;
+        let key = host_key::of([&self.leaf, &self.ordered])?;
+        let pem = make_leaf(names, now, &key, &ca.pem, ca_key)?;
         write_atomically(&self.leaf, pem.as_bytes(), 0o600)
             .map_err(|error| Error::file(&self.leaf, error))?;
         info!(names = names.join(" "), "made a certificate");
@@ -179,7 +188,13 @@ fn set_life(params: &mut CertificateParams, now: SystemTime, life: Duration) {
     params.not_after = epoch + (since_1970(now) + life);
 }
 
-fn make_leaf(names: &[String], now: SystemTime, ca_pem: &str, ca_key: KeyPair) -> Result<String, Error> {
+fn make_leaf(
+    names: &[String],
+    now: SystemTime,
+    key: &KeyPair,
+    ca_pem: &str,
+    ca_key: KeyPair,
+) -> Result<String, Error> {
     let mut all = names.to_vec();
     all.extend(LOOPBACK.map(|address| address.to_string()));
     let mut params = CertificateParams::new(all)?;
@@ -189,8 +204,7 @@ fn make_leaf(names: &[String], now: SystemTime, ca_pem: &str, ca_key: KeyPair) -
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
     set_life(&mut params, now, LEAF_LIFE);
-    let key = KeyPair::generate()?;
-    let leaf = params.signed_by(&key, &Issuer::new(ca_params(&ca_key), ca_key))?;
+    let leaf = params.signed_by(key, &Issuer::new(ca_params(&ca_key), ca_key))?;
     // One file, so that key and certificate cannot get apart.
     Ok(format!("{}{}{}", leaf.pem(), ca_pem, key.serialize_pem()))
 }

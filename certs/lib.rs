@@ -10,6 +10,7 @@ pub mod acme;
 mod authority;
 mod der;
 mod files;
+mod host_key;
 mod hub_key;
 mod loaded;
 mod tls;

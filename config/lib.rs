@@ -26,5 +26,5 @@ pub use sections::{
 };
 pub use value::{
     AcmeChallenge, CertificateFiles, Database, Dnssec, Endpoint, Endpoints, LogFormat, LogLevel,
-    MilterFailure, Quota, RelayTls, Size,
+    MilterFailure, MtaSts, Quota, RelayTls, Size,
 };

@@ -15,7 +15,7 @@ use crate::render::Renderer;
 use crate::section::{Section, section};
 use crate::value::{
     AcmeChallenge, CertificateFiles, Database, Dnssec, Endpoint, Endpoints, LogFormat, LogLevel,
-    MilterFailure, Quota, RelayTls, Size,
+    MilterFailure, MtaSts, Quota, RelayTls, Size,
 };
 
 section! {
@@ -89,6 +89,11 @@ section! {
         /// this hub's own (certs/ca.pem in the data directory).
         certificates: Vec<CertificateFiles> = Vec::new(),
             "[{ chain = \"/etc/ssl/hub/fullchain.pem\", key = \"/etc/ssl/hub/privkey.pem\" }]";
+        /// What the hub's MTA-STS policy asks of other servers that cannot check its certificate: "testing",
+        /// to bring the mail and report (see `twinhub reports tls`), or "enforce", to keep the mail back.
+        /// Say "enforce" when the reports are good. "none" takes a policy back: keep it so for a week
+        /// before you switch off port 443 or the certificate.
+        mta_sts: MtaSts = MtaSts::Testing;
         /// PEM file with authorities to trust on outgoing connections, besides the public ones.
         trust_roots: Option<PathBuf> = None, "\"/etc/ssl/our-ca.pem\"";
     }
@@ -207,6 +212,8 @@ section! {
         port: u16 = 25;
         /// Port of other domains' MTA-STS policies. Anything but 443 is for tests.
         mta_sts_port: u16 = 443;
+        /// Tell domains that ask for it, once a day, how TLS on the way to them went (TLS-RPT).
+        tls_reports: bool = true;
         /// Factor for the pauses between attempts. Anything but 1.0 is for tests: with 0.001, an hour
         /// lasts 3.6 seconds.
         clock_scale: f64 = 1.0;
@@ -450,7 +457,7 @@ mod tests {
             ("[limit]\nconnections = 1", "hub.toml:1: unknown key `limit`; did you mean `limits`?"),
             (
                 "[outbound]\ncolour = 1",
-                "hub.toml:2: unknown key `outbound.colour`; known here: port, mta_sts_port, clock_scale",
+                "hub.toml:2: unknown key `outbound.colour`; known here: port, mta_sts_port, tls_reports, clock_scale",
             ),
             (
                 "[limits]\nmessage_size = \"50 Mibs\"",

@@ -480,6 +480,18 @@ choice! {
 }
 
 choice! {
+    /// What other servers are told to do when they cannot check this hub's certificate.
+    pub enum MtaSts, "\"enforce\", \"none\" or \"testing\"" {
+        /// Keep the mail back.
+        Enforce = "enforce",
+        /// Forget the policy that was published before.
+        None = "none",
+        /// Bring the mail, and report.
+        Testing = "testing",
+    }
+}
+
+choice! {
     /// How the relay host is spoken to.
     pub enum RelayTls, "\"implicit\", \"starttls\" or \"none\"" {
         /// TLS from the first byte (port 465).

@@ -52,6 +52,8 @@ pub struct Delivery {
     /// Return-Path and Delivered-To are added per recipient by `deliver`.
     pub trace: Vec<u8>,
     pub origin: Origin,
+    /// REQUIRETLS was given (RFC 8689): it holds for what goes on from here, too.
+    pub require_tls: bool,
 }
 
 impl Hub {

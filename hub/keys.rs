@@ -256,7 +256,7 @@ impl Hub {
     }
 
     /// Keys that sign for a domain now, RSA first.
-    async fn signers(&self, domain: &str) -> Result<Arc<Vec<Signer>>> {
+    pub(crate) async fn signers(&self, domain: &str) -> Result<Arc<Vec<Signer>>> {
         if let Some(signers) = locked(&self.0.signers.known).get(domain) {
             return Ok(Arc::clone(signers));
         }

@@ -11,6 +11,7 @@ mod address;
 mod admin;
 mod aliases;
 mod cache;
+mod conversion;
 mod decide;
 mod deliver;
 mod directory;
@@ -74,9 +75,11 @@ pub use password::{ScramCredentials, Secret};
 pub use queue::{
     Attended, Claim, Filled, NextHop, Outcome, Overdue, Pause, QueueEntry, QueueFilter, QueueOperated,
     QueueOperation, QueueSettings, QueueState, QueuedMessage, QueuedRecipient, RENEW, RecipientOutcome,
-    Schedule, Settlement, Why,
+    Schedule, Settlement, TlsDemand, Why,
 };
-pub use reports::{DmarcFacts, ReceivedReport};
+pub use reports::{
+    DmarcFacts, ReceivedReport, ReportKind, TlsFailure, TlsPolicy, TlsPolicyKind, TlsSession, Unsecured,
+};
 pub use route::{Members, Route};
 pub use rules::ScriptInfo;
 pub use search::{Criterion, Progress};
@@ -190,7 +193,7 @@ impl Hub {
         locked(&self.0.maintenance).abort_all();
         self.0.mailboxes.copy_drifted(&self.0.storage).await;
         if let Err(error) = self.0.write_counts().await {
-            tracing::warn!(%error, "messages were not counted for reports");
+            tracing::warn!(%error, "what is to be reported was not counted");
         }
         self.0.storage.close().await;
     }
@@ -258,7 +261,7 @@ async fn maintain(hub: Weak<Inner>) {
         }
         hub.mailboxes.copy_drifted(&hub.storage).await;
         if let Err(error) = hub.write_counts().await {
-            tracing::warn!(%error, "messages were not counted for reports");
+            tracing::warn!(%error, "what is to be reported was not counted");
         }
     }
 }

@@ -21,6 +21,8 @@ pub struct Outgoing {
     pub recipients: Vec<Address>,
     /// Header fields to put in front (Received, seals).
     pub trace: Vec<u8>,
+    /// REQUIRETLS was given (RFC 8689).
+    pub require_tls: bool,
 }
 
 impl Hub {
@@ -65,9 +67,10 @@ impl Hub {
             smtputf8: needs_utf8,
             eight_bit: true,
             passed_on: false,
+            require_tls: outgoing.require_tls,
             recipients: outgoing.recipients.iter().map(recipient).collect(),
             incoming: outgoing.incoming,
-        });
+        })?;
         let push =
             self.0.storage.transact([], move |tx| Box::pin(async move { queue::push(tx, &queued).await }));
         Ok(push.await?)

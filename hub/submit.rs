@@ -50,6 +50,8 @@ pub struct Submission {
     pub smtputf8: bool,
     /// BODY=8BITMIME was given (RFC 6152).
     pub eight_bit: bool,
+    /// REQUIRETLS was given (RFC 8689).
+    pub require_tls: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +87,7 @@ impl Account {
             reverse_path,
             recipients: local,
             trace: submission.trace.clone(),
+            require_tls: submission.require_tls,
         };
         let delivered = delivery.recipients.len();
         let decided = self.hub.decide(&delivery).await?;
@@ -93,19 +96,21 @@ impl Account {
             self.hub.0.junk.wrote_to(self.id, submission.recipients.iter().map(|to| &to.address));
             return Ok(Submitted { delivered, queued: None });
         }
-        let signatures = self.hub.signatures(&submission.incoming).await?;
+        let incoming = self.hub.with_short_lines(submission.incoming).await?;
+        let signatures = self.hub.signatures(&incoming).await?;
         let queued = self.hub.new_queued(Leaving {
             account: self.id,
             reverse_path: submission.reverse_path,
-            incoming: submission.incoming,
+            incoming,
             prefix: [submission.trace, signatures.into_bytes()].concat(),
             ret: submission.ret,
             envelope_id: submission.envelope_id,
             smtputf8: submission.smtputf8,
             eight_bit: submission.eight_bit,
             passed_on: false,
+            require_tls: submission.require_tls,
             recipients: elsewhere,
-        });
+        })?;
         let (_, queued) = self.hub.carry_out(decided, Some(queued)).await?;
         self.hub.0.junk.wrote_to(self.id, submission.recipients.iter().map(|to| &to.address));
         Ok(Submitted { delivered, queued })

@@ -48,7 +48,9 @@ pub(crate) enum Request {
     Queue {
         what: crate::queue::Request,
     },
-    ReportsDmarc,
+    Reports {
+        kind: Reported,
+    },
     Sieve {
         address: String,
         what: crate::sieve::Request,
@@ -156,6 +158,13 @@ pub(crate) struct Received {
     pub(crate) ends_at: i64,
     pub(crate) passed: u64,
     pub(crate) failed: u64,
+    pub(crate) details: String,
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize)]
+pub(crate) enum Reported {
+    Dmarc,
+    Tls,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -243,8 +252,8 @@ async fn execute(hub: &Hub, request: Request) -> Result<Answer, String> {
             return Ok(Answer::Junk(Learned::from(known)));
         }
         Request::Queue { what } => return crate::queue::execute(hub, what).await,
-        Request::ReportsDmarc => {
-            let reports = hub.received_reports().await.map_err(explain)?;
+        Request::Reports { kind } => {
+            let reports = hub.received_reports(kind.into()).await.map_err(explain)?;
             return Ok(Answer::Reports(reports.into_iter().map(Received::from).collect()));
         }
         // It is no request to be answered once: see control.rs.
@@ -382,8 +391,25 @@ impl From<hub::SigningKey> for Key {
 
 impl From<hub::ReceivedReport> for Received {
     fn from(report: hub::ReceivedReport) -> Self {
-        let hub::ReceivedReport { domain, organisation, report, begins_at, ends_at, passed, failed } = report;
-        Self { domain, organisation, report, begins_at, ends_at, passed, failed }
+        Self {
+            domain: report.domain,
+            organisation: report.organisation,
+            report: report.report,
+            begins_at: report.begins_at,
+            ends_at: report.ends_at,
+            passed: report.passed,
+            failed: report.failed,
+            details: report.details,
+        }
+    }
+}
+
+impl From<Reported> for hub::ReportKind {
+    fn from(kind: Reported) -> Self {
+        match kind {
+            Reported::Dmarc => Self::Dmarc,
+            Reported::Tls => Self::Tls,
+        }
     }
 }
 

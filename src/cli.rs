@@ -279,6 +279,13 @@ pub(crate) enum Reports {
         #[command(flatten)]
         list: List,
     },
+    /// TLS: how many connections of others to this hub were and were not as it asks for, in the last year
+    Tls {
+        /// Only about this domain
+        domain: Option<String>,
+        #[command(flatten)]
+        list: List,
+    },
 }
 
 #[derive(Subcommand)]

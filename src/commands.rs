@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use hub::{Hub, Secret};
 use serde::Serialize;
 
-use crate::admin::{self, Answer, Request};
+use crate::admin::{self, Answer, Reported, Request};
 use crate::cli::{Alias, AppPassword, Domain, Junk, List, Password, Reports, Twin};
 use crate::control;
 use crate::data_dir::{self, State};
@@ -99,10 +99,14 @@ pub(crate) async fn domain(setup: &Setup, command: Domain) -> Result<()> {
 }
 
 pub(crate) async fn reports(setup: &Setup, command: Reports) -> Result<()> {
-    let Reports::Dmarc { list } = command;
-    let Answer::Reports(reports) = answer(look(setup, Request::ReportsDmarc).await?)? else {
+    let (kind, only, list) = match command {
+        Reports::Dmarc { list } => (Reported::Dmarc, None, list),
+        Reports::Tls { domain, list } => (Reported::Tls, domain, list),
+    };
+    let Answer::Reports(mut reports) = answer(look(setup, Request::Reports { kind }).await?)? else {
         return odd();
     };
+    reports.retain(|report| only.as_ref().is_none_or(|domain| report.domain.eq_ignore_ascii_case(domain)));
     let row = |report: &admin::Received| {
         let admin::Received { domain, organisation, begins_at, ends_at, passed, failed, .. } = report;
         [
@@ -114,7 +118,17 @@ pub(crate) async fn reports(setup: &Setup, command: Reports) -> Result<()> {
             failed.to_string(),
         ]
     };
-    show(&list, &reports, ["FROM", "TO", "DOMAIN", "REPORTED BY", "PASSED", "FAILED"], row)
+    let head = ["FROM", "TO", "DOMAIN", "REPORTED BY", "PASSED", "FAILED"];
+    match kind {
+        Reported::Dmarc => show(&list, &reports, head, row),
+        Reported::Tls => {
+            let [from, to, domain, by, passed, failed] = head;
+            show(&list, &reports, [from, to, domain, by, passed, failed, "WHAT FAILED"], |report| {
+                let [from, to, domain, by, passed, failed] = row(report);
+                [from, to, domain, by, passed, failed, report.details.clone()]
+            })
+        }
+    }
 }
 
 /// The signing keys of a domain.

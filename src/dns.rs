@@ -2,6 +2,8 @@
 
 mod records;
 
+use std::path::PathBuf;
+
 use anyhow::{Result, bail};
 
 use hub_certs::Certificate;
@@ -29,8 +31,7 @@ pub(crate) async fn run(setup: &Setup, domain: &str) -> Result<()> {
 /// What the records of a domain (in ASCII, and as it is hosted) are made from.
 pub(crate) async fn sources(setup: &Setup, domain: &str, hosted: Option<&str>) -> Result<Sources> {
     let host = services::configured(&setup.config).host(domain);
-    let certificates = setup.config.tls.certificates.iter();
-    let mut certificates = certificates.filter_map(|files| Certificate::read(&files.chain, &files.key).ok());
+    let mut certificates = certificates(setup);
     Ok(Sources {
         relay: setup.config.relay.host.clone(),
         keys: match hosted {
@@ -39,6 +40,20 @@ pub(crate) async fn sources(setup: &Setup, domain: &str, hosted: Option<&str>) -
         },
         host_key: certificates.find(|certificate| certificate.fits(&host)).map(|found| found.key_hash),
     })
+}
+
+/// Those that are shown, the best first. The hub's own have a key that stays, so DNS can name it (DANE-EE
+/// asks for no authority, RFC 7672 §3.1.1).
+fn certificates(setup: &Setup) -> impl Iterator<Item = Certificate> {
+    let mut files: Vec<(PathBuf, PathBuf)> =
+        setup.config.tls.certificates.iter().map(|files| (files.chain.clone(), files.key.clone())).collect();
+    if files.is_empty() {
+        let folder = setup.certificate_folder();
+        let ordered = setup.config.acme.agree_to_terms.then(|| hub_certs::acme::certificate_file(&folder));
+        let own = ordered.into_iter().chain([folder.join("hub.pem")]);
+        files = own.map(|file| (file.clone(), file)).collect();
+    }
+    files.into_iter().filter_map(|(chain, key)| Certificate::read(&chain, &key).ok())
 }
 
 /// Without a hub yet, nothing: records may be made before it.

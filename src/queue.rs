@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 
 use anyhow::{Result, bail};
-use hub::{Error, Hub, NextHop, QueueEntry, QueueFilter, QueueOperation, QueueState};
+use hub::{Error, Hub, NextHop, QueueEntry, QueueFilter, QueueOperation, QueueState, TlsDemand};
 use serde::{Deserialize, Serialize};
 
 use crate::admin::{self, Answer, explain};
@@ -248,17 +248,33 @@ impl From<Filter> for QueueFilter {
     }
 }
 
+fn where_to(hop: &NextHop) -> String {
+    match hop {
+        NextHop::Mx(domain, _) => format!("the mail servers of {domain}"),
+        NextHop::Relay(_) => "the relay host".to_owned(),
+    }
+}
+
+/// What the sender wants of TLS.
+fn demand(tls: TlsDemand) -> &'static str {
+    match tls {
+        TlsDemand::ByPolicy => "",
+        TlsDemand::NotRequired => ", with or without TLS",
+        TlsDemand::Preferred => ", with verified TLS (REQUIRETLS) if they offer it",
+        TlsDemand::Required => ", with verified TLS (REQUIRETLS) only",
+    }
+}
+
 impl From<QueueEntry> for Queued {
     fn from(entry: QueueEntry) -> Self {
         Self {
             id: entry.message,
             from: entry.reverse_path,
             to: entry.address,
-            next_hop: match entry.next_hop {
-                Some(NextHop::Mx(domain)) => format!("the mail servers of {domain}"),
-                Some(NextHop::Relay) => "the relay host".to_owned(),
-                None => "a road that this version does not know".to_owned(),
-            },
+            next_hop: entry.next_hop.as_ref().map_or_else(
+                || "a road that this version does not know".to_owned(),
+                |hop| where_to(hop) + demand(hop.tls()),
+            ),
             size: entry.size,
             attempts: entry.attempts,
             created_at: entry.created_at,

@@ -239,9 +239,18 @@ fn start(
             }
         }
     }
-    if setup.config.authentication.reports {
-        tasks.spawn(reports::run(hub.clone(), authenticator.clone(), shutdown.clone()));
-    }
+    let kinds = [
+        (setup.config.authentication.reports, hub::ReportKind::Dmarc),
+        (setup.config.outbound.tls_reports, hub::ReportKind::Tls),
+    ];
+    let kinds = kinds.into_iter().filter_map(|(wanted, kind)| wanted.then_some(kind)).collect();
+    let reporter = reports::Reporter {
+        hub: hub.clone(),
+        authenticator: authenticator.clone(),
+        https: hub_smtp::Https::new(Arc::clone(&smtp.dns), &smtp.settings.trust_roots, 443)
+            .map_err(|error| anyhow!("tls.trust_roots: {error}"))?,
+    };
+    tasks.spawn(reports::run(reporter, kinds, shutdown.clone()));
     let key_age = i64::try_from(setup.config.authentication.key_age.as_secs()).ok().filter(|age| *age > 0);
     tasks.spawn(tend_keys(hub.clone(), authenticator, key_age, shutdown.clone()));
     let shutdown = shutdown.clone();

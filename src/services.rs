@@ -1,8 +1,8 @@
 //! From configuration and listeners to what the hub says of itself: [`Services`], from which come
 //! discovery documents, DNS records and what `serve` prints.
 
-use hub_config::{Config, Public};
-use hub_web::{Ports, Services};
+use hub_config::{Config, MtaSts, Public};
+use hub_web::{Ports, Services, StsMode};
 
 use crate::listeners::{Bound, Kind};
 
@@ -20,6 +20,8 @@ fn services(config: &Config, listening: impl Fn(Kind) -> Option<u16>) -> Service
     let Public { http, https, imap, imaps, managesieve, submission, submissions } = config.public;
     // A port of 0 under [public] is one that the outside is not told.
     let port = |public: Option<u16>, kind| public.or_else(|| listening(kind)).filter(|&port| port != 0);
+    // Others can check them, or soon can.
+    let has_certificates = config.acme.agree_to_terms || !config.tls.certificates.is_empty();
     Services {
         hostname: config.general.hostname.as_deref().and_then(hub_certs::ascii_name),
         ports: Ports {
@@ -31,7 +33,11 @@ fn services(config: &Config, listening: impl Fn(Kind) -> Option<u16>) -> Service
             submission: port(submission, Kind::Submission),
             submissions: port(submissions, Kind::Submissions),
         },
-        has_certificates: config.acme.agree_to_terms || !config.tls.certificates.is_empty(),
+        mta_sts_mode: has_certificates.then_some(match config.tls.mta_sts {
+            MtaSts::Enforce => StsMode::Enforce,
+            MtaSts::None => StsMode::None,
+            MtaSts::Testing => StsMode::Testing,
+        }),
     }
 }
 

@@ -52,6 +52,7 @@ pub(crate) fn smtp(config: &Config, host_name: String) -> Result<hub_smtp::Setti
         content_filter: content_filter(&config.milter),
         relay: relay(&config.relay)?,
         exchange_port: config.outbound.port,
+        tls_reports: config.outbound.tls_reports,
         policy_port: config.outbound.mta_sts_port,
         trust_roots,
         check_loopback: config.authentication.check_loopback,

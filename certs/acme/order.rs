@@ -17,12 +17,13 @@ const PATIENCE: RetryPolicy = RetryPolicy::new()
     .backoff(1.5)
     .timeout(Duration::from_secs(180));
 
-/// The chain and its new key, as PEM.
+/// The chain and its key, as PEM.
 pub(super) async fn order(
     account: &Account,
     names: &[String],
     method: Method,
     challenges: &Challenges,
+    key: &KeyPair,
     replaced: Option<CertificateIdentifier<'static>>,
 ) -> Result<String, Trouble> {
     let identifiers: Vec<Identifier> = names.iter().cloned().map(Identifier::Dns).collect();
@@ -38,8 +39,7 @@ pub(super) async fn order(
         status?;
         return Err(Error::Str("a ready order").into());
     }
-    let key = KeyPair::generate()?;
-    order.finalize_csr(&request(names, &key)?).await?;
+    order.finalize_csr(&request(names, key)?).await?;
     let chain = order.poll_certificate(&PATIENCE).await?;
     Ok(format!("{}\n{}", chain.trim_end(), key.serialize_pem()))
 }

@@ -7,8 +7,8 @@ use super::{Course, Decided, Keep, Leg, Refusal};
 use crate::outgoing::NOBODY;
 use crate::queue::Leaving;
 use crate::{
-    AccountId, Address, Hub, Incoming, Notify, Origin, Recipient, Result, Return, Route, SubmissionRecipient,
-    Verdict,
+    AccountId, Address, Delivery, Hub, Incoming, Notify, Origin, Recipient, Result, Return, Route,
+    SubmissionRecipient, Verdict,
 };
 
 /// Accounts that pass a message on to each other at most.
@@ -88,9 +88,8 @@ impl Hub {
         let account = passed.through.last().copied().unwrap_or(passed.account);
         let Leg { incoming, reverse_path, trace, .. } = passed;
         let named = self.named(course, domain, reverse_path.as_ref(), &trace, &incoming).await?;
-        let leaving =
-            Leaving { passed_on: true, ..leaving(account, named, incoming, &to, Notify::default()) };
-        course.decided.queued.push(self.new_queued(leaving));
+        let leaving = Leaving { passed_on: true, ..leaving(course.delivery, account, named, incoming, &to) };
+        course.decided.queued.push(self.new_queued(leaving)?);
         Ok(Onward::Queued)
     }
 
@@ -111,8 +110,8 @@ impl Hub {
             let named = self.named(course, address.domain(), path, &trace, &incoming).await?;
             // A twin hears of its own message as of any other; what comes back a second time is given up.
             let passed_on = matches!(delivery.origin, Origin::Front(_) | Origin::Hub | Origin::Outside(_));
-            let leaving = Leaving { passed_on, ..leaving(NOBODY, named, incoming, &to, Notify::default()) };
-            course.decided.queued.push(self.new_queued(leaving));
+            let leaving = Leaving { passed_on, ..leaving(delivery, NOBODY, named, incoming, &to) };
+            course.decided.queued.push(self.new_queued(leaving)?);
         }
         Ok(())
     }
@@ -189,7 +188,7 @@ impl Hub {
             Route::Elsewhere => vec![sender.clone()],
         };
         if !to.is_empty() {
-            course.decided.queued.push(self.own(account, answer, &to).await?);
+            course.decided.queued.push(self.own(course.delivery, account, answer, &to).await?);
         }
         Ok(())
     }
@@ -197,25 +196,32 @@ impl Hub {
     /// A message that the hub has written for a twin: signed, from the null reverse-path.
     pub(super) async fn own(
         &self,
+        delivery: &Delivery,
         account: AccountId,
         incoming: Incoming,
         to: &[Address],
     ) -> Result<hub_storage::queue::NewQueued> {
         let prefix = self.signatures(&incoming).await?.into_bytes();
-        Ok(self.new_queued(leaving(account, (None, prefix), incoming, to, NEVER)))
+        let mut leaving = leaving(delivery, account, (None, prefix), incoming, to);
+        leaving.recipients.iter_mut().for_each(|recipient| recipient.notify = NEVER);
+        self.new_queued(leaving)
     }
 }
 
-/// A message for addresses elsewhere.
+/// A message for addresses elsewhere that follows from a delivery, and is protected like it (RFC 8689 §5,
+/// §6).
 fn leaving(
+    delivery: &Delivery,
     account: AccountId,
     (reverse_path, prefix): (Option<Address>, Vec<u8>),
     incoming: Incoming,
     to: &[Address],
-    notify: Notify,
 ) -> Leaving {
-    let recipient =
-        |address: &Address| SubmissionRecipient { address: address.clone(), notify, original: None };
+    let recipient = |address: &Address| SubmissionRecipient {
+        address: address.clone(),
+        notify: Notify::default(),
+        original: None,
+    };
     Leaving {
         account,
         reverse_path,
@@ -226,6 +232,7 @@ fn leaving(
         smtputf8: to.iter().any(Address::needs_utf8),
         eight_bit: true,
         passed_on: false,
+        require_tls: delivery.require_tls,
         recipients: to.iter().map(recipient).collect(),
     }
 }

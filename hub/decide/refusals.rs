@@ -64,7 +64,7 @@ impl Hub {
             Route::Elsewhere => vec![sender.clone()],
         };
         if !to.is_empty() {
-            decided.queued.push(self.own(*account, report, &to).await?);
+            decided.queued.push(self.own(delivery, *account, report, &to).await?);
         }
         Ok(true)
     }

@@ -95,6 +95,7 @@ impl Fixture {
 
     async fn brought(&self, text: &str, origin: crate::Origin) -> MailboxId {
         let delivery = Delivery {
+            require_tls: false,
             incoming: self.incoming(text).await,
             reverse_path: None,
             recipients: vec![Recipient {

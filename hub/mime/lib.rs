@@ -7,7 +7,8 @@
 //!
 //! The rest are functions over a message and its table of parts: which bytes a section is
 //! ([`section_range`], [`header_fields`], [`body_without_extensions`]), and the text that SEARCH looks
-//! into ([`searchable_texts`], [`headers_within`], [`header_text`], [`header_values`], [`contains_folded`]).
+//! into ([`searchable_texts`], [`headers_within`], [`header_text`], [`header_values`], [`contains_folded`]); and
+//! the same message in other words, for hosts that cannot have it as it is ([`reencode()`]).
 //!
 //! No input is an error: a message of any bytes has a summary, whose size is bounded (the limits
 //! stand at the top of `scanner.rs`). RFC 2045–2047, 2183, 2231, 5322, 6532, 9051 §6.4.5 and §7.5.2.
@@ -32,6 +33,7 @@ mod lexer;
 mod listed;
 mod preview;
 mod reader;
+mod reencode;
 mod scanner;
 mod searchable;
 mod section;
@@ -51,6 +53,7 @@ pub use fields::{header_fields, header_text, header_values, listed_header_fields
 pub use filter::{PartContent, field_addresses, field_date, field_value};
 pub use fold::{contains_folded, fold, fold_cow};
 pub use listed::are_listed;
+pub use reencode::{LongLines, NotConvertible, Unfit, reencode};
 pub use scanner::Scanner;
 pub use searchable::{PartText, headers_within, searchable_texts};
 pub use section::{Section, find_part, section_range};

@@ -3,6 +3,7 @@
 //! [`Account::submit`](crate::Account::submit) fills it. Who sends takes messages under a lease, and
 //! settles what became of them; `schedule` says what to take when, `retry` when to try again.
 
+mod hop;
 mod look;
 mod overdue;
 mod retry;
@@ -14,6 +15,7 @@ use std::sync::Mutex;
 
 use hub_storage::queue::{self, Hop, NewQueued, NewRecipient};
 
+pub use hop::{NextHop, TlsDemand};
 pub use look::{Pause, QueueEntry, QueueFilter, QueueOperated, QueueOperation, QueueState};
 pub use overdue::{Attended, Overdue, Why};
 pub use schedule::{Claim, Schedule};
@@ -30,15 +32,6 @@ pub const RENEW: std::time::Duration = std::time::Duration::from_secs(60);
 const MOST_FLOWS: usize = 20_000;
 /// Flows that were filled and that nobody asked about yet; beyond that the database is asked.
 const MOST_NEWS: usize = 1024;
-
-/// Where a message for somebody elsewhere goes next.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum NextHop {
-    /// To the hosts that take mail for this domain (RFC 5321 §5.1).
-    Mx(String),
-    /// To the one host that takes everything.
-    Relay,
-}
 
 /// What the owner of the hub decides about the queue.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +96,8 @@ pub(crate) struct Leaving {
     pub(crate) eight_bit: bool,
     /// Nobody here wrote it.
     pub(crate) passed_on: bool,
+    /// REQUIRETLS was given (RFC 8689).
+    pub(crate) require_tls: bool,
     pub(crate) recipients: Vec<SubmissionRecipient>,
 }
 
@@ -136,28 +131,6 @@ impl News {
     }
 }
 
-impl NextHop {
-    const MX: &'static str = "mx";
-    const RELAY: &'static str = "relay";
-
-    fn stored(&self) -> Hop {
-        let (kind, name) = match self {
-            Self::Mx(domain) => (Self::MX, domain.as_str()),
-            Self::Relay => (Self::RELAY, ""),
-        };
-        Hop { kind: kind.to_owned(), name: name.to_owned() }
-    }
-
-    /// `None` for a kind that only a newer hub knows.
-    fn from_stored(hop: &Hop) -> Option<Self> {
-        match hop.kind.as_str() {
-            Self::MX => Some(Self::Mx(hop.name.clone())),
-            Self::RELAY => Some(Self::Relay),
-            _ => None,
-        }
-    }
-}
-
 impl Hub {
     /// Ends the leases of the process before this one, and lets what is queued follow the settings.
     pub(crate) async fn take_over_queue(storage: &hub_storage::Storage, relay: bool) -> Result<()> {
@@ -176,11 +149,11 @@ impl Hub {
     /// Flows by next hop, with the Unix time at which something of them may be claimed.
     pub async fn queue_timetable(&self) -> Result<Vec<(NextHop, AccountId, i64)>> {
         let mut flows = Vec::new();
-        for kind in [NextHop::MX, NextHop::RELAY] {
+        for kind in NextHop::kinds() {
             for (queue::Flow { hop, account }, due_at) in
-                self.0.storage.queue_timetable(kind, MOST_FLOWS).await?
+                self.0.storage.queue_timetable(&kind, MOST_FLOWS).await?
             {
-                let hop = NextHop::from_stored(&Hop { kind: kind.to_owned(), name: hop });
+                let hop = NextHop::from_stored(&Hop { kind: kind.clone(), name: hop });
                 flows.extend(hop.map(|hop| (hop, account, due_at)));
             }
         }
@@ -262,14 +235,16 @@ impl Hub {
     }
 
     /// The rows of a message for others.
-    pub(crate) fn new_queued(&self, leaving: Leaving) -> NewQueued {
+    pub(crate) fn new_queued(&self, leaving: Leaving) -> Result<NewQueued> {
         let settings = self.0.settings.queue;
+        let is_bounce = leaving.reverse_path.is_none();
+        let tls = TlsDemand::of(leaving.require_tls, is_bounce, &leaving.incoming.header()?);
         let tell_delay = leaving.recipients.iter().any(|recipient| recipient.notify.delay);
         let has_sender = leaving.reverse_path.is_some();
         let times = retry::times(crate::unix_now(), has_sender, tell_delay, settings.clock_scale);
         let recipient = |recipient: SubmissionRecipient| {
             let domain = recipient.address.domain().to_lowercase();
-            let hop = if settings.relay { NextHop::Relay } else { NextHop::Mx(domain.clone()) };
+            let hop = if settings.relay { NextHop::Relay(tls) } else { NextHop::Mx(domain.clone(), tls) };
             NewRecipient {
                 address: recipient.address.to_string(),
                 domain,
@@ -278,12 +253,14 @@ impl Hub {
                 original: recipient.original.unwrap_or_default(),
             }
         };
-        NewQueued {
+        // RFC 8689 §5: RET=FULL is disregarded.
+        let ret = if tls.is_required() { Return::Headers } else { leaving.ret };
+        Ok(NewQueued {
             account: leaving.account,
             reverse_path: leaving.reverse_path.map(|path| path.to_string()).unwrap_or_default(),
             blob: leaving.incoming.blob,
             prefix: leaving.prefix,
-            ret: leaving.ret.name().to_owned(),
+            ret: ret.name().to_owned(),
             envelope_id: leaving.envelope_id.unwrap_or_default(),
             smtputf8: leaving.smtputf8,
             eight_bit: leaving.eight_bit,
@@ -291,7 +268,7 @@ impl Hub {
             attend_at: times.attend_at,
             expires_at: times.expires_at,
             recipients: leaving.recipients.into_iter().map(recipient).collect(),
-        }
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use hub_storage::queue::{self, Settled};
 
-use super::{NextHop, QueuedMessage, retry};
+use super::{NextHop, QueuedMessage, TlsDemand, retry};
 use crate::{Delivery, Hub, Result};
 
 /// Messages looked after in one commit.
@@ -39,7 +39,7 @@ impl Hub {
         let overdue = |row: queue::Overdue| {
             let why = if now >= row.message.expires_at { Why::End } else { Why::Delay };
             // Recipients of one message may have several next hops; nothing is sent here.
-            let message = QueuedMessage::from_row(row.message, &NextHop::Relay)?;
+            let message = QueuedMessage::from_row(row.message, &NextHop::Relay(TlsDemand::ByPolicy))?;
             Some(Overdue { message, why, attend_at: row.attend_at })
         };
         Ok(found.into_iter().filter_map(overdue).collect())

@@ -141,6 +141,7 @@ async fn mail_finds_its_way() {
     let recipient =
         |to: &str, accounts: Vec<AccountId>| Recipient { address: address(to), members: accounts.into() };
     let delivery = Delivery {
+        require_tls: false,
         incoming: incoming(&hub, "Subject: hi\r\n\r\nbody\r\n").await,
         reverse_path: Some(address("carol@example.net")),
         recipients: vec![
@@ -179,6 +180,7 @@ async fn a_twin_sends_only_as_itself() {
             envelope_id: None,
             smtputf8: false,
             eight_bit: false,
+            require_tls: false,
         };
         alice.submit(submission).await
     };
@@ -214,7 +216,7 @@ async fn a_twin_sends_only_as_itself() {
         .iter()
         .map(|(hop, account, _)| Claim { hop: hop.clone(), account: *account, limit: 10 })
         .collect();
-    let hops = ["example.com", "example.net"].map(|domain| NextHop::Mx(domain.into()));
+    let hops = ["example.com", "example.net"].map(|domain| NextHop::Mx(domain.into(), TlsDemand::ByPolicy));
     assert_eq!(claims.iter().map(|claim| claim.hop.clone()).collect::<Vec<_>>(), hops);
     let found = hub.claim(now, &claims).await.expect("claimed");
     assert_eq!(
@@ -591,6 +593,7 @@ async fn what_is_passed_on_comes_back_to_its_sender() {
     alice.activate_script(Some("on")).await.expect("active");
     let verdict = Verdict::new("192.0.2.1".parse().expect("an address"), "mx.example.net");
     let delivery = Delivery {
+        require_tls: false,
         incoming: incoming(hub, "From: carol@example.net\r\nSubject: hi\r\n\r\nbody\r\n").await,
         reverse_path: Some(address("carol@example.net")),
         recipients: vec![Recipient { address: alice.handle().clone(), members: [alice.id()].into() }],

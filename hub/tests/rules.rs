@@ -49,6 +49,7 @@ impl Fixture {
             members: [account.id()].into(),
         };
         Delivery {
+            require_tls: false,
             incoming: self.hub.examine(spool).await.expect("examined"),
             reverse_path: Some(address("carol@example.net")),
             recipients: to.iter().map(recipient).collect(),
@@ -168,6 +169,34 @@ async fn who_pass_on_to_each_other_do_not_lose_what_both_got() {
     fixture.deliver(&[alice, bob], MESSAGE).await.expect("delivered");
     let kept = mailbox(alice, "INBOX").await.len() + mailbox(bob, "INBOX").await.len();
     assert_eq!((kept, fixture.queued().await.len()), (1, 1));
+}
+
+/// RFC 8689 §5, §6: what follows from a message is protected like it; an answer, which may be lost, as
+/// far as that goes.
+#[tokio::test]
+async fn rfc8689_6_require_tls_is_passed_on() {
+    let fixture = fixture().await;
+    let Fixture { alice, bob, .. } = &fixture;
+    let script = r#"require ["vacation", "copy"]; vacation "Away."; redirect :copy "bob@example.org";"#;
+    fixture.rules(alice, script).await;
+    fixture.rules(bob, r#"redirect "dave@elsewhere.test";"#).await;
+    for (require_tls, message, passed, answer) in [
+        (true, MESSAGE.to_owned(), TlsDemand::Required, Some(TlsDemand::Preferred)),
+        (false, format!("TLS-Required: No\r\n{MESSAGE}"), TlsDemand::NotRequired, None),
+        (false, MESSAGE.to_owned(), TlsDemand::ByPolicy, None),
+    ] {
+        let delivery = fixture.delivery(&[alice], &message).await;
+        fixture.hub.deliver(Delivery { require_tls, ..delivery }).await.expect("delivered");
+        let queue = fixture.hub.queue(&QueueFilter::default()).await.expect("read");
+        let demand = |to: &str| {
+            let entry = queue.iter().rfind(|entry| entry.address == to)?;
+            entry.next_hop.as_ref().map(NextHop::tls)
+        };
+        assert_eq!(demand("dave@elsewhere.test"), Some(passed), "{message}");
+        if answer.is_some() {
+            assert_eq!(demand("carol@example.net"), answer, "{message}");
+        }
+    }
 }
 
 #[tokio::test]

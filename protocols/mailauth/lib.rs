@@ -10,7 +10,7 @@
 //! know SMTP or storage.
 //!
 //! RFC 6376 (DKIM), 7208 (SPF), 8301 and 8463 (algorithms), 8601 (Authentication-Results, iprev),
-//! 8617 (ARC), 9989 and 9990 (DMARC and its reports).
+//! 8617 (ARC), 9989 and 9990 (DMARC and its reports), 8460 (reports about TLS).
 
 mod answers;
 mod arc;

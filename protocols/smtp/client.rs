@@ -7,13 +7,12 @@
 //! replies, no message larger than memory, and stuffs the first line's dot wrongly.
 //!
 //! RFC 5321, 1870 (SIZE), 2920 (PIPELINING), 3030 (CHUNKING), 3207 (STARTTLS), 3461 (DSN), 6152
-//! (8BITMIME), 6531 (SMTPUTF8), 9422 (LIMITS).
+//! (8BITMIME), 6531 (SMTPUTF8), 8689 (REQUIRETLS), 9422 (LIMITS).
 
 mod content;
 mod envelope;
 mod offers;
 mod replies;
-mod seven_bit;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -82,7 +81,13 @@ impl<S: Stream> Client<S> {
             return Err(Greeting::Ourselves);
         }
         client.hello(host_name).await?;
+        client.is_in_the_clear();
         Ok(client)
+    }
+
+    /// RFC 8689 §2: then REQUIRETLS is no promise.
+    pub(crate) fn is_in_the_clear(&mut self) {
+        self.offers.require_tls = false;
     }
 
     /// On a stream whose other side has been greeted, and makes these offers.

@@ -64,7 +64,11 @@ impl Dialer {
             RelaySecurity::ImplicitTls | RelaySecurity::StartTls => "TLS, certificate verified",
             RelaySecurity::Plain => "",
         };
-        Ok((connection.into_client(), tls.to_owned()))
+        let mut client = connection.into_client();
+        if self.relay.security == RelaySecurity::Plain {
+            client.is_in_the_clear();
+        }
+        Ok((client, tls.to_owned()))
     }
 
     /// Tries the addresses in the order given, until one answers.

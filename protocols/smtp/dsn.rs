@@ -86,7 +86,15 @@ pub(crate) async fn delivery(
     let incoming = hub.examine(spool).await?;
     let is_passed_on = original.is_some_and(|original| original.passed_on);
     let origin = if is_passed_on { Origin::Returned } else { Origin::Hub };
-    Ok(Delivery { incoming, reverse_path: None, recipients: vec![receiver], trace: Vec::new(), origin })
+    Ok(Delivery {
+        incoming,
+        reverse_path: None,
+        recipients: vec![receiver],
+        trace: Vec::new(),
+        origin,
+        // RFC 8689 §5: protected like the message itself, if it goes on from here.
+        require_tls: original.is_some_and(|original| original.next_hop.tls().is_required()),
+    })
 }
 
 /// Everything before the returned message.

@@ -6,10 +6,12 @@
 //! final: only DNS can be that here. A host that refuses to talk, for whatever reason, leaves the next
 //! one to be tried, and after the last of them the message waits.
 //!
-//! RFC 5321 §5.1, 7505 (null MX), 7672 (DANE), 8461 (MTA-STS), 3207 (STARTTLS), 7435 (opportunistic).
+//! RFC 5321 §5.1, 7505 (null MX), 7672 (DANE), 8461 (MTA-STS), 3207 (STARTTLS), 7435 (opportunistic), 8460
+//! (TLS-RPT), 8689 (REQUIRETLS).
 
 mod dane;
 mod policy;
+mod sessions;
 pub(crate) mod sts;
 #[cfg(test)]
 mod tests;
@@ -19,6 +21,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hub::{TlsDemand, TlsFailure};
 use hub_dns::{Dns, Kind};
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
@@ -26,9 +29,11 @@ use tracing::debug;
 use crate::Service;
 use crate::client::{Client, Greeting, StartTls, Stream};
 use crate::dial;
-use crate::outbound::next_hop::{Broken, Connection, NoConnection, Server, Verdict};
-use policy::{Policies, Requirement};
-use tls::{Handshakes, Protection};
+use crate::https::Https;
+use crate::outbound::next_hop::{Broken, Connection, NoConnection, Server, Verdict, no_require_tls};
+use policy::{Plan, Policies};
+use sessions::{Flaw, Reports};
+use tls::{Handshakes, Protection, Shaken};
 
 /// Time for all hosts of a domain and all their addresses. One alone may take five minutes for its
 /// greeting (RFC 5321 §4.5.3.2.1).
@@ -40,15 +45,16 @@ pub(crate) struct Exchange {
     port: u16,
     policies: Policies,
     handshakes: Handshakes,
+    reports: Reports,
 }
 
-/// Why one host was not reached. All of these are temporary.
+/// Why one host was not reached.
 enum Trouble {
     Broken(Broken),
-    /// The handshake failed, or the certificate was not the one it had to be.
-    Handshake(Broken),
     /// It is ourselves.
     Loop,
+    /// There is no TLS, the handshake failed, or the certificate was not the one it had to be.
+    Tls(Broken),
 }
 
 impl From<Broken> for Trouble {
@@ -71,23 +77,29 @@ impl Exchange {
         let settings = &service.settings;
         let handshakes = Handshakes::new(&settings.trust_roots);
         let handshakes = handshakes.map_err(|error| Broken::at("trust roots", error))?;
+        let https = Https::new(Arc::clone(&service.dns), &settings.trust_roots, settings.policy_port);
+        let https = https.map_err(|error| Broken::at("trust roots", error))?;
         Ok(Self {
             dns: Arc::clone(&service.dns),
             host_name: settings.host_name.clone(),
             port: settings.exchange_port,
-            policies: Policies::new(service, &handshakes),
+            policies: Policies::new(service, https),
             handshakes,
+            reports: Reports::new(service),
         })
     }
 
-    pub(crate) async fn connect(&self, domain: &str) -> Result<Connection, NoConnection> {
+    pub(crate) async fn connect(&self, domain: &str, tls: TlsDemand) -> Result<Connection, NoConnection> {
         let route = self.route(domain).await?;
         let unknown = |why| NoConnection { verdict: Verdict::Deferred(why), host: None };
-        let rule = self.policies.of(&route).await.map_err(unknown)?;
+        let rule = match self.policies.of(&route).await {
+            Err(_) if tls == TlsDemand::NotRequired => None,
+            rule => rule.map_err(unknown)?,
+        };
         let mut last = NoConnection { verdict: Verdict::Failed(nowhere(domain)), host: None };
         let end = Instant::now() + TIME;
         for host in &route.hosts {
-            match self.try_host(&route, host, &rule, end).await {
+            match self.try_host(&route, host, (&rule, tls), end).await {
                 Ok(connection) => return Ok(connection),
                 // What is temporary at one host is so for the domain.
                 Err(Verdict::Failed(_)) if matches!(last.verdict, Verdict::Deferred(_)) => {}
@@ -120,12 +132,11 @@ impl Exchange {
         &self,
         route: &Route,
         host: &str,
-        rule: &policy::Rule,
+        (rule, tls): (&policy::Rule, TlsDemand),
         end: Instant,
     ) -> Result<Connection, Verdict> {
-        let (ips, requirement) = match host.parse() {
-            // An address literal: there is nothing to be looked up, and no name to be checked.
-            Ok(ip) if literal(&route.domain).is_some() => (vec![ip], Requirement::Opportunistic),
+        let (ips, plan) = match host.parse() {
+            Ok(ip) if literal(&route.domain).is_some() => (vec![ip], Plan::for_literal(host, tls)?),
             // RFC 5321 §5.1: MX leads to names. An address would lead around the domain's policy.
             Ok(ip) => {
                 let why = format!("550 5.1.2 MX of {}: {ip} is no name of a host", route.domain);
@@ -133,21 +144,29 @@ impl Exchange {
             }
             Err(_) => {
                 let addresses = self.dns.addresses(host).await.map_err(|error| verdict_of(&error))?;
-                let requirement = self.policies.for_host(rule, route, host, &addresses).await;
-                (addresses.ips, requirement.map_err(Verdict::Deferred)?)
+                let plan = self.policies.for_host(rule, route, host, &addresses, tls).await?;
+                (addresses.ips, plan)
             }
         };
         let mut last = Verdict::Deferred(format!("450 4.4.1 {host} has no address"));
         for ip in ips {
-            let tried = timeout_at(end, self.try_address(ip, host, &requirement)).await;
+            let tried = timeout_at(end, self.try_address(ip, host, &plan)).await;
             match tried.unwrap_or_else(|_| Err(Broken("no time was left for it".into()).into())) {
+                Ok((client, _)) if tls == TlsDemand::Required && !client.offers().require_tls => {
+                    client.quit().await;
+                    return Err(Verdict::Failed(no_require_tls(host)));
+                }
                 Ok((client, protection)) => {
                     let reports = client.offers().dsn;
                     let server = Server { host: host.to_owned(), tls: protection.to_string(), reports };
                     return Ok(Connection::new(client, server));
                 }
                 Err(Trouble::Loop) => return Err(looped(&route.domain)),
-                Err(Trouble::Broken(Broken(why)) | Trouble::Handshake(Broken(why))) => {
+                // RFC 8689 §4.2.1: the sender is told at once.
+                Err(Trouble::Tls(Broken(why))) if tls == TlsDemand::Required => {
+                    return Err(Verdict::Failed(format!("550 5.7.10 {host}: {why}")));
+                }
+                Err(Trouble::Broken(Broken(why)) | Trouble::Tls(Broken(why))) => {
                     debug!(host, %ip, why, "a host was not reached");
                     last = Verdict::Deferred(format!("{host}: {why}"));
                 }
@@ -162,12 +181,12 @@ impl Exchange {
         &self,
         ip: IpAddr,
         host: &str,
-        requirement: &Requirement,
+        plan: &Plan,
     ) -> Result<(Client, Protection), Trouble> {
-        match self.converse(ip, host, requirement, true).await {
-            Err(Trouble::Handshake(Broken(why))) if !requirement.is_strict() => {
+        match self.converse(ip, host, plan, true).await {
+            Err(Trouble::Tls(Broken(why))) if !plan.requirement.is_strict() => {
                 debug!(host, %ip, why, "TLS failed; without it");
-                self.converse(ip, host, requirement, false).await
+                self.converse(ip, host, plan, false).await
             }
             other => other,
         }
@@ -177,30 +196,42 @@ impl Exchange {
         &self,
         ip: IpAddr,
         host: &str,
-        requirement: &Requirement,
+        plan: &Plan,
         with_tls: bool,
     ) -> Result<(Client, Protection), Trouble> {
         let tcp = dial::connect(SocketAddr::new(ip, self.port)).await?;
+        let session = self.reports.session(plan.report.as_ref(), host, &tcp);
         let client = Client::greet(tcp, &self.host_name).await?;
-        let strict = requirement.is_strict();
-        if !client.offers().start_tls {
-            if strict {
-                return Err(Broken("TLS is required here, and STARTTLS is not offered".into()).into());
-            }
+        if !with_tls {
             return Ok((client.boxed(), Protection::None));
         }
-        if !with_tls {
+        let strict = plan.requirement.is_strict();
+        if !client.offers().start_tls {
+            session.ended(Some(Flaw::new(TlsFailure::StarttlsNotSupported, "")));
+            if strict {
+                return Err(Trouble::Tls(Broken("TLS is required here, and STARTTLS is not offered".into())));
+            }
             return Ok((client.boxed(), Protection::None));
         }
         match client.start_tls().await? {
             StartTls::Agreed(tcp) => {
-                let shaken = self.handshakes.shake(tcp, host, requirement).await;
-                let (stream, protection) = shaken.map_err(Trouble::Handshake)?;
+                let shaken = self.handshakes.shake(tcp, host, &plan.requirement).await;
+                let Shaken { stream, protection, complaint } = shaken.map_err(|flaw| {
+                    let broken = Broken::at("TLS", &flaw.reason);
+                    session.ended(Some(flaw));
+                    Trouble::Tls(broken)
+                })?;
+                session.ended(complaint);
                 let stream: Box<dyn Stream> = Box::new(stream);
                 Ok((Client::after_tls(stream, &self.host_name).await?, protection))
             }
-            StartTls::Refused(_, reply) if strict => Err(Broken::at("STARTTLS", reply).into()),
-            StartTls::Refused(client, _) => Ok((client.boxed(), Protection::None)),
+            StartTls::Refused(client, reply) => {
+                session.ended(Some(Flaw::new(TlsFailure::StarttlsNotSupported, &reply)));
+                if strict {
+                    return Err(Trouble::Tls(Broken::at("STARTTLS", reply)));
+                }
+                Ok((client.boxed(), Protection::None))
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Reports about our own domains that come to a postmaster, or to a twin or alias dmarc-reports
-//! (RFC 9990 §3.5): they are delivered like all mail, and read for `twinhub reports dmarc`.
+//! (RFC 9990 §3.5) or tls-reports (RFC 8460): they are delivered like all mail, and read for
+//! `twinhub reports`.
 
 use hub::{Hub, Incoming, Recipient, Verdict};
 use hub_mailauth::{MOST_REPORT, read_report};
@@ -13,9 +14,9 @@ pub(crate) fn wanted(
 ) -> Option<Incoming> {
     let is_for_reports = recipients.iter().any(|recipient| {
         let local = recipient.address.local();
-        ["dmarc-reports", "postmaster"].iter().any(|name| local.eq_ignore_ascii_case(name))
+        ["dmarc-reports", "postmaster", "tls-reports"].iter().any(|name| local.eq_ignore_ascii_case(name))
     });
-    // RFC 9990 §3.5.2.2: the subject of every report.
+    // RFC 9990 §3.5.2.2, RFC 8460 §5.3: the subject of every report.
     let is_report = incoming.summary.subject.to_ascii_lowercase().contains("report domain:");
     let is_genuine = verdict.is_none_or(Verdict::is_authentic);
     let is_wanted = is_for_reports && is_report && is_genuine && incoming.summary.size <= MOST_REPORT;
@@ -30,7 +31,7 @@ static WAITING: Semaphore = Semaphore::const_new(16);
 /// the mail itself is there.
 pub(crate) fn read(hub: &Hub, incoming: Incoming) {
     let Ok(place) = WAITING.try_acquire() else {
-        tracing::warn!("too many DMARC reports at a time; one was not read");
+        tracing::warn!("too many reports at a time; one was not read");
         return;
     };
     let hub = hub.clone();
@@ -52,6 +53,6 @@ async fn keep(hub: &Hub, incoming: Incoming) {
     if let Ok(Some(report)) = read.await
         && let Err(error) = hub.keep_report(report).await
     {
-        tracing::warn!(%error, "a DMARC report was not kept");
+        tracing::warn!(%error, "a report was not kept");
     }
 }

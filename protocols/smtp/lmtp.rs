@@ -32,9 +32,10 @@ pub(crate) async fn deliver(
     let trace = trace_for(trace, &recipients).into_bytes();
     if !homes.is_empty() {
         check_loop(&incoming, &[], settings.max_received)?;
-        send_home(hub, incoming.clone(), homes, trace.clone()).await?;
+        send_home(hub, incoming.clone(), homes, trace.clone(), envelope.mail.require_tls).await?;
     }
     let delivery = Delivery {
+        require_tls: envelope.mail.require_tls,
         incoming,
         reverse_path: envelope.mail.reverse_path,
         recipients,

@@ -76,14 +76,14 @@ pub(crate) async fn deliver(
     }
     let results = verdict.as_ref().map(|verdict| authentication_results(&settings.host_name, verdict));
     let trace = (results.unwrap_or_default() + added + &trace_for(trace, &recipients)).into_bytes();
-    let reverse_path = envelope.mail.reverse_path;
+    let (reverse_path, require_tls) = (envelope.mail.reverse_path, envelope.mail.require_tls);
     if !homes.is_empty() {
-        send_home(hub, incoming.clone(), homes, trace.clone()).await?;
+        send_home(hub, incoming.clone(), homes, trace.clone(), require_tls).await?;
     }
     if !recipients.is_empty() {
         let report = feedback::wanted(&incoming, &recipients, verdict.as_ref());
         let origin = Origin::Outside(verdict);
-        hub.deliver(Delivery { incoming, reverse_path, recipients, trace, origin }).await?;
+        hub.deliver(Delivery { incoming, reverse_path, recipients, trace, origin, require_tls }).await?;
         if let Some(report) = report {
             feedback::read(hub, report);
         }
@@ -105,13 +105,14 @@ pub(crate) async fn send_home(
     incoming: Incoming,
     homes: Vec<Accepted>,
     trace: Vec<u8>,
+    require_tls: bool,
 ) -> Result<(), Failure> {
     let home = |accepted: Accepted| match accepted.destination {
         Destination::Back { home, .. } => Some(home),
         Destination::Elsewhere(_) | Destination::Local(_) => None,
     };
     let recipients = homes.into_iter().filter_map(home).collect();
-    hub.send_on(Outgoing { incoming, reverse_path: None, recipients, trace }).await?;
+    hub.send_on(Outgoing { incoming, reverse_path: None, recipients, trace, require_tls }).await?;
     Ok(())
 }
 

@@ -40,6 +40,8 @@ pub struct Settings {
     pub relay: Option<Relay>,
     /// Port of other mail servers; 25 except in tests.
     pub exchange_port: u16,
+    /// How TLS to other hosts goes is counted, for reports to their domains (RFC 8460).
+    pub tls_reports: bool,
     /// Port of MTA-STS policies; 443 except in tests.
     pub policy_port: u16,
     /// Certificates in PEM to trust besides the public ones, when sending.
@@ -67,6 +69,7 @@ impl Settings {
             content_filter: None,
             relay: None,
             exchange_port: 25,
+            tls_reports: true,
             policy_port: 443,
             trust_roots: Vec::new(),
             check_loopback: false,

@@ -67,6 +67,7 @@ pub(crate) async fn send(
             envelope_id: mail.envelope_id.clone(),
             smtputf8: mail.smtputf8,
             eight_bit: mail.eight_bit,
+            require_tls: mail.require_tls,
         })
         .await?;
     if let Some(sender) = &mail.reverse_path {

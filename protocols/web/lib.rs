@@ -34,7 +34,7 @@ use hub_wire::ListenOptions;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use discovery::mta_sts::Policy;
+pub use discovery::mta_sts::{Mode as StsMode, Policy};
 pub use services::{Ports, Protocol, Security, Server, Services};
 
 /// What an `https` listener offers in TLS, best first (RFC 7301).

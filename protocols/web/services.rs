@@ -1,7 +1,7 @@
 //! What this hub offers, under which names and ports: the one source of every answer to "where is
 //! my mail?", whatever the words it is asked in.
 
-use crate::discovery::mta_sts::Policy;
+use crate::discovery::mta_sts::{Mode, Policy};
 
 /// Ports as the outside sees them; `None` for what is not offered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,8 +20,9 @@ pub struct Services {
     /// The hub's configured name in ASCII; without one, each domain has its own (`mail.DOMAIN`).
     pub hostname: Option<String>,
     pub ports: Ports,
-    /// The owner has set certificates, or has them fetched: other servers can check them, or soon can.
-    pub has_certificates: bool,
+    /// What other servers are told about checking certificates; `None` while there are none that they can
+    /// check.
+    pub mta_sts_mode: Option<Mode>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,8 @@ impl Services {
     /// What other servers are told about TLS before they bring mail; nothing while the certificate is one
     /// that only this hub vouches for.
     pub fn mta_sts(&self, domain: &str) -> Option<Policy> {
-        (self.has_certificates && self.ports.https == Some(443)).then(|| Policy::new(&self.host(domain)))
+        let mode = self.mta_sts_mode.filter(|_| self.ports.https == Some(443));
+        mode.map(|mode| Policy::new(mode, &self.host(domain)))
     }
 
     /// Every way to read and send mail; for each protocol, TLS from the first byte comes first
@@ -94,7 +96,7 @@ mod tests {
         let mut services = Services {
             hostname: None,
             ports: Ports { imap: Some(143), imaps: Some(993), submission: Some(587), ..Ports::default() },
-            has_certificates: false,
+            mta_sts_mode: None,
         };
         assert_eq!(services.host("a.test"), "mail.a.test");
         let implicit = Server { protocol: Protocol::Imap, security: Security::Implicit, port: 993 };
@@ -115,7 +117,7 @@ mod tests {
             let services = Services {
                 hostname: None,
                 ports: Ports { https: port, ..Ports::default() },
-                has_certificates: false,
+                mta_sts_mode: None,
             };
             assert_eq!(services.https_origin("a.test").as_deref(), expected);
         }

@@ -42,8 +42,7 @@ pub(crate) struct Sources {
     /// The relay host, if there is one.
     pub(crate) relay: Option<String>,
     pub(crate) keys: Vec<Key>,
-    /// SHA-256 of the public key that the mail host shows, in hex, if its certificate is one that
-    /// others can check.
+    /// SHA-256 of the public key that the mail host shows, in hex.
     pub(crate) host_key: Option<String>,
 }
 

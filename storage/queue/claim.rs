@@ -108,10 +108,13 @@ pub async fn release_leases(tx: &mut Tx, node: &str) -> Result<()> {
 /// Sends everything by the relay host from now on, or nothing any more: messages that were queued
 /// under the configuration before must follow it.
 pub async fn reroute(tx: &mut Tx, relay: bool) -> Result<()> {
+    // What the sender demands stands behind the kind, and stays.
     let sql = if relay {
-        "UPDATE queue_recipient SET hop_kind = 'relay', hop_name = '' WHERE hop_kind = 'mx'"
+        "UPDATE queue_recipient SET hop_kind = 'relay' || substr(hop_kind, 3), hop_name = ''
+         WHERE hop_kind >= 'mx' AND hop_kind < 'my'"
     } else {
-        "UPDATE queue_recipient SET hop_kind = 'mx', hop_name = domain WHERE hop_kind = 'relay'"
+        "UPDATE queue_recipient SET hop_kind = 'mx' || substr(hop_kind, 6), hop_name = domain
+         WHERE hop_kind >= 'relay' AND hop_kind < 'relaz'"
     };
     tx.connection.execute(sql, values![]).await.map(drop)
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 pub(super) use super::dkim::keys_are_kept_until_removed;
-pub(super) use super::dmarc::messages_are_counted_until_reported;
 pub(super) use super::facts::summaries_are_read_in_one_scan;
 pub(super) use super::forward::an_alias_leads_to_accounts_and_addresses;
 pub(super) use super::group::{
@@ -17,6 +16,7 @@ pub(super) use super::metadata::annotations_follow_their_mailbox;
 pub(super) use super::queue::*;
 pub(super) use super::read::save_dates_are_told_by_uid;
 pub(super) use super::replace::a_replacement_is_one_commit;
+pub(super) use super::reports::{a_report_is_kept_once, what_happens_is_counted_until_reported};
 pub(super) use super::scattered::scattered_sets_are_exact;
 pub(super) use super::sieve::{scripts_are_kept, what_runs_have_noted_expires};
 pub(super) use super::terms::{an_interrupted_index_is_smaller_not_wrong, terms_lead_to_emails};

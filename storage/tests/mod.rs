@@ -3,7 +3,6 @@
 mod cases;
 mod damage;
 mod dkim;
-mod dmarc;
 mod facts;
 mod forward;
 mod group;
@@ -17,6 +16,7 @@ mod postgres;
 mod queue;
 mod read;
 mod replace;
+mod reports;
 mod scattered;
 mod sieve;
 mod soon;
@@ -121,7 +121,8 @@ cases! {
     what_runs_have_noted_expires,
     keys_are_kept_until_removed,
     an_alias_leads_to_accounts_and_addresses,
-    messages_are_counted_until_reported,
+    a_report_is_kept_once,
+    what_happens_is_counted_until_reported,
     a_refused_append_leaves_nothing_to_the_next_job,
     what_an_undone_job_has_locked_is_locked_anew,
     an_aborted_reader_leaves_no_transaction,

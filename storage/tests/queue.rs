@@ -165,6 +165,20 @@ pub(super) async fn the_timetable_has_every_flow(place: Place) {
     assert_eq!(relayed.iter().map(|(flow, _)| flow.account).collect::<Vec<_>>(), [alice, bob]);
     storage.transact([], |tx| Box::pin(queue::reroute(tx, false))).await.expect("rerouted");
     assert_eq!(timetable().await.len(), 2);
+
+    // What is demanded of a hop stays with it.
+    storage
+        .transact([], |tx| {
+            let sql = "UPDATE queue_recipient SET hop_kind = 'mx+x' WHERE hop_name = 'b.test'";
+            Box::pin(async move { tx.connection.execute(sql, crate::db::values![]).await })
+        })
+        .await
+        .expect("renamed");
+    for (relay, kind) in [(true, "relay+x"), (false, "mx+x")] {
+        let reroute = storage.transact([], move |tx| Box::pin(queue::reroute(tx, relay)));
+        reroute.await.expect("rerouted");
+        assert_eq!(storage.queue_timetable(kind, 10).await.expect("read").len(), 2, "{kind}");
+    }
 }
 
 pub(super) async fn the_last_attempts_are_kept(place: Place) {

@@ -7,7 +7,7 @@ use test_dns::{Names, TestDns};
 use tokio::runtime::Runtime;
 
 use crate::harness::{ALICE, DOMAIN, Hub, PATIENCE, installed, message, wait_until};
-use crate::submission::relay_host;
+use crate::submission::relay_host_offering;
 
 /// Checks every signature of a message with the records of a zone file; prints `d=`, `a=` and the
 /// answer of each.
@@ -39,28 +39,51 @@ fn rfc6376_others_accept_what_is_signed() {
     if !has_dkimpy() {
         return;
     }
-    let (port, received) = relay_host();
+    let text = "two  spaces \r\n\r\nand Gr\u{fc}\u{df}e\r\n\r\n\r\n";
+    let (body, answers) = relayed("250-8BITMIME\r\n250 PIPELINING", text);
+    assert_eq!(answers, all_are_right());
+    assert!(body.contains(text), "it left as it was written: {body}");
+}
+
+/// RFC 6376 §5.3: what is converted is signed as it leaves. For one host without 8BITMIME, and because no
+/// host has to take lines over 998 octets.
+#[test]
+fn rfc6376_5_3_conversion_before_the_signature() {
+    if !has_dkimpy() {
+        return;
+    }
+    let long = "long lines ".repeat(300);
+    for (offers, text, piece) in [
+        ("250 PIPELINING", "Gr\u{fc}\u{df}e\r\n", "Gr=C3=BC=C3=9Fe\r\n"),
+        ("250 8BITMIME", long.as_str(), "long line=\r\n"),
+        ("250 PIPELINING", &format!("{long}Gr\u{fc}\u{df}e\r\n"), "=C3=BC"),
+    ] {
+        let (body, answers) = relayed(offers, text);
+        assert_eq!(answers, all_are_right(), "{body}");
+        assert!(body.contains("quoted-printable") && body.contains(piece), "{body}");
+        assert!(body.is_ascii() && body.lines().all(|line| line.len() <= 998), "{body}");
+    }
+}
+
+fn all_are_right() -> String {
+    format!("{DOMAIN} rsa-sha256 True\n{DOMAIN} ed25519-sha256 True\n")
+}
+
+/// What a relay host with these offers gets of a message of alice, and what dkimpy says of its signatures.
+fn relayed(offers: &'static str, text: &str) -> (String, String) {
+    let (port, received) = relay_host_offering(offers);
     let hub = Hub::start_with_config(&crate::admin::relay_config(port));
-    let sent = message(
-        ALICE,
-        "friend@elsewhere.test",
-        "signed",
-        "two  spaces \r\n\r\nand Gr\u{fc}\u{df}e\r\n\r\n\r\n",
-    );
+    let sent = message(ALICE, "friend@elsewhere.test", "signed", text);
     hub.submission(ALICE).send(ALICE, &["friend@elsewhere.test"], &sent).expect_code(250);
     let (_, body) = received.recv_timeout(PATIENCE).expect("the relay host got it");
+    let body = body.strip_suffix(b".\r\n").expect("a dot");
 
     let (zone, mail) = (hub.path("zone"), hub.path("signed.eml"));
     fs::write(&zone, hub.admin(&["dns", DOMAIN])).expect("written");
-    fs::write(&mail, body.strip_suffix(b".\r\n").expect("a dot")).expect("written");
+    fs::write(&mail, body).expect("written");
     let output = Command::new(PYTHON).arg("-c").arg(VERIFY).args([&zone, &mail]).output().expect("runs");
-    let answers = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(
-        answers,
-        format!("{DOMAIN} rsa-sha256 True\n{DOMAIN} ed25519-sha256 True\n"),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let answers = [output.stdout, output.stderr].concat();
+    (String::from_utf8_lossy(body).into_owned(), String::from_utf8_lossy(&answers).into_owned())
 }
 
 #[test]

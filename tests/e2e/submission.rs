@@ -178,6 +178,11 @@ type Relayed = (Vec<String>, Vec<u8>);
 
 /// A relay host of a few lines: takes messages and hands them over.
 pub(crate) fn relay_host() -> (u16, std::sync::mpsc::Receiver<Relayed>) {
+    relay_host_offering("250-8BITMIME\r\n250 PIPELINING")
+}
+
+/// `offers`: what it says to EHLO behind its name.
+pub(crate) fn relay_host_offering(offers: &'static str) -> (u16, std::sync::mpsc::Receiver<Relayed>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let port = listener.local_addr().expect("its address").port();
     let (sender, receiver) = std::sync::mpsc::channel();
@@ -186,6 +191,7 @@ pub(crate) fn relay_host() -> (u16, std::sync::mpsc::Receiver<Relayed>) {
             let mut out = stream.try_clone().expect("a second handle");
             let mut lines = BufReader::new(stream);
             let mut envelope = Vec::new();
+            let hello = format!("250-relay.test\r\n{offers}");
             let mut say = |text: &str| out.write_all(format!("{text}\r\n").as_bytes());
             let mut running = say("220 relay.test").is_ok();
             while running {
@@ -195,7 +201,7 @@ pub(crate) fn relay_host() -> (u16, std::sync::mpsc::Receiver<Relayed>) {
                 }
                 let verb = line.split([' ', ':', '\r']).next().unwrap_or_default().to_ascii_uppercase();
                 let answer = match verb.as_str() {
-                    "EHLO" => "250-relay.test\r\n250-8BITMIME\r\n250 PIPELINING",
+                    "EHLO" => hello.as_str(),
                     "MAIL" | "RCPT" => {
                         envelope.push(line.trim_end().to_owned());
                         "250 2.1.0 fine"

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn hop(name: &str) -> NextHop {
-    NextHop::Mx(name.into())
+    NextHop::Mx(name.into(), crate::TlsDemand::ByPolicy)
 }
 
 /// Claims everything that is asked for out of `queue`, and starts what may be started.

@@ -238,7 +238,7 @@ async fn rfc9990_what_was_refused_is_reported_too() {
         world.send(peer, "x@strict.example", message).await;
     }
     // Today's messages are reported tomorrow.
-    assert!(world.test.hub.due_reports().await.expect("read").is_empty());
+    assert!(world.test.hub.due_reports(hub::ReportKind::Dmarc).await.expect("read").is_empty());
     let today = crate::work::unix_now() / 86_400;
     let facts = world.test.hub.report_facts(today, "strict.example").await.expect("read");
     let found: Vec<_> =

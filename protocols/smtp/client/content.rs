@@ -3,10 +3,10 @@
 
 use bytes::Bytes;
 use hub::{Hub, QueuedMessage};
+use hub_mime::{NotConvertible, Unfit, reencode};
 
 use super::Offers;
 use super::envelope::Declared;
-use super::seven_bit::{self, NotConvertible};
 use crate::outbound::next_hop::{Broken, Verdict};
 
 /// Bytes read and sent at a time.
@@ -120,7 +120,8 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// RFC 6152 §3: for a host without 8BITMIME a message is converted, or it fails.
+    /// RFC 6152 §3: for a host without 8BITMIME a message is converted, or it fails. Our signature was of
+    /// what it was before.
     async fn convert(mut self) -> Result<Result<Self, Verdict>, Broken> {
         let size = self.declared.size;
         let converted = if size > MAX_CONVERTED {
@@ -130,10 +131,12 @@ impl<'a> Content<'a> {
             while (message.len() as u64) < size {
                 message.extend_from_slice(&self.piece(message.len() as u64).await?);
             }
-            seven_bit::convert(&message)
+            reencode(&message, Unfit::EightBit)
         };
         Ok(match converted {
             Ok(converted) => {
+                let signed = self.hub.sign_anew(self.message, converted).await;
+                let converted = signed.map_err(|error| Broken::at("signing the message", error))?;
                 self.declared.size = converted.len() as u64;
                 self.declared.eight_bit = false;
                 self.whole = Some(converted.into());

@@ -26,6 +26,9 @@ pub(crate) fn mail(message: &QueuedMessage, declared: Declared, offers: &Offers)
     if declared.utf8 {
         command.push_str(" SMTPUTF8");
     }
+    if message.next_hop.tls().is_required() && offers.require_tls {
+        command.push_str(" REQUIRETLS");
+    }
     if offers.dsn {
         command.push_str(match message.ret {
             Return::Full => " RET=FULL",

@@ -1,7 +1,8 @@
 //! What the other side can do, from its answer to EHLO (RFC 5321 §4.1.1.1).
 
 use smtp_proto::{
-    EXT_8BIT_MIME, EXT_CHUNKING, EXT_DSN, EXT_PIPELINING, EXT_SMTP_UTF8, EXT_START_TLS, EhloResponse,
+    EXT_8BIT_MIME, EXT_CHUNKING, EXT_DSN, EXT_PIPELINING, EXT_REQUIRE_TLS, EXT_SMTP_UTF8, EXT_START_TLS,
+    EhloResponse,
 };
 
 /// Extensions that make a difference to us.
@@ -13,6 +14,8 @@ pub(crate) struct Offers {
     pub(crate) pipelining: bool,
     /// RFC 9422: recipients of one transaction.
     pub(crate) recipients: Option<usize>,
+    /// RFC 8689.
+    pub(crate) require_tls: bool,
     /// Announced, perhaps with a limit (RFC 1870 §4: 0 is none).
     pub(crate) size: Option<u64>,
     pub(crate) smtp_utf8: bool,
@@ -31,6 +34,7 @@ impl Offers {
                 "DSN" => offers.dsn = true,
                 "LIMITS" => offers.recipients = limit(words),
                 "PIPELINING" => offers.pipelining = true,
+                "REQUIRETLS" => offers.require_tls = true,
                 "SIZE" => offers.size = Some(words.next().and_then(|n| n.parse().ok()).unwrap_or(0)),
                 "SMTPUTF8" => offers.smtp_utf8 = true,
                 "STARTTLS" => offers.start_tls = true,
@@ -57,6 +61,7 @@ impl From<&EhloResponse<String>> for Offers {
             eight_bit: has(EXT_8BIT_MIME),
             pipelining: has(EXT_PIPELINING),
             recipients: None,
+            require_tls: has(EXT_REQUIRE_TLS),
             size: has(smtp_proto::EXT_SIZE).then_some(ehlo.size as u64),
             smtp_utf8: has(EXT_SMTP_UTF8),
             start_tls: has(EXT_START_TLS),

@@ -1,6 +1,6 @@
 //! Conversations with servers of a few lines: what is said, and what is made of the answers.
 
-use hub::{NextHop, Notify, QueuedMessage, Return, Submission, SubmissionRecipient};
+use hub::{NextHop, Notify, QueuedMessage, Return, Submission, SubmissionRecipient, TlsDemand};
 use tokio::net::TcpStream;
 
 use super::{Client, Greeting};
@@ -29,9 +29,10 @@ async fn queued(test: &TestHub, text: &[u8], recipients: &[&str], smtputf8: bool
         envelope_id: None,
         smtputf8,
         eight_bit: true,
+        require_tls: false,
     };
     test.alice.submit(submission).await.expect("submitted");
-    let hop = NextHop::Mx("far.test".into());
+    let hop = NextHop::Mx("far.test".into(), TlsDemand::ByPolicy);
     crate::outbound::tests::take_one(&test.hub, &hop, unix_now()).await
 }
 

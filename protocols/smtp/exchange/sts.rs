@@ -93,6 +93,19 @@ impl Policy {
         })
     }
 
+    /// The same policy again, line by line.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mode = match self.mode {
+            Mode::Enforce => "enforce",
+            Mode::None => "none",
+            Mode::Testing => "testing",
+        };
+        let mut lines = vec!["version: STSv1".to_owned(), format!("mode: {mode}")];
+        lines.extend(self.hosts.iter().map(|host| format!("mx: {host}")));
+        lines.push(format!("max_age: {}", self.max_age));
+        lines
+    }
+
     pub(crate) fn hosts(&self) -> &[String] {
         &self.hosts
     }
@@ -159,6 +172,8 @@ mod tests {
             assert_eq!(Policy::parse(text), expected, "{text:?}");
         }
         assert!(Policy::parse(&"x".repeat(MAX_POLICY + 1)).is_err());
+        let text = "version: STSv1\nmode: testing\nmx: a.test\nmx: *.b.test\nmax_age: 9";
+        assert_eq!(Policy::parse(text).expect("a policy").lines().join("\n"), text);
     }
 
     #[test]

@@ -3,12 +3,15 @@
 
 mod policies;
 mod protection;
+mod reports;
+mod required;
 mod routes;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hub::TlsDemand;
 use hub_dns::{Dns, Validation};
 use test_dns::{Names, TestDns};
 
@@ -30,7 +33,8 @@ struct World {
 /// outgoing connections, one of which could take it meanwhile, and apart from those of tests that run
 /// beside this one.
 fn free_port() -> u16 {
-    let first = std::process::id() % 12_000;
+    // Neighbours of this process take some after the other, too.
+    let first = std::process::id().wrapping_mul(61) % 12_000;
     (0..12_000)
         .map(|next| 20_000 + ((first + next) % 12_000) as u16)
         .find(|port| std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok())
@@ -69,7 +73,11 @@ impl World {
 
     /// The host that was reached, and its protection.
     async fn reach(&self, domain: &str) -> Result<(String, String), String> {
-        match self.exchange.connect(domain).await {
+        self.reach_with(domain, TlsDemand::ByPolicy).await
+    }
+
+    async fn reach_with(&self, domain: &str, tls: TlsDemand) -> Result<(String, String), String> {
+        match self.exchange.connect(domain, tls).await {
             Ok(connection) => {
                 let server = connection.server().clone();
                 connection.quit().await;

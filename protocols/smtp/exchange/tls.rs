@@ -3,22 +3,22 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hub_wire::tls_connector;
+use hub::TlsFailure;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::dane;
 use super::policy::Requirement;
+use super::sessions::Flaw;
 use crate::dial::TLS_TIME;
-use crate::outbound::next_hop::Broken;
 
 /// What protects a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +41,19 @@ impl fmt::Display for Protection {
     }
 }
 
+/// What came of a handshake.
+pub(crate) struct Shaken {
+    pub(crate) stream: TlsStream<TcpStream>,
+    pub(crate) protection: Protection,
+    /// What a policy that is only being tested had against the certificate.
+    pub(crate) complaint: Option<Flaw>,
+}
+
 /// Makes handshakes; what is costly about them is made once.
 #[derive(Clone)]
 pub(crate) struct Handshakes {
     provider: Arc<CryptoProvider>,
     authorities: Arc<WebPkiServerVerifier>,
-    https: TlsConnector,
 }
 
 impl Handshakes {
@@ -58,12 +65,7 @@ impl Handshakes {
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-        Ok(Self { provider, authorities: builder.build()?, https: tls_connector(pem)? })
-    }
-
-    /// For MTA-STS policies: what every browser checks.
-    pub(crate) fn https(&self) -> &TlsConnector {
-        &self.https
+        Ok(Self { provider, authorities: builder.build()? })
     }
 
     pub(crate) async fn shake(
@@ -71,8 +73,9 @@ impl Handshakes {
         tcp: TcpStream,
         host: &str,
         requirement: &Requirement,
-    ) -> Result<(TlsStream<TcpStream>, Protection), Broken> {
-        let name = ServerName::try_from(host.to_owned()).map_err(|error| Broken::at("TLS", error))?;
+    ) -> Result<Shaken, Flaw> {
+        let invalid = |error: &dyn fmt::Display| Flaw::new(TlsFailure::ValidationFailure, error);
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| invalid(&error))?;
         let verifier = Arc::new(Verifier {
             requirement: requirement.clone(),
             handshakes: self.clone(),
@@ -80,24 +83,24 @@ impl Handshakes {
         });
         let config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()
-            .map_err(|error| Broken::at("TLS", error))?
+            .map_err(|error| invalid(&error))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>)
             .with_no_client_auth();
         let shaken = TlsConnector::from(Arc::new(config)).connect(name, tcp);
         let stream = tokio::time::timeout(TLS_TIME, shaken)
             .await
-            .map_err(|_| Broken("TLS: the handshake timed out".into()))?
-            .map_err(|error| Broken::at("TLS", error))?;
-        let complained = verifier.complaint.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+            .map_err(|_| invalid(&"the handshake timed out"))?
+            .map_err(|error| Flaw::of_stream(&error))?;
+        let complaint = verifier.complaint.lock().unwrap_or_else(PoisonError::into_inner).take();
         let protection = match requirement {
             Requirement::Dane { .. } => Protection::VerifiedByDane,
-            Requirement::Authority | Requirement::AuthorityTesting if !complained => {
+            Requirement::Authority | Requirement::AuthorityTesting if complaint.is_none() => {
                 Protection::VerifiedByAuthority
             }
             _ => Protection::Encrypted,
         };
-        Ok((stream, protection))
+        Ok(Shaken { stream, protection, complaint })
     }
 }
 
@@ -107,7 +110,7 @@ struct Verifier {
     requirement: Requirement,
     handshakes: Handshakes,
     /// What a policy that is only being tested had against the certificate.
-    complaint: Mutex<Option<String>>,
+    complaint: Mutex<Option<Flaw>>,
 }
 
 impl fmt::Debug for Handshakes {
@@ -141,7 +144,7 @@ impl ServerCertVerifier for Verifier {
                 );
                 if let Err(error) = checked {
                     let mut complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
-                    *complaint = Some(error.to_string());
+                    *complaint = Some(Flaw::of(&error));
                 }
                 Ok(ServerCertVerified::assertion())
             }
@@ -209,7 +212,8 @@ impl Verifier {
             }
         }
         if roots.is_empty() {
-            return Err(Error::General("the certificate is none of those that DNS names (DANE)".into()));
+            // None of those that DNS names.
+            return Err(CertificateError::ApplicationVerificationFailure.into());
         }
         let algorithms = self.handshakes.provider.signature_verification_algorithms.all;
         verify_server_cert_signed_by_trust_anchor(&parsed, &roots, intermediates, now, algorithms)?;

@@ -180,6 +180,7 @@ async fn passed_on(test: TestHub, reverse_path: Option<&str>, to: &str, script: 
     let mut spool = test.hub.spool();
     spool.write(b"From: s@far.test\r\nSubject: hi\r\n\r\nthe whole of it\r\n").await.expect("written");
     let delivery = Delivery {
+        require_tls: false,
         incoming: test.hub.examine(spool).await.expect("examined"),
         reverse_path: reverse_path.map(address),
         recipients: vec![Recipient { address: address(to), members }],

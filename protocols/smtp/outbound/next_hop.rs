@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use hub::{Hub, NextHop, QueuedMessage};
+use hub::{Hub, NextHop, QueuedMessage, TlsDemand};
 
 use crate::Service;
 use crate::client::Client;
@@ -38,6 +38,11 @@ impl Broken {
 pub(crate) fn printable(text: &str) -> String {
     let line: String = text.chars().map(|c| if matches!(c, ' '..='~') { c } else { ' ' }).take(400).collect();
     line.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// RFC 8689 §4.2.1.
+pub(crate) fn no_require_tls(host: &str) -> String {
+    format!("550 5.7.30 the sender requires TLS all the way, and {host} does not offer REQUIRETLS")
 }
 
 /// Why a next hop has no connection for us.
@@ -81,7 +86,7 @@ impl Connector {
 
     /// Whether messages for this hop are to be taken from the queue at all.
     pub(crate) fn reaches(&self, hop: &NextHop) -> bool {
-        matches!((self, hop), (Self::Exchange(_), NextHop::Mx(_)) | (Self::Relay(_), NextHop::Relay))
+        matches!((self, hop), (Self::Exchange(_), NextHop::Mx(..)) | (Self::Relay(_), NextHop::Relay(_)))
     }
 
     pub(crate) async fn connect(&self, hop: &NextHop) -> Result<Connection, NoConnection> {
@@ -90,18 +95,24 @@ impl Connector {
             host: host.map(str::to_owned),
         };
         match (hop, self) {
-            (NextHop::Relay, Self::Relay(dialer)) => {
+            (NextHop::Relay(demand), Self::Relay(dialer)) => {
                 let connected = dialer.connect().await;
                 let (inner, tls) = connected.map_err(|Broken(why)| unreachable(why, Some(dialer.host())))?;
+                // The owner has named the relay host, and its certificate was checked (RFC 8689 §4.2.1).
+                if *demand == TlsDemand::Required && !inner.offers().require_tls {
+                    inner.quit().await;
+                    let verdict = Verdict::Failed(no_require_tls(dialer.host()));
+                    return Err(NoConnection { verdict, host: Some(dialer.host().to_owned()) });
+                }
                 let reports = inner.offers().dsn;
                 let server = Server { host: dialer.host().to_owned(), tls, reports };
                 Ok(Connection { inner, server })
             }
-            (NextHop::Mx(domain), Self::Exchange(exchange)) => exchange.connect(domain).await,
-            (NextHop::Relay, Self::Exchange(_)) => {
+            (NextHop::Mx(domain, tls), Self::Exchange(exchange)) => exchange.connect(domain, *tls).await,
+            (NextHop::Relay(_), Self::Exchange(_)) => {
                 Err(unreachable("no relay host is configured".into(), None))
             }
-            (NextHop::Mx(_), Self::Relay(dialer)) => {
+            (NextHop::Mx(..), Self::Relay(dialer)) => {
                 Err(unreachable("everything goes to the relay host".into(), Some(dialer.host())))
             }
         }

@@ -67,6 +67,10 @@ const ALWAYS: Notify = Notify { delay: true, failure: true, success: true };
 const NEVER: Notify = Notify { delay: false, failure: false, success: false };
 
 pub(super) async fn submit(test: &TestHub, text: &[u8], recipients: &[(&str, Notify)]) {
+    submit_with(test, text, recipients, false).await;
+}
+
+async fn submit_with(test: &TestHub, text: &[u8], recipients: &[(&str, Notify)], require_tls: bool) {
     let mut spool = test.hub.spool();
     spool.write(text).await.expect("written");
     let submission = Submission {
@@ -81,6 +85,7 @@ pub(super) async fn submit(test: &TestHub, text: &[u8], recipients: &[(&str, Not
         envelope_id: Some("id+2B1".into()),
         smtputf8: false,
         eight_bit: true,
+        require_tls,
     };
     test.alice.submit(submission).await.expect("submitted");
 }
@@ -155,6 +160,29 @@ async fn a_message_is_sent_to_all_in_one_transaction() {
         ]
     );
     assert!(test.inbox("alice").await.is_empty(), "nothing to report");
+}
+
+/// RFC 8689 §4.2.1: the owner has named the relay host, but it must promise the same.
+#[tokio::test]
+async fn rfc8689_a_relay_host_must_offer_it_too() {
+    let (pem, tls) = certificate();
+    for (security, offer, goes) in [
+        (RelaySecurity::StartTls, "250-REQUIRETLS\r\n250 DSN", true),
+        (RelaySecurity::StartTls, "250 DSN", false),
+        (RelaySecurity::Plain, "250-REQUIRETLS\r\n250 DSN", false),
+    ] {
+        let test = relaying_hub().await;
+        let answers = move |line: &str| Some(yes(line)?.replace("250 DSN", offer));
+        let relay = FakeRelay::start_tls(answers, Some(Arc::clone(&tls))).await;
+        submit_with(&test, TEXT, &[("bob@far.test", Notify::default())], true).await;
+        run_until(&test, Relay { security, ..relay.relay() }, pem.as_bytes(), || is_empty(&test)).await;
+        let heard = relay.heard();
+        assert_eq!(heard.iter().any(|line| line.contains(" REQUIRETLS RET=HDRS")), goes, "{heard:?}");
+        assert_eq!(relay.count("MAIL"), usize::from(goes));
+        let reports = test.inbox("alice").await;
+        let told = reports.iter().any(|report| String::from_utf8_lossy(report).contains("Status: 5.7.30"));
+        assert_ne!(told, goes);
+    }
 }
 
 #[tokio::test]

@@ -74,6 +74,10 @@ impl Session {
             // LMTP: the server in front knows from our answers what became of a message.
             lines.push("DSN".into());
         }
+        // RFC 8689 §2: within TLS only.
+        if self.link.tls.is_some() {
+            lines.push("REQUIRETLS".into());
+        }
         lines.extend(["ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8", "CHUNKING"].map(String::from));
         let last = lines.len() - 1;
         for (n, line) in lines.iter().enumerate() {
@@ -99,6 +103,8 @@ impl Session {
             Some(Reply::new(503, "5.5.1", "A sender was given already"))
         } else if self.kind != Kind::Submission && (mail.uses_dsn() || mail.auth) {
             Some(NO_DSN)
+        } else if mail.require_tls && self.link.tls.is_none() {
+            Some(Reply::new(530, "5.7.10", "REQUIRETLS is for connections with TLS"))
         } else if mail.size.is_some_and(|size| size > limit) {
             Some(too_large(limit))
         } else if !mail.smtputf8 && mail.reverse_path.as_ref().is_some_and(Address::needs_utf8) {

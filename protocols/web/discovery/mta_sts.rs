@@ -8,15 +8,31 @@ pub(crate) const PATH: &str = "/.well-known/mta-sts.txt";
 /// Where the policy of a domain is asked for, before its name.
 const HOST: &str = "mta-sts.";
 
+/// What a sender does that finds no certificate it can check (RFC 8461 §5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It keeps the mail back.
+    Enforce,
+    /// It forgets the policy (RFC 8461 §8.3).
+    None,
+    /// It says so in its reports (RFC 8460), and brings the mail all the same.
+    #[default]
+    Testing,
+}
+
 /// The policy of one domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy(String);
 
 impl Policy {
-    /// RFC 8461 §3.2. "testing": a sender that finds no valid certificate says so in its reports
-    /// (RFC 8460) and brings the mail all the same. A week old, it is asked for again.
-    pub(crate) fn new(mail_host: &str) -> Self {
-        Self(format!("version: STSv1\r\nmode: testing\r\nmx: {mail_host}\r\nmax_age: 604800\r\n"))
+    /// RFC 8461 §3.2. A week old, it is asked for again.
+    pub(crate) fn new(mode: Mode, mail_host: &str) -> Self {
+        let mode = match mode {
+            Mode::Enforce => "enforce",
+            Mode::None => "none",
+            Mode::Testing => "testing",
+        };
+        Self(format!("version: STSv1\r\nmode: {mode}\r\nmx: {mail_host}\r\nmax_age: 604800\r\n"))
     }
 
     /// `id=` of the DNS record (RFC 8461 §3.1): another policy has another one.
@@ -48,10 +64,12 @@ mod tests {
     #[test]
     fn rfc8461_3_1_another_policy_has_another_id() {
         let text = "version: STSv1\r\nmode: testing\r\nmx: mail.a.test\r\nmax_age: 604800\r\n";
-        assert_eq!(Policy::new("mail.a.test").0, text);
-        let (one, other) = (Policy::new("mail.a.test"), Policy::new("mail.b.test"));
-        assert_ne!(one.id(), other.id());
-        assert_eq!(one.id(), Policy::new("mail.a.test").id());
+        let one = Policy::new(Mode::Testing, "mail.a.test");
+        assert_eq!(one.0, text);
+        assert_ne!(one.id(), Policy::new(Mode::Testing, "mail.b.test").id());
+        assert_ne!(one.id(), Policy::new(Mode::Enforce, "mail.a.test").id());
+        assert_ne!(one.id(), Policy::new(Mode::None, "mail.a.test").id());
+        assert_eq!(one.id(), Policy::new(Mode::Testing, "mail.a.test").id());
         assert!(one.id().len() <= 32 && one.id().bytes().all(|b| b.is_ascii_alphanumeric()));
     }
 }

@@ -1,8 +1,12 @@
-//! Aggregate reports (RFC 9990), sent and received.
+//! Aggregate reports (RFC 9990), and those about TLS (RFC 8460), sent and received.
 
 use std::io::Write as _;
 
-use hub::{AuthResult, DmarcFacts, DmarcPolicy};
+use base64::Engine as _;
+use hub::{
+    AuthResult, DmarcFacts, DmarcPolicy, ReportKind, TlsFailure, TlsPolicy, TlsPolicyKind, TlsSession,
+    Unsecured,
+};
 use hub_mailauth::{Reporting, read_report};
 use mail_auth::flate2::{Compression, write::GzEncoder};
 
@@ -139,4 +143,157 @@ fn bombs_are_not_unpacked() {
     assert_eq!(read_report(message.as_bytes()), None);
     assert_eq!(read_report(b"Subject: x\r\n\r\nno report\r\n"), None);
     assert_eq!(read_report(b""), None);
+}
+
+/// What a sender may have seen of a domain (RFC 8460, appendix B).
+fn sessions() -> Vec<(TlsSession, u64)> {
+    let policy = TlsPolicy {
+        kind: TlsPolicyKind::Sts,
+        domain: "a.example".into(),
+        text: ["version: STSv1", "mode: testing", "mx: *.a.example", "max_age: 86400"]
+            .map(str::to_owned)
+            .into(),
+    };
+    let failed = |failure, reason: &str| Unsecured {
+        failure,
+        from: "2001:db8::1".parse().ok(),
+        to: "192.0.2.1".parse().ok(),
+        host: "mx.a.example".into(),
+        reason: reason.into(),
+    };
+    let session = |failure| TlsSession { policy: policy.clone(), failure };
+    let none = TlsPolicy { kind: TlsPolicyKind::NoPolicyFound, domain: "a.example".into(), text: Vec::new() };
+    let unknown = Unsecured {
+        from: None,
+        to: None,
+        host: String::new(),
+        ..failed(TlsFailure::StarttlsNotSupported, "")
+    };
+    vec![
+        (session(None), 5326),
+        (session(Some(failed(TlsFailure::CertificateExpired, ""))), 100),
+        (session(Some(failed(TlsFailure::StarttlsNotSupported, "454 4.7.0 no"))), 200),
+        (TlsSession { policy: none, failure: Some(unknown) }, 3),
+    ]
+}
+
+#[tokio::test]
+async fn rfc8460_5_3_a_tls_report() {
+    let mut zone = Zone::default();
+    zone.txt("_smtp._tls.a.example", "v=TLSRPTv1; rua=mailto:t@a.example,https://a.example/tls");
+    zone.add("_smtp._tls.shaky.example", Entry::Trouble);
+    let authenticator = zone.serve().authenticator();
+    let sender = "postmaster@us.example";
+    let report = |domain| authenticator.tls_report(DAY, domain, &[], sender);
+    assert_eq!(report("a.example").await, Reporting::Unwanted, "there is nothing to report");
+    for (domain, expected) in [("silent.example", Reporting::Unwanted), ("shaky.example", Reporting::Later)] {
+        assert_eq!(authenticator.tls_report(DAY, domain, &sessions(), sender).await, expected, "{domain}");
+    }
+    let made = authenticator.tls_report(DAY, "a.example", &sessions(), sender).await;
+    let Reporting::Made(made) = made else { panic!("{made:?}") };
+    assert_eq!(made.recipients, ["t@a.example"]);
+    assert_eq!(made.urls, ["https://a.example/tls"]);
+    let text = String::from_utf8_lossy(&made.message).into_owned();
+    for field in [
+        "TLS-Required: No\r\n",
+        "TLS-Report-Domain: a.example\r\n",
+        "TLS-Report-Submitter: us.example\r\n",
+        "report-type=\"tlsrpt\"",
+        "application/tlsrpt+gzip",
+        "us.example!a.example!1728000000!1728086399.json.gz",
+    ] {
+        assert!(text.contains(field), "{field}: {text}");
+    }
+    let read = read_report(&made.message).expect("a report");
+    assert_eq!(read.kind, ReportKind::Tls);
+    assert_eq!((read.passed, read.failed), (5326, 303));
+    assert_eq!(read.details, "certificate-expired 100, starttls-not-supported 203");
+    assert_eq!((read.domain.as_str(), read.organisation.as_str()), ("a.example", "receiver.example"));
+    assert_eq!((read.begins_at, read.ends_at), (DAY * 86_400, (DAY + 1) * 86_400 - 1));
+}
+
+/// Members that are not known are left out, and the others are named as the RFC names them.
+#[tokio::test]
+async fn rfc8460_4_4_the_json() {
+    let mut zone = Zone::default();
+    zone.txt("_smtp._tls.a.example", "v=TLSRPTv1; rua=mailto:t@a.example");
+    let authenticator = zone.serve().authenticator();
+    let made = authenticator.tls_report(DAY, "a.example", &sessions(), "postmaster@us.example").await;
+    let Reporting::Made(made) = made else { panic!("{made:?}") };
+    let text = String::from_utf8(made.message).expect("ASCII");
+    let (_, part) = text.split_once("application/tlsrpt+gzip").expect("a part");
+    let (_, part) = part.split_once("\r\n\r\n").expect("a body");
+    let packed: String = part.split("\r\n--").next().unwrap_or_default().split_whitespace().collect();
+    let packed = base64::engine::general_purpose::STANDARD.decode(packed).expect("Base64");
+    let report: serde_json::Value =
+        serde_json::from_reader(mail_auth::flate2::read::GzDecoder::new(&packed[..])).expect("JSON");
+    let expected = serde_json::json!({
+        "organization-name": "receiver.example",
+        "date-range": { "start-datetime": "2024-10-04T00:00:00Z", "end-datetime": "2024-10-04T23:59:59Z" },
+        "contact-info": "postmaster@us.example",
+        "report-id": "1728000000.a.example",
+        "policies": [
+            {
+                "policy": {
+                    "policy-type": "sts",
+                    "policy-string": ["version: STSv1", "mode: testing", "mx: *.a.example", "max_age: 86400"],
+                    "policy-domain": "a.example",
+                    "mx-host": ["*.a.example"],
+                },
+                "summary": { "total-successful-session-count": 5326, "total-failure-session-count": 300 },
+                "failure-details": [
+                    {
+                        "result-type": "certificate-expired",
+                        "sending-mta-ip": "2001:db8::1",
+                        "receiving-mx-hostname": "mx.a.example",
+                        "receiving-ip": "192.0.2.1",
+                        "failed-session-count": 100,
+                    },
+                    {
+                        "result-type": "starttls-not-supported",
+                        "sending-mta-ip": "2001:db8::1",
+                        "receiving-mx-hostname": "mx.a.example",
+                        "receiving-ip": "192.0.2.1",
+                        "failed-session-count": 200,
+                        "failure-reason-code": "454 4.7.0 no",
+                    },
+                ],
+            },
+            {
+                "policy": { "policy-type": "no-policy-found", "policy-domain": "a.example" },
+                "summary": { "total-successful-session-count": 0, "total-failure-session-count": 3 },
+                "failure-details": [
+                    { "result-type": "starttls-not-supported", "failed-session-count": 3 },
+                ],
+            },
+        ],
+    });
+    assert_eq!(report, expected);
+}
+
+#[test]
+fn tls_reports_of_others() {
+    for (text, domain, organisation, report, sums, details) in [
+        (
+            &include_bytes!("../data/tlsrpt/rpt01.eml")[..],
+            "example.net",
+            "Company-X",
+            "5065427c-23d3-47ca-b6e0-946ea0e8c4be",
+            (5326, 303),
+            "certificate-expired 100, starttls-not-supported 200, validation-failure 3",
+        ),
+        (
+            include_bytes!("../data/tlsrpt/rpt02.eml"),
+            "example.net",
+            "Google Inc.",
+            "2020-01-01T00:00:00Z_example.com",
+            (23, 1),
+            "certificate-host-mismatch 1",
+        ),
+    ] {
+        let read = read_report(text).expect(organisation);
+        assert_eq!((read.kind, read.domain.as_str()), (ReportKind::Tls, domain));
+        assert_eq!((read.organisation.as_str(), read.report.as_str()), (organisation, report));
+        assert_eq!(((read.passed, read.failed), read.details.as_str()), (sums, details));
+    }
 }

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hub::{Hub, StsPolicy};
+use hub::{Hub, StsPolicy, TlsFailure};
 use hub_dns::Dns;
-use tokio_rustls::TlsConnector;
 use tracing::{info, warn};
 
 use super::{Policy, fetch, id};
 use crate::Service;
+use crate::exchange::sessions::Flaw;
+use crate::https::Https;
 use crate::status::causes;
 use crate::work::unix_now;
 
@@ -25,24 +26,25 @@ const MAX_FAILED: usize = 10_000;
 pub(crate) struct Store {
     hub: Hub,
     dns: Arc<Dns>,
-    https: TlsConnector,
-    port: u16,
-    failed: Mutex<HashMap<String, Instant>>,
+    https: Https,
+    failed: Mutex<HashMap<String, (Instant, Flaw)>>,
+}
+
+/// What is known of a domain.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) policy: Option<Arc<Policy>>,
+    /// Why what it publishes now cannot be had.
+    pub(crate) flaw: Option<Flaw>,
 }
 
 impl Store {
-    pub(crate) fn new(service: &Service, https: TlsConnector) -> Self {
-        Self {
-            hub: service.hub.clone(),
-            dns: Arc::clone(&service.dns),
-            https,
-            port: service.settings.policy_port,
-            failed: Mutex::default(),
-        }
+    pub(crate) fn new(service: &Service, https: Https) -> Self {
+        Self { hub: service.hub.clone(), dns: Arc::clone(&service.dns), https, failed: Mutex::default() }
     }
 
     /// The policy of a domain, if it has one. `Err` if what was known of it cannot be read now.
-    pub(crate) async fn policy(&self, domain: &str) -> Result<Option<Arc<Policy>>, String> {
+    pub(crate) async fn policy(&self, domain: &str) -> Result<Found, String> {
         let now = unix_now();
         let kept = self.kept(domain, now).await.map_err(|error| {
             warn!(domain, error = causes(&error), "the domain's MTA-STS policy cannot be read");
@@ -50,15 +52,18 @@ impl Store {
         })?;
         let published = self.dns.texts(&format!("_mta-sts.{domain}")).await.ok().and_then(|texts| id(&texts));
         let Some(published) = published else {
-            return Ok(kept.map(|(_, policy)| policy));
+            return Ok(Found { policy: kept.map(|(_, policy)| policy), flaw: None });
         };
         Ok(match kept {
             Some((row, policy))
                 if row.id == published && row.expires_at > now + REFRESH.min(policy.max_age as i64 / 2) =>
             {
-                Some(policy)
+                Found { policy: Some(policy), flaw: None }
             }
-            kept => self.fetch(domain, published, now).await.or_else(|| kept.map(|(_, policy)| policy)),
+            kept => match self.fetch(domain, published, now).await {
+                Ok(policy) => Found { policy: Some(policy), flaw: None },
+                Err(flaw) => Found { policy: kept.map(|(_, policy)| policy), flaw: Some(flaw) },
+            },
         })
     }
 
@@ -70,23 +75,19 @@ impl Store {
         }))
     }
 
-    async fn fetch(&self, domain: &str, published: String, now: i64) -> Option<Arc<Policy>> {
-        if self.failed().get(domain).is_some_and(|at| at.elapsed() < PAUSE) {
-            return None;
+    async fn fetch(&self, domain: &str, published: String, now: i64) -> Result<Arc<Policy>, Flaw> {
+        if let Some((_, flaw)) = self.failed().get(domain).filter(|(at, _)| at.elapsed() < PAUSE) {
+            return Err(flaw.clone());
         }
-        let fetched = fetch::policy(&self.dns, &self.https, self.port, domain).await;
+        let fetched = fetch::policy(&self.https, domain).await;
         let parsed = fetched.and_then(|text| match Policy::parse(&text) {
             Ok(policy) => Ok((text, policy)),
-            Err(why) => Err(why.to_owned()),
+            Err(why) => Err(Flaw::new(TlsFailure::StsPolicyInvalid, why)),
         });
-        let (text, policy) = match parsed {
-            Ok(parsed) => parsed,
-            Err(why) => {
-                warn!(domain, why, "the domain's MTA-STS policy cannot be had");
-                self.remember_failure(domain);
-                return None;
-            }
-        };
+        let (text, policy) = parsed.inspect_err(|flaw| {
+            warn!(domain, why = flaw.reason, "the domain's MTA-STS policy cannot be had");
+            self.remember_failure(domain, flaw);
+        })?;
         info!(domain, mode = ?policy.mode, hosts = policy.hosts().join(", "), "MTA-STS policy");
         let row = StsPolicy {
             domain: domain.to_owned(),
@@ -97,20 +98,20 @@ impl Store {
         if let Err(error) = self.hub.keep_sts_policy(row).await {
             warn!(domain, error = causes(&error), "the domain's MTA-STS policy cannot be kept");
         }
-        Some(Arc::new(policy))
+        Ok(Arc::new(policy))
     }
 
-    fn remember_failure(&self, domain: &str) {
+    fn remember_failure(&self, domain: &str, flaw: &Flaw) {
         let mut failed = self.failed();
         if failed.len() >= MAX_FAILED {
-            failed.retain(|_, at| at.elapsed() < PAUSE);
+            failed.retain(|_, (at, _)| at.elapsed() < PAUSE);
         }
         if failed.len() < MAX_FAILED {
-            failed.insert(domain.to_owned(), Instant::now());
+            failed.insert(domain.to_owned(), (Instant::now(), flaw.clone()));
         }
     }
 
-    fn failed(&self) -> std::sync::MutexGuard<'_, HashMap<String, Instant>> {
+    fn failed(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Instant, Flaw)>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,13 +17,13 @@ const ENCRYPTED: &str = "TLS, certificate not verified";
 const ENFORCE: &str = "version: STSv1\nmode: enforce\nmx: mx.sts.test\nmax_age: 604800\n";
 
 /// An HTTPS server that says one thing to everybody.
-struct Website {
-    address: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
+pub(super) struct Website {
+    pub(super) address: SocketAddr,
+    pub(super) asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Website {
-    async fn start(answer: String, tls: Arc<rustls::ServerConfig>) -> Self {
+    pub(super) async fn start(answer: String, tls: Arc<rustls::ServerConfig>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let address = listener.local_addr().expect("bound");
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -54,7 +54,7 @@ impl Website {
     }
 }
 
-fn ok(policy: &str) -> String {
+pub(super) fn ok(policy: &str) -> String {
     format!(
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{policy}",
         policy.len()

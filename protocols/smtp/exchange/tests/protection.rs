@@ -16,7 +16,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn key_digest(certificate: &CertificateDer<'_>) -> String {
+pub(super) fn key_digest(certificate: &CertificateDer<'_>) -> String {
     let parsed = ParsedCertificate::try_from(certificate).expect("a certificate");
     hex(&Sha256::digest(parsed.subject_public_key_info()))
 }

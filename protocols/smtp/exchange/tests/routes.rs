@@ -18,6 +18,8 @@ nxmx.test. A 127.0.0.15
 partmx.test. MX 10 missing.partmx.test.
 partmx.test. MX 20 mx1.sink.test.
 ipmx.test. MX 10 127.0.0.17.
+mixed.test. MX 10 127.0.0.17.
+mixed.test. MX 20 mx1.sink.test.
 cnamemx.test. MX 10 alias.test.
 alias.test. CNAME mx1.sink.test.
 dual.test. AAAA ::ffff:7f00:63
@@ -55,6 +57,7 @@ async fn rfc5321_5_1_hosts_are_found() {
         ("partmx.test", "mx1.sink.test"),
         ("cnamemx.test", "alias.test"),
         ("dual.test", "dual.test"),
+        ("mixed.test", "mx1.sink.test"),
         ("backup.test", "mx1.sink.test"),
         ("[127.0.0.11]", "127.0.0.11"),
     ] {

@@ -90,8 +90,7 @@ async fn international_domains_are_found_in_both_forms() {
 async fn what_is_off_is_not_named_and_public_names_are() {
     let ports = Ports { imaps: Some(993), submission: Some(2587), ..Ports::default() };
     let world =
-        World::with(Services { hostname: Some("mx.example.net".into()), ports, has_certificates: false })
-            .await;
+        World::with(Services { hostname: Some("mx.example.net".into()), ports, mta_sts_mode: None }).await;
     let answer = world.get("autoconfig.example.org", "/mail/config-v1.1.xml").await;
     assert_eq!(answer.texts("port"), ["993", "2587"]);
     assert_eq!(answer.texts("hostname"), ["mx.example.net"; 2]);
@@ -132,7 +131,7 @@ async fn outlook_is_told_what_is_wrong() {
 #[tokio::test]
 async fn autodiscover_in_json_points_to_the_pox_one() {
     let ports = Ports { https: Some(2443), ..PORTS };
-    let world = World::with(Services { hostname: None, ports, has_certificates: false }).await;
+    let world = World::with(Services { hostname: None, ports, mta_sts_mode: None }).await;
     let answer = world.get("autodiscover.example.org", "/autodiscover/autodiscover.json").await;
     assert_eq!(answer.status, 302, "over http");
     assert_eq!(
@@ -171,7 +170,8 @@ async fn an_apple_profile_has_both_servers_and_no_password() {
 #[tokio::test]
 async fn rfc8461_3_3_plain_http_leads_to_the_policy() {
     let ports = Ports { https: Some(443), ..PORTS };
-    let world = World::with(Services { hostname: None, ports, has_certificates: true }).await;
+    let world =
+        World::with(Services { hostname: None, ports, mta_sts_mode: Some(hub_web::StsMode::Testing) }).await;
     let reply = world.get("mta-sts.example.org", "/.well-known/mta-sts.txt").await;
     assert_eq!(reply.status, 302);
     assert_eq!(reply.field("location"), Some("https://mta-sts.example.org/.well-known/mta-sts.txt"));

@@ -30,7 +30,7 @@ async fn the_front_page_says_what_this_is_and_where_mail_is() {
 #[tokio::test]
 async fn nothing_can_be_put() {
     for ports in [PORTS, Ports { https: Some(443), ..PORTS }] {
-        let world = World::with(Services { hostname: None, ports, has_certificates: false }).await;
+        let world = World::with(Services { hostname: None, ports, mta_sts_mode: None }).await;
         for method in ["PUT", "DELETE", "POST", "OPTIONS", "PROPFIND", "TRACE"] {
             let answer = world.send(method, "example.org", "/", "").await;
             assert_eq!((answer.status, answer.field("allow")), (405, Some("GET, HEAD")), "{method}");
@@ -47,7 +47,7 @@ async fn nothing_can_be_put() {
 #[tokio::test]
 async fn rfc8555_8_3_proofs() {
     let ports = Ports { https: Some(443), ..PORTS };
-    let world = World::with(Services { hostname: None, ports, has_certificates: false }).await;
+    let world = World::with(Services { hostname: None, ports, mta_sts_mode: None }).await;
     let answer = world.get("mail.example.org", "/.well-known/acme-challenge/token_1").await;
     assert_eq!((answer.status, answer.body.as_str()), (200, "token_1.thumbprint"));
     let answer = world.get("mail.example.org", "/.well-known/acme-challenge/token_2").await;
@@ -59,7 +59,7 @@ async fn rfc8555_8_3_proofs() {
 #[tokio::test]
 async fn plain_http_points_to_https() {
     let ports = Ports { https: Some(443), ..PORTS };
-    let world = World::with(Services { hostname: None, ports, has_certificates: false }).await;
+    let world = World::with(Services { hostname: None, ports, mta_sts_mode: None }).await;
     for (method, host, target, status, location) in [
         ("GET", "example.org", "/", 302, "https://example.org/"),
         ("GET", "Example.org:80", "/a?b=c%20d", 302, "https://example.org/a?b=c%20d"),

@@ -39,7 +39,7 @@ fn proof(token: &str) -> Option<String> {
 impl World {
     /// Plain HTTP that answers everything, as behind a proxy: no https is offered.
     pub(crate) async fn new() -> Self {
-        Self::with(Services { hostname: None, ports: PORTS, has_certificates: false }).await
+        Self::with(Services { hostname: None, ports: PORTS, mta_sts_mode: None }).await
     }
 
     pub(crate) async fn with(services: Services) -> Self {

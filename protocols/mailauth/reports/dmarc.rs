@@ -1,8 +1,6 @@
-//! DMARC aggregate reports (RFC 9990): made from what was counted, and read from what others send.
+//! DMARC aggregate reports (RFC 9990).
 
-use std::time::Duration;
-
-use hub::{AuthResult, DmarcFacts, DmarcPolicy, ReceivedReport};
+use hub::{AuthResult, DmarcFacts, DmarcPolicy, ReceivedReport, ReportKind};
 use mail_auth::common::to_a_label;
 use mail_auth::dmarc::{Dmarc, URI};
 use mail_auth::report::{
@@ -11,39 +9,15 @@ use mail_auth::report::{
 };
 use tokio::time::timeout;
 
+use super::{DAY, MOST_TIME, MOST_UNPACKED, MadeReport, Reporting, plain};
 use crate::answers::Texts;
 use crate::check::Authenticator;
 use crate::dns::Missing;
 
-const DAY: i64 = 86_400;
 /// Addresses that a report goes to (RFC 9990 §3.5: limits are up to the reporter).
 const MOST_ADDRESSES: usize = 3;
 /// Names that are asked for a record, from the domain up.
 const MOST_LABELS: usize = 8;
-/// Octets of an unpacked report: larger ones are bombs (RFC 9990 §8).
-const MOST_XML: usize = 10 << 20;
-/// Octets of the message that brings one. Packed well, a thousand times as many could be in it.
-pub const MOST_REPORT: u64 = 1 << 20;
-/// For all look-ups of one report.
-const MOST_TIME: Duration = Duration::from_secs(60);
-
-/// A report, ready to be sent.
-#[derive(Debug, PartialEq, Eq)]
-pub struct MadeReport {
-    pub recipients: Vec<String>,
-    /// The whole message, with CR LF.
-    pub message: Vec<u8>,
-}
-
-/// What became of making a report.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Reporting {
-    /// Nobody wants it, or nobody who may have it.
-    Unwanted,
-    /// DNS has not told.
-    Later,
-    Made(MadeReport),
-}
 
 impl Authenticator {
     /// Makes the report of a day (counted since 1970-01-01) to the owner of a domain, from `sender`.
@@ -78,7 +52,10 @@ impl Authenticator {
         let mut message = Vec::new();
         let to = addresses.iter().map(String::as_str);
         match report.write_rfc5322(self.host_name(), sender, to, &mut message) {
-            Ok(()) => Reporting::Made(MadeReport { recipients: addresses, message }),
+            Ok(()) => {
+                let (urls, document) = (Vec::new(), Vec::new());
+                Reporting::Made(MadeReport { recipients: addresses, message, urls, document })
+            }
             Err(_) => Reporting::Later,
         }
     }
@@ -163,9 +140,9 @@ fn dkim_result(result: AuthResult) -> DkimResult {
     }
 }
 
-/// Reads a report that somebody has sent; `None` if it is none, or unpacks to too much.
-pub fn read_report(message: &[u8]) -> Option<ReceivedReport> {
-    let report = Report::parse_rfc5322(message, MOST_XML).ok()?;
+/// `None` if it is none, or unpacks to too much.
+pub(super) fn read(message: &[u8]) -> Option<ReceivedReport> {
+    let report = Report::parse_rfc5322(message, MOST_UNPACKED).ok()?;
     let (mut passed, mut failed) = (0u64, 0u64);
     for record in report.records() {
         let results = [record.dmarc_dkim_result(), record.dmarc_spf_result()];
@@ -174,6 +151,7 @@ pub fn read_report(message: &[u8]) -> Option<ReceivedReport> {
     }
     let time = |unix: u64| i64::try_from(unix).unwrap_or(i64::MAX);
     Some(ReceivedReport {
+        kind: ReportKind::Dmarc,
         domain: plain(report.domain()).to_ascii_lowercase(),
         organisation: plain(report.org_name()),
         report: plain(report.report_id()),
@@ -181,10 +159,6 @@ pub fn read_report(message: &[u8]) -> Option<ReceivedReport> {
         ends_at: time(report.date_range_end()),
         passed,
         failed,
+        details: String::new(),
     })
-}
-
-/// Text of strangers, as far as it is fit to be shown.
-fn plain(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
 }

@@ -1,15 +1,28 @@
-//! From 8-bit MIME to 7 bits (RFC 6152 §3, RFC 2045 §6): each part that has other bytes than ASCII
-//! is encoded, text as quoted-printable, everything else as base64.
+//! Messages that not every host can have are put into other words (RFC 2045 §6): each part that has
+//! what it must not have is encoded, text as quoted-printable, everything else as base64.
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hub_mime::{Part, PartKind, Scanner, part_encoding};
+
+use crate::{Part, PartKind, Scanner, header_values, part_encoding};
+
+/// Octets of a line without its CR LF (RFC 5322 §2.1.1).
+const MAX_LINE: usize = 998;
+
+/// What a message must not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// RFC 6152 §3: for a host without 8BITMIME.
+    EightBit,
+    /// RFC 5321 §4.5.3.1.6: hosts may fold longer lines, or refuse them.
+    LongLines,
+}
 
 /// Why a message stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NotConvertible {
+pub enum NotConvertible {
     /// There is no encoding for bytes between the parts, or for those of an encoding.
     Broken,
     Header,
@@ -29,7 +42,49 @@ impl fmt::Display for NotConvertible {
     }
 }
 
-pub(crate) fn convert(message: &[u8]) -> Result<Vec<u8>, NotConvertible> {
+impl Unfit {
+    /// Whether these bytes have nothing of it.
+    pub fn is_absent(self, bytes: &[u8]) -> bool {
+        match self {
+            Self::EightBit => bytes.is_ascii(),
+            Self::LongLines => {
+                let mut lines = LongLines::default();
+                !lines.feed(bytes) && !lines.end()
+            }
+        }
+    }
+}
+
+/// Looks for long lines in pieces of a message.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LongLines {
+    /// Octets of the line that goes on in the next piece.
+    line: usize,
+}
+
+impl LongLines {
+    /// Whether the next piece has the end of a long line, or is in one.
+    pub fn feed(&mut self, piece: &[u8]) -> bool {
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', piece) {
+            // With its CR.
+            if self.line + end - start > MAX_LINE + 1 {
+                return true;
+            }
+            (self.line, start) = (0, end + 1);
+        }
+        self.line += piece.len() - start;
+        self.line > MAX_LINE + 1
+    }
+
+    /// Whether the last line, which has no end of its own, is a long one.
+    pub fn end(self) -> bool {
+        self.line > MAX_LINE
+    }
+}
+
+/// The message without what it must not have.
+pub fn reencode(message: &[u8], unfit: Unfit) -> Result<Vec<u8>, NotConvertible> {
     let mut scanner = Scanner::new();
     scanner.feed(message);
     let parts = scanner.finish().parts;
@@ -41,9 +96,9 @@ pub(crate) fn convert(message: &[u8]) -> Result<Vec<u8>, NotConvertible> {
         let between = span(at, part.header_start)?;
         let header = span(part.header_start, part.body_start)?;
         let body = span(part.body_start, part.body_end)?;
-        copy(between, NotConvertible::Broken, &mut out)?;
-        if body.is_ascii() {
-            copy(header, NotConvertible::Header, &mut out)?;
+        copy(between, (unfit, NotConvertible::Broken), &mut out)?;
+        if unfit.is_absent(body) {
+            copy(header, (unfit, NotConvertible::Header), &mut out)?;
             at = part.body_start;
             if part.kind == PartKind::Leaf {
                 out.extend_from_slice(body);
@@ -51,15 +106,22 @@ pub(crate) fn convert(message: &[u8]) -> Result<Vec<u8>, NotConvertible> {
             }
             continue;
         }
-        at = convert_part(part, header, body, &mut out)?;
+        at = convert_part(part, header, body, unfit, &mut out)?;
     }
-    copy(message.get(at as usize..).unwrap_or_default(), NotConvertible::Broken, &mut out)?;
+    let rest = message.get(at as usize..).unwrap_or_default();
+    copy(rest, (unfit, NotConvertible::Broken), &mut out)?;
     Ok(out)
 }
 
 /// Writes the header, and the body too if it is a leaf's; tells how far that is.
-fn convert_part(part: &Part, header: &[u8], body: &[u8], out: &mut Vec<u8>) -> Result<u64, NotConvertible> {
-    if !header.is_ascii() {
+fn convert_part(
+    part: &Part,
+    header: &[u8],
+    body: &[u8],
+    unfit: Unfit,
+    out: &mut Vec<u8>,
+) -> Result<u64, NotConvertible> {
+    if !unfit.is_absent(header) {
         return Err(NotConvertible::Header);
     }
     let kind = content_type(header);
@@ -71,7 +133,10 @@ fn convert_part(part: &Part, header: &[u8], body: &[u8], out: &mut Vec<u8>) -> R
     }
     if part.kind != PartKind::Leaf {
         // The parts inside say for themselves how they are encoded.
-        write_header(header, "7bit", out);
+        match unfit {
+            Unfit::EightBit => write_header(header, "7bit", out),
+            Unfit::LongLines => out.extend_from_slice(header),
+        }
         return Ok(part.body_start);
     }
     if kind.is_empty() || kind.starts_with("text/") {
@@ -87,8 +152,12 @@ fn convert_part(part: &Part, header: &[u8], body: &[u8], out: &mut Vec<u8>) -> R
     Ok(part.body_end)
 }
 
-fn copy(bytes: &[u8], otherwise: NotConvertible, out: &mut Vec<u8>) -> Result<(), NotConvertible> {
-    if !bytes.is_ascii() {
+fn copy(
+    bytes: &[u8],
+    (unfit, otherwise): (Unfit, NotConvertible),
+    out: &mut Vec<u8>,
+) -> Result<(), NotConvertible> {
+    if !unfit.is_absent(bytes) {
         return Err(otherwise);
     }
     out.extend_from_slice(bytes);
@@ -97,7 +166,7 @@ fn copy(bytes: &[u8], otherwise: NotConvertible, out: &mut Vec<u8>) -> Result<()
 
 /// Type and subtype in lower case.
 fn content_type(header: &[u8]) -> String {
-    let value = hub_mime::header_values(header, "Content-Type").next().unwrap_or_default();
+    let value = header_values(header, "Content-Type").next().unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
@@ -157,10 +226,10 @@ fn quoted_printable(body: &[u8], out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use hub_mime::{Section, decode_transfer, section_range};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{Section, decode_transfer, section_range};
 
     #[test]
     fn rfc2045_6_parts_are_encoded_by_what_they_are() {
@@ -190,18 +259,66 @@ mod tests {
             ),
             ("Content-Transfer-Encoding: base64\r\n\r\n\u{fc}\r\n", Err(NotConvertible::Broken)),
         ] {
-            let converted = convert(message.as_bytes());
+            let converted = reencode(message.as_bytes(), Unfit::EightBit);
             let text = converted.map(|bytes| String::from_utf8(bytes).expect("ASCII"));
             assert_eq!(text.as_deref(), expected.as_ref().map(|text| *text), "{message:?}");
         }
     }
 
+    #[test]
+    fn rfc5322_2_1_1_lines_are_shortened() {
+        let (fits, long) = ("x".repeat(998), "x".repeat(999));
+        for (message, expected) in [
+            (format!("Subject: x\r\n\r\n{fits}\r\ng\u{fc}\r\n"), Ok(None)),
+            (
+                format!("Subject: x\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{long}\r\n"),
+                Ok(Some("Content-Transfer-Encoding: quoted-printable\r\n\r\nxxx")),
+            ),
+            (
+                format!(
+                    "Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\
+                     --b\r\n\r\ng\u{fc}\r\n--b\r\nContent-Type: a/b\r\n\r\n{long}\r\n--b--\r\n"
+                ),
+                Ok(Some(
+                    "8bit\r\n\r\n--b\r\n\r\ng\u{fc}\r\n--b\r\nContent-Type: a/b\r\nContent-Transfer-Encoding: base64",
+                )),
+            ),
+            (format!("Subject: {long}\r\n\r\n{long}\r\n"), Err(NotConvertible::Header)),
+            (
+                format!("Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\n{long}\r\n--b--\r\n"),
+                Err(NotConvertible::Signed),
+            ),
+            (format!("Content-Transfer-Encoding: base64\r\n\r\n{long}\r\n"), Err(NotConvertible::Broken)),
+        ] {
+            let converted = reencode(message.as_bytes(), Unfit::LongLines);
+            match (converted, expected) {
+                (Ok(bytes), Ok(Some(piece))) => {
+                    let text = String::from_utf8(bytes).expect("UTF-8");
+                    assert!(text.contains(piece), "{text}");
+                    assert!(text.lines().all(|line| line.len() <= MAX_LINE), "{text}");
+                }
+                (converted, expected) => {
+                    assert_eq!(converted, expected.map(|_| message.clone().into_bytes()), "{message}");
+                }
+            }
+        }
+    }
+
     proptest! {
+        /// Pieces of any size tell the same as the whole.
+        #[test]
+        fn long_lines_are_found_in_pieces(lines in prop::collection::vec(990usize..1005, 1..4), size in 1usize..700) {
+            let text: String = lines.iter().map(|length| "x".repeat(*length) + "\r\n").collect();
+            let mut looking = LongLines::default();
+            let found = text.as_bytes().chunks(size).any(|piece| looking.feed(piece));
+            prop_assert_eq!(found, lines.iter().any(|length| *length > MAX_LINE));
+        }
+
         /// Lines stay short and 7-bit, and decoding gives the text back.
         #[test]
         fn what_is_encoded_can_be_decoded(text in "([a-z =ü\t]{0,120}\r\n){1,4}") {
             let message = format!("Subject: x\r\n\r\n{text}");
-            let converted = convert(message.as_bytes()).expect("convertible");
+            let converted = reencode(message.as_bytes(), Unfit::EightBit).expect("convertible");
             prop_assert!(converted.is_ascii());
             prop_assert!(text.is_ascii() || converted.split(|&b| b == b'\n').all(|line| line.len() <= 77));
             let mut scanner = Scanner::new();
