@@ -30,6 +30,7 @@ mod outgoing;
 mod password;
 mod queue;
 mod recent;
+mod removals;
 mod reports;
 mod route;
 mod rules;
@@ -49,7 +50,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use hub_storage::{Change, Edit};
+use hub_storage::{Change, Edit, FlagEdit, Foreseen, Listener};
 
 pub use accounts::{Account, Door};
 pub use address::{Address, normal_domain};
@@ -172,12 +173,7 @@ impl Hub {
             text_index: Arc::default(),
             maintenance: Mutex::default(),
         }));
-        let inner = Arc::downgrade(&hub.0);
-        hub.0.storage.listen(Box::new(move |changes| {
-            if let Some(inner) = inner.upgrade() {
-                inner.committed(changes);
-            }
-        }));
+        hub.0.storage.listen(Box::new(Ear(Arc::downgrade(&hub.0))));
         let mut maintenance = locked(&hub.0.maintenance);
         maintenance.spawn(maintain(Arc::downgrade(&hub.0)));
         maintenance.spawn(copy_when_urgent(Arc::downgrade(&hub.0), hub.0.mailboxes.urgent()));
@@ -196,6 +192,21 @@ impl Hub {
             tracing::warn!(%error, "what is to be reported was not counted");
         }
         self.0.storage.close().await;
+    }
+}
+
+/// Hears of commits.
+struct Ear(Weak<Inner>);
+
+impl Listener for Ear {
+    fn committed(&self, changes: Vec<Change>) {
+        if let Some(inner) = self.0.upgrade() {
+            inner.committed(changes);
+        }
+    }
+
+    fn foresee(&self, edit: &FlagEdit) -> Option<Foreseen> {
+        self.0.upgrade()?.mailboxes.foresee(edit)
     }
 }
 

@@ -151,7 +151,7 @@ impl Hub {
         let hub = self.clone();
         tokio::spawn(async move {
             // Should it fail, the client's own question does, too, and says so.
-            let _ = hub.0.directories.get(&hub.0.storage, account).await;
+            let _ = tokio::join!(hub.0.directories.get(&hub.0.storage, account), hub.keywords_of(account));
         });
     }
 

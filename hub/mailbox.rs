@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, Weak};
 
-use hub_storage::{AccountId, Change, Edit, Modseq, Storage, packed};
+use hub_storage::{AccountId, Change, Edit, FlagEdit, Foreseen, IdSet, Modseq, Storage, packed};
 use tokio::sync::{Notify, OnceCell, watch};
 
+use crate::removals::Removals;
 use crate::{Error, MailboxId, Result, Snapshot};
 
 type Key = (AccountId, MailboxId);
@@ -43,6 +44,7 @@ pub struct OpenMailbox {
     key: Key,
     state: watch::Sender<Arc<Snapshot>>,
     loading: Mutex<Loading>,
+    removals: Mutex<Removals>,
     loaded: OnceCell<()>,
 }
 
@@ -59,6 +61,7 @@ impl OpenMailbox {
             key,
             state: watch::Sender::new(Arc::new(Snapshot::new(1, 1, 0, Vec::new()))),
             loading: Mutex::new(Loading::Waiting(Vec::new())),
+            removals: Mutex::default(),
             loaded: OnceCell::new(),
         }
     }
@@ -83,9 +86,11 @@ impl OpenMailbox {
         let uncopied = if index.copied_at == 0 { index.records.len() } else { 0 };
         let mut snapshot = Snapshot::new(index.uid_validity, index.uid_next, index.modseq, index.records);
         let mut loading = crate::locked(&self.loading);
+        *crate::locked(&self.removals) = Removals::new(index.modseq);
         if let Loading::Waiting(commits) = std::mem::replace(&mut *loading, Loading::Done) {
             for (modseq, edits) in commits.into_iter().filter(|(modseq, _)| *modseq > index.modseq) {
                 snapshot = snapshot.apply(modseq, &edits);
+                self.note_removals(modseq, &edits);
             }
         }
         // It may have been deleted since it was read.
@@ -115,7 +120,16 @@ impl OpenMailbox {
             Loading::Waiting(commits) => commits.push((modseq, edits)),
             Loading::Done => {
                 let next = self.state.borrow().apply(modseq, &edits);
+                self.note_removals(modseq, &edits);
                 self.state.send_replace(Arc::new(next));
+            }
+        }
+    }
+
+    fn note_removals(&self, modseq: Modseq, edits: &[Edit]) {
+        for edit in edits {
+            if let Edit::Removed(uids) = edit {
+                crate::locked(&self.removals).note(modseq, uids);
             }
         }
     }
@@ -240,6 +254,24 @@ impl Mailboxes {
         if drift.rows >= URGENT {
             self.urgent.notify_one();
         }
+    }
+
+    /// UIDs that left a mailbox after `since`, if it was open all the time.
+    pub(crate) fn removed_since(&self, key: Key, since: Modseq) -> Option<IdSet> {
+        let mailbox = self.find(key)?;
+        let is_loaded = matches!(*crate::locked(&mailbox.loading), Loading::Done);
+        if is_loaded { crate::locked(&mailbox.removals).after(since) } else { None }
+    }
+
+    /// What a change of flags does to a mailbox that is open.
+    pub(crate) fn foresee(&self, edit: &FlagEdit) -> Option<Foreseen> {
+        let mailbox = self.find((edit.account, edit.mailbox))?;
+        let snapshot = match &*crate::locked(&mailbox.loading) {
+            Loading::Waiting(_) => return None,
+            Loading::Done => mailbox.snapshot(),
+        };
+        let (failed, changes, unseen) = snapshot.foresee(edit);
+        (!snapshot.deleted).then_some(Foreseen { failed, changes, unseen, mailbox })
     }
 
     fn find(&self, key: Key) -> Option<Arc<OpenMailbox>> {

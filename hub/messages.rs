@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hub_storage::{Kind, NewEmail, mailboxes, messages as rows};
+use hub_storage::{FlagEdit, Kind, NewEmail, mailboxes, messages as rows};
 
 use crate::{
     Account, AccountId, EmailId, Error, Flags, Hub, IdSet, Incoming, MailboxId, Modseq, OpenMailbox, Result,
@@ -191,8 +191,8 @@ impl Messages<'_> {
     }
 
     /// Changes flags of those of `uids` that still exist and, with `unchanged_since`, whose modseq is
-    /// not above it; returns the UIDs that failed that test (RFC 7162 §3.1.3). They survive the end of
-    /// the process at once, and a power cut after 100 ms at most.
+    /// not above it; returns the UIDs that failed that test (RFC 7162 §3.1.3). Everybody sees them when it
+    /// returns; they survive a crash after 100 ms at most.
     pub async fn change_flags(
         &self,
         mailbox: MailboxId,
@@ -200,16 +200,10 @@ impl Messages<'_> {
         change: FlagChange,
         unchanged_since: Option<Modseq>,
     ) -> Result<IdSet> {
-        let (account, uids) = (self.account.id, uids.clone());
         let (set, clear) = change.bits();
-        Ok(self
-            .storage()
-            .transact_soon(account, mailbox, move |tx| {
-                Box::pin(async move {
-                    rows::change_flags(tx, account, mailbox, &uids, set, clear, unchanged_since).await
-                })
-            })
-            .await?)
+        let (account, uids) = (self.account.id, uids.clone());
+        let edit = FlagEdit { account, mailbox, uids, set, clear, unchanged_since };
+        Ok(self.storage().change_flags(edit).await?)
     }
 
     /// Copies those of `uids` that still exist, with their flags, all or none. `NotFound` if a
@@ -298,7 +292,11 @@ impl Messages<'_> {
     /// UIDs removed from a mailbox after `since` (RFC 7162 §3.2.10 VANISHED); `None` if the journal
     /// does not reach back so far.
     pub async fn vanished_since(&self, mailbox: MailboxId, since: Modseq) -> Result<Option<IdSet>> {
-        let changes = self.storage().changes_since(self.account.id, Kind::Uid, mailbox.0, since).await?;
+        let account = self.account.id;
+        if let Some(removed) = self.account.hub.0.mailboxes.removed_since((account, mailbox), since) {
+            return Ok(Some(removed));
+        }
+        let changes = self.storage().changes_since(account, Kind::Uid, mailbox.0, since).await?;
         // A client may have seen a message that came after the modseq it has noted.
         Ok(changes.map(|changes| {
             let (destroyed, passed) = (changes.destroyed.iter(), changes.passed.iter());
@@ -309,6 +307,32 @@ impl Messages<'_> {
     /// The kept messages of these ids, in the same order, in one go; `None` for one that is gone.
     /// Call it with up to a few hundred at a time.
     pub async fn fetch(&self, emails: &[EmailId]) -> Result<Vec<Option<Message>>> {
+        let account = self.account.id;
+        let read = async |missing: Vec<EmailId>| self.storage().emails(account, &missing).await;
+        self.known_or(emails, read).await
+    }
+
+    /// The same for small messages of which [`Messages::read_starts`] is going to be asked: their
+    /// bytes are read in the same go and kept for a moment.
+    pub async fn fetch_whole(&self, emails: &[EmailId]) -> Result<Vec<Option<Message>>> {
+        let (account, recent) = (self.account.id, &self.account.hub.0.recent);
+        let read = async |missing: Vec<EmailId>| {
+            let rows = self.storage().whole_emails(account, &missing).await?;
+            let keep = |(row, bytes): (hub_storage::StoredEmail, Option<Bytes>)| {
+                bytes.iter().for_each(|bytes| recent.keep_start(row.blob, bytes));
+                row
+            };
+            Ok(rows.into_iter().map(keep).collect())
+        };
+        self.known_or(emails, read).await
+    }
+
+    /// Messages from memory, or what `read` says of those that are not there.
+    async fn known_or(
+        &self,
+        emails: &[EmailId],
+        read: impl AsyncFnOnce(Vec<EmailId>) -> hub_storage::Result<Vec<hub_storage::StoredEmail>>,
+    ) -> Result<Vec<Option<Message>>> {
         let (account, recent) = (self.account.id, &self.account.hub.0.recent);
         let mut messages = recent.rows(account, emails);
         let mut missing: Vec<EmailId> =
@@ -318,7 +342,7 @@ impl Messages<'_> {
         }
         missing.sort_unstable();
         missing.dedup();
-        let rows = self.storage().emails(account, &missing).await?;
+        let rows = read(missing).await?;
         let found: HashMap<EmailId, Message> =
             rows.into_iter().map(|row| (row.id, Message::from(row))).collect();
         for (email, message) in &found {

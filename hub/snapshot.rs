@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use hub_storage::{Edit, Flags, Modseq, Record, Uid, UidValidity};
+use hub_storage::{Edit, FlagEdit, Flags, IdSet, Modseq, Record, Uid, UidValidity};
 
 /// Records per chunk: 512 × 40 bytes are copied when one of them changes, and 100,000 messages
 /// are 196 chunk pointers.
@@ -133,6 +133,26 @@ impl Snapshot {
                 None => self.chunks.push(Arc::new(Chunk { records: vec![*record] })),
             }
         }
+    }
+
+    /// What [`Snapshot::apply`] of these flags would do: the messages that are newer than they may be,
+    /// whether any other changes, and how many more would be without `\Seen`.
+    pub(crate) fn foresee(&self, edit: &FlagEdit) -> (IdSet, bool, i64) {
+        let (mut failed, mut changes, mut unseen) = (IdSet::new(), false, 0);
+        for &(first, last) in edit.uids.ranges() {
+            let start = self.lower_bound(u32::try_from(first).unwrap_or(Uid::MAX));
+            for record in self.iter_from(start).take_while(|record| u64::from(record.uid) <= last) {
+                if edit.unchanged_since.is_some_and(|since| record.modseq > since) {
+                    failed.insert(record.uid.into());
+                    continue;
+                }
+                let next = (record.flags & !edit.clear) | edit.set;
+                changes |= next != record.flags;
+                let is_unseen = |flags: Flags| i64::from(!flags.contains(Flags::SEEN));
+                unseen += is_unseen(next) - is_unseen(record.flags);
+            }
+        }
+        (failed, changes, unseen)
     }
 
     fn change_flags(
@@ -280,7 +300,7 @@ impl<'a> Cursor<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hub_storage::{EmailId, IdSet};
+    use hub_storage::EmailId;
     use proptest::prelude::*;
 
     fn record(uid: Uid) -> Record {

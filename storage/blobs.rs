@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
-use crate::db::{Connection, Value, values};
+use crate::db::{Connection, Row, Value, values};
 use crate::spool::TemporaryPath;
 use crate::{BlobId, Error, Result, zip};
 
@@ -260,18 +260,22 @@ pub(crate) async fn open(
             if !place.is_empty() {
                 return Ok((id, Content::File(store.path(&place))));
             }
-            let (size, data) = (row.int(1)? as usize, row.bytes(4)?);
-            let plain = if row.int(2)? == Encoding::Zstd as i64 {
-                // Rows are only written by us and at most `spool::IN_MEMORY` long when unpacked.
-                let length = wanted.get(&id).map_or(size, |wanted| size.min(*wanted));
-                zip::unpack(&data, length)
-                    .map_err(Error::io(format!("blob {} cannot be unpacked", id.to_hex())))?
-            } else {
-                data
-            };
-            Ok((id, Content::Plain(plain.into())))
+            let most = wanted.get(&id).copied().unwrap_or(usize::MAX);
+            Ok((id, Content::Plain(plain(row, 1, id, most)?)))
         })
         .await
+}
+
+/// At most the first `most` bytes of a blob whose `size`, `encoding`, `place` and `data` stand in a row
+/// from `column` on, if it has them itself.
+pub(crate) fn plain(row: Row<'_>, column: usize, id: BlobId, most: usize) -> Result<Bytes> {
+    let size = row.int(column)? as usize;
+    if row.int(column + 1)? != Encoding::Zstd as i64 {
+        return Ok(row.bytes(column + 3)?.into());
+    }
+    // Rows are only written by us and at most `spool::IN_MEMORY` long when unpacked.
+    let plain = zip::unpack(row.slice(column + 3)?, size.min(most));
+    Ok(plain.map_err(Error::io(format!("blob {} cannot be unpacked", id.to_hex())))?.into())
 }
 
 fn cut(bytes: &Bytes, offset: u64, length: usize) -> Bytes {

@@ -93,7 +93,7 @@ impl Storage {
         container: i64,
         since: Modseq,
     ) -> Result<Option<Folded>> {
-        let mut reader = self.reader().await?;
+        let mut reader = self.reader_of_flags().await?;
         reader.begin_read();
         let head = reader
             .first("SELECT modseq, journal_floor FROM account WHERE id = $1", values![account], |row| {

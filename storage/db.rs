@@ -104,8 +104,6 @@ pub(crate) struct Connection {
     waiting: Vec<Statement>,
     /// A transaction was begun and its end not seen yet.
     begun: bool,
-    /// Commits are synced.
-    synced: bool,
 }
 
 enum Driver {
@@ -117,6 +115,7 @@ enum Driver {
 pub(crate) type Statement = (&'static str, Vec<Value>);
 
 const SAVEPOINT: &str = "SAVEPOINT job";
+const RELEASE: &str = "RELEASE SAVEPOINT job";
 
 /// What a statement answers: its rows, then how many it changed.
 pub(crate) enum Answer<'a> {
@@ -129,21 +128,21 @@ type Take<'a> = dyn FnMut(usize, Answer<'_>) -> Result<()> + Send + 'a;
 
 impl From<PoolConnection<Postgres>> for Connection {
     fn from(connection: PoolConnection<Postgres>) -> Self {
-        Self { driver: Driver::Postgres(connection), waiting: Vec::new(), begun: false, synced: true }
+        Self { driver: Driver::Postgres(connection), waiting: Vec::new(), begun: false }
     }
 }
 
 impl From<PoolConnection<Sqlite>> for Connection {
     fn from(connection: PoolConnection<Sqlite>) -> Self {
-        Self { driver: Driver::Sqlite(connection), waiting: Vec::new(), begun: false, synced: true }
+        Self { driver: Driver::Sqlite(connection), waiting: Vec::new(), begun: false }
     }
 }
 
 impl Drop for Connection {
     /// Who is aborted or fails amid a transaction must not leave it to the next user of the pool,
-    /// who would see the past; nor commits that are not synced.
+    /// who would see the past.
     fn drop(&mut self) {
-        if self.begun || !self.synced {
+        if self.begun {
             match &mut self.driver {
                 Driver::Postgres(c) => c.close_on_drop(),
                 Driver::Sqlite(c) => c.close_on_drop(),
@@ -302,19 +301,6 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether the following commits return only when they are on disk. On SQLite, between
-    /// transactions; on PostgreSQL they always do.
-    pub(crate) async fn sync_commits(&mut self, synced: bool) -> Result<()> {
-        if self.synced == synced || !self.is_sqlite() {
-            return Ok(());
-        }
-        self.synced = false;
-        // Takes effect when it is prepared, so it must not come out of the cache of statements.
-        self.script(if synced { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" }).await?;
-        self.synced = synced;
-        Ok(())
-    }
-
     /// Begins with the next statement. SQLite takes the write lock at once: upgrading a read
     /// transaction can fail with BUSY.
     pub(crate) fn begin_write(&mut self) {
@@ -337,7 +323,12 @@ impl Connection {
 
     /// Runs what waits and keeps what was done since the savepoint.
     pub(crate) async fn release(&mut self) -> Result<()> {
-        self.execute("RELEASE SAVEPOINT job", Vec::new()).await.map(drop)
+        if self.waiting.is_empty() {
+            // It cannot fail by itself, so it needs no round trip of its own.
+            self.defer(RELEASE, Vec::new());
+            return Ok(());
+        }
+        self.execute(RELEASE, Vec::new()).await.map(drop)
     }
 
     /// Undoes what was done since the savepoint. An error if the savepoint was never reached because

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::tx::{AccountState, MailboxState};
+use crate::changes::Counters;
+use crate::counted::{AccountState, MailboxState};
 use crate::{AccountId, MailboxId};
 
 /// Accounts, and mailboxes, at most: about 100 bytes each. Then all begins anew.
@@ -24,6 +25,16 @@ impl Known {
 
     pub(crate) fn take_mailbox(&mut self, id: (AccountId, MailboxId)) -> Option<MailboxState> {
         self.mailboxes.remove(&id)
+    }
+
+    /// Counts a change of flags that is written later: the account's next modseq, and so many more
+    /// messages without `\Seen`. `None` if the counters are not known.
+    pub(crate) fn count_flags(&mut self, id: (AccountId, MailboxId), unseen: i64) -> Option<Counters> {
+        let mailbox = self.mailboxes.get_mut(&id).filter(|mailbox| mailbox.selectable)?;
+        let account = self.accounts.get_mut(&id.0)?;
+        account.modseq += 1;
+        mailbox.count_flags(account.modseq, unseen);
+        Some(mailbox.counters(id.1))
     }
 
     /// Its row is about to be changed or removed.

@@ -14,6 +14,7 @@ mod batch;
 mod blobs;
 mod changes;
 mod checkpoint;
+mod counted;
 mod db;
 pub mod dkim;
 mod error;
@@ -36,6 +37,7 @@ mod spool;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod told;
 pub mod transport;
 mod tx;
 pub mod varint;
@@ -57,8 +59,9 @@ pub use mail::{Edit, Record, Role, change as messages, mailboxes, metadata, pack
 pub use open::{Database, Options, Storage};
 pub use spool::Spool;
 pub use terms::{Candidates, TERMS, TermBatch};
+pub use told::{FlagEdit, Foreseen, Listener};
 pub use tx::Tx;
-pub use writer::{BoxFuture, Listener};
+pub use writer::BoxFuture;
 
 /// An error with all its causes in one line, for the log.
 pub fn chain(error: &dyn std::error::Error) -> String {

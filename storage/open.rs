@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -17,9 +18,10 @@ use crate::blobs::BlobStore;
 use crate::checkpoint::{self, Checkpoints};
 use crate::db::{Connection, values};
 use crate::mail::append::{Appended, NewEmail};
+use crate::told::{FlagEdit, Listener};
 use crate::tx::Tx;
-use crate::writer::{BoxFuture, Closure, Durability, Job, Listener, Writer};
-use crate::{AccountId, Error, MailboxId, Result, Spool, power};
+use crate::writer::{BoxFuture, Closure, Job, Request, Writer};
+use crate::{AccountId, Error, IdSet, MailboxId, Result, Spool, power};
 
 /// Where the rows live.
 #[derive(Clone, Debug)]
@@ -124,10 +126,11 @@ pub struct Storage(Arc<Inner>);
 struct Inner {
     database: Pools,
     store: Arc<BlobStore>,
-    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    requests: Mutex<Option<mpsc::Sender<Request>>>,
     writer: Mutex<Option<tokio::task::JoinHandle<()>>>,
     checkpoints: tokio::task::AbortHandle,
-    listener: Arc<OnceLock<Listener>>,
+    listener: Arc<OnceLock<Box<dyn Listener>>>,
+    any_told: Arc<AtomicBool>,
     node: String,
     /// Held as long as the storage is open; the operating system gives it back after a crash.
     _lock: File,
@@ -167,22 +170,29 @@ impl Storage {
         power::begin(&mut database.writer().await?).await?;
         let listener = Arc::new(OnceLock::new());
         let checkpoints = Checkpoints::default();
-        let (jobs, writer) = Writer::start(database.clone(), checkpoints.clone(), Arc::clone(&listener));
+        let any_told = Arc::default();
+        let (requests, writer) = Writer::start(
+            database.clone(),
+            checkpoints.clone(),
+            Arc::clone(&listener),
+            Arc::clone(&any_told),
+        );
         let checkpoints = tokio::spawn(checkpoints.run(database.clone())).abort_handle();
         Ok(Self(Arc::new(Inner {
             database,
             store,
-            jobs: Mutex::new(Some(jobs)),
+            requests: Mutex::new(Some(requests)),
             writer: Mutex::new(Some(writer)),
             checkpoints,
             listener,
+            any_told,
             node,
             _lock: lock,
         })))
     }
 
-    /// Calls `listener` after every commit, before anything in it is acknowledged. Once.
-    pub fn listen(&self, listener: Listener) {
+    /// Names who is told of every commit, before anything in it is acknowledged. Once.
+    pub fn listen(&self, listener: Box<dyn Listener>) {
         if self.0.listener.set(listener).is_err() {
             tracing::error!("the storage has a listener already");
         }
@@ -196,7 +206,7 @@ impl Storage {
     /// Puts messages into mailboxes, all or none. They are on disk when it returns.
     pub async fn append(&self, emails: Vec<NewEmail>) -> Result<Vec<Appended>> {
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Append { emails, reply }).await?;
+        self.send(Request::Job(Job::Append { emails, reply })).await?;
         answer.await.map_err(|_| Error::Busy)?
     }
 
@@ -211,7 +221,7 @@ impl Storage {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
         T: Send + 'static,
     {
-        self.work(accounts.into_iter().collect(), Vec::new(), Durability::Now, function).await
+        self.work(accounts.into_iter().collect(), Vec::new(), function).await
     }
 
     /// [`Storage::transact`] for one account, when it is known which mailboxes are concerned: their
@@ -227,25 +237,25 @@ impl Storage {
         T: Send + 'static,
     {
         let mailboxes = mailboxes.into_iter().map(|mailbox| (account, mailbox)).collect();
-        self.work(vec![account], mailboxes, Durability::Now, function).await
+        self.work(vec![account], mailboxes, function).await
     }
 
-    /// [`Storage::transact_in`] for what need not wait for the disk: it survives the end of the
-    /// process at once, and a power cut after 100 ms at most. Only for changes of flags, whose loss
-    /// costs nobody more than to change them again. On PostgreSQL it waits all the same.
-    pub async fn transact_soon<T, F>(&self, account: AccountId, mailbox: MailboxId, function: F) -> Result<T>
-    where
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
-        T: Send + 'static,
-    {
-        self.work(vec![account], vec![(account, mailbox)], Durability::Soon, function).await
+    /// Changes flags of those of the messages that still exist and, with `unchanged_since`, whose modseq
+    /// is not above it; returns the UIDs that failed that test (RFC 7162 §3.1.3). `NotFound`.
+    ///
+    /// If the listener has the mailbox in memory, this does not wait for the database, let alone the
+    /// disk: it is written within 100 ms, and a crash before that takes it. On PostgreSQL, and
+    /// otherwise, it is on disk when this returns.
+    pub async fn change_flags(&self, edit: FlagEdit) -> Result<IdSet> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Flags { edit, reply }).await?;
+        answer.await.map_err(|_| Error::Busy)?
     }
 
     async fn work<T, F>(
         &self,
         accounts: Vec<AccountId>,
         mailboxes: Vec<(AccountId, MailboxId)>,
-        durability: Durability,
         function: F,
     ) -> Result<T>
     where
@@ -253,14 +263,14 @@ impl Storage {
         T: Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let work = Box::new(Closure { function: Some(function), result: None, reply });
-        self.send(Job::Other { accounts, mailboxes, durability, work }).await?;
+        let work = Closure::boxed(reply, function);
+        self.send(Request::Job(Job::Other { accounts, mailboxes, work })).await?;
         answer.await.map_err(|_| Error::Busy)?
     }
 
-    async fn send(&self, job: Job) -> Result<()> {
-        let sender = crate::locked(&self.0.jobs).clone().ok_or(Error::Busy)?;
-        sender.send(job).await.map_err(|_| Error::Busy)
+    async fn send(&self, request: Request) -> Result<()> {
+        let sender = crate::locked(&self.0.requests).clone().ok_or(Error::Busy)?;
+        sender.send(request).await.map_err(|_| Error::Busy)
     }
 
     /// The name of this node among those that work on one database.
@@ -272,13 +282,21 @@ impl Storage {
         self.0.database.reader().await
     }
 
+    /// For reading flags, and what counts them: what was told of them before is written by now.
+    pub(crate) async fn reader_of_flags(&self) -> Result<Connection> {
+        if self.0.any_told.load(Ordering::Acquire) {
+            self.transact([], |_| Box::pin(async { Ok(()) })).await?;
+        }
+        self.reader().await
+    }
+
     pub(crate) fn store(&self) -> &BlobStore {
         &self.0.store
     }
 
     /// Finishes what is queued, then closes. Later calls fail with `Busy`.
     pub async fn close(&self) {
-        drop(crate::locked(&self.0.jobs).take());
+        drop(crate::locked(&self.0.requests).take());
         let writer = crate::locked(&self.0.writer).take();
         if let Some(writer) = writer {
             let _ = writer.await;
@@ -454,7 +472,7 @@ async fn blob_key(database: &Pools) -> Result<[u8; 32]> {
     connection
         .execute_many(
             "INSERT INTO counter (name, value) VALUES {values} ON CONFLICT DO NOTHING",
-            ["account", "queue", "synced", "uid_validity"].map(|name| values![name, 0i64]).into(),
+            ["account", "queue", "uid_validity"].map(|name| values![name, 0i64]).into(),
         )
         .await?;
     let key = connection

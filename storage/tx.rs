@@ -9,48 +9,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::blobs::KeptFile;
-use crate::changes::{self, Change, Counters, JournalEntry, Kind};
-use crate::db::{Answer, Connection, Row, Value, chunks, values};
+use crate::changes::{self, Change, JournalEntry, Kind};
+use crate::counted::{
+    AccountState, LOCK_ACCOUNTS, MailboxState, SELECT_MAILBOXES, UPDATE_ACCOUNTS, UPDATE_MAILBOXES,
+    account_state, mailbox_row, mailbox_state,
+};
+use crate::db::{Answer, Connection, Row, chunks, values};
 use crate::known::Known;
 use crate::mail::append::NewEmail;
-use crate::{AccountId, Edit, EmailId, Error, IdSet, MailboxId, Modseq, Result, Uid, UidValidity};
-
-/// The account's counters within the transaction.
-#[derive(Clone, Debug)]
-pub(crate) struct AccountState {
-    /// The modseq of this commit.
-    pub(crate) modseq: Modseq,
-    pub(crate) next_id: i64,
-    /// Bytes in use, and the quota (0: none).
-    pub(crate) bytes: u64,
-    pub(crate) quota: u64,
-    dirty: bool,
-}
-
-/// The mailbox's counters within the transaction.
-#[derive(Clone, Debug)]
-pub(crate) struct MailboxState {
-    pub(crate) selectable: bool,
-    pub(crate) uid_validity: UidValidity,
-    pub(crate) uid_next: Uid,
-    pub(crate) modseq: Modseq,
-    pub(crate) total: u64,
-    pub(crate) unseen: u64,
-    pub(crate) bytes: u64,
-    dirty: bool,
-}
-
-impl AccountState {
-    pub(crate) fn committed(self) -> Self {
-        Self { dirty: false, ..self }
-    }
-}
-
-impl MailboxState {
-    pub(crate) fn committed(self) -> Self {
-        Self { dirty: false, ..self }
-    }
-}
+use crate::{AccountId, Edit, EmailId, Error, IdSet, MailboxId, Modseq, Result};
 
 /// Threads by account and hash of a message id.
 pub(crate) type Threads = HashMap<(AccountId, i64), i64>;
@@ -165,6 +132,24 @@ impl Tx {
         connection.run_each(queries, take).await?;
         self.threads = (!threads.is_empty()).then_some(found);
         Ok(())
+    }
+
+    /// Locks an account and loads a mailbox whose counters are known.
+    pub(crate) fn take_known(&mut self, account: AccountId, mailbox: MailboxId) {
+        if !self.accounts.contains_key(&account) {
+            self.lock_known(account);
+        }
+        if !self.mailboxes.contains_key(&(account, mailbox)) {
+            self.load_known((account, mailbox));
+        }
+    }
+
+    /// This commit's modseq of a locked account is at least `modseq`.
+    pub(crate) fn go_on_from(&mut self, account: AccountId, modseq: Modseq) {
+        if let Some(state) = self.accounts.get_mut(&account).filter(|state| state.modseq < modseq) {
+            state.modseq = modseq;
+            state.dirty = true;
+        }
     }
 
     /// Locks an account whose counters are known. Its modseq is written with the others.
@@ -373,7 +358,7 @@ impl Tx {
         let mut rows = Vec::new();
         for (&key, state) in mailboxes {
             rows.push(mailbox_row(key, state));
-            self.changes.push(Change::Counters { account: key.0, counters: counters(key.1, state) });
+            self.changes.push(Change::Counters { account: key.0, counters: state.counters(key.1) });
         }
         self.connection.defer_many(UPDATE_MAILBOXES, rows);
         let accounts = self.accounts.iter().filter(|(_, state)| state.dirty);
@@ -438,61 +423,10 @@ fn sort_out<T: Ord>(keys: &mut Vec<T>) {
     keys.dedup();
 }
 
-const LOCK_ACCOUNTS: &str =
-    "UPDATE account SET modseq = modseq + 1 FROM (VALUES {values}) AS v WHERE id = v.column1
-     RETURNING id, modseq, next_id, bytes, quota";
-
-fn account_state(row: Row<'_>) -> Result<(AccountId, AccountState)> {
-    let state = AccountState {
-        modseq: row.int(1)? as u64,
-        next_id: row.int(2)?,
-        bytes: row.int(3)? as u64,
-        quota: row.int(4)? as u64,
-        dirty: false,
-    };
-    Ok((AccountId(row.int(0)?), state))
-}
-
-const SELECT_MAILBOXES: &str =
-    "SELECT m.account, m.id, m.selectable, m.uid_validity, m.uid_next, m.modseq, m.total, m.unseen, m.bytes
-     FROM (VALUES {values}) AS v CROSS JOIN mailbox m
-     WHERE m.account = v.column1 AND m.id = v.column2";
-
-fn mailbox_state(row: Row<'_>) -> Result<((AccountId, MailboxId), MailboxState)> {
-    let state = MailboxState {
-        selectable: row.int(2)? != 0,
-        uid_validity: row.int(3)? as u32,
-        uid_next: row.int(4)? as u32,
-        modseq: row.int(5)? as u64,
-        total: row.int(6)? as u64,
-        unseen: row.int(7)? as u64,
-        bytes: row.int(8)? as u64,
-        dirty: false,
-    };
-    Ok(((AccountId(row.int(0)?), MailboxId(row.int(1)?)), state))
-}
-
 const SELECT_THREADS: &str =
     "SELECT r.account, r.hash, r.thread FROM (VALUES {values}) AS v CROSS JOIN thread_reference r
      WHERE r.account = v.column1 AND r.hash = v.column2";
 
 fn thread(row: Row<'_>) -> Result<((AccountId, i64), i64)> {
     Ok(((AccountId(row.int(0)?), row.int(1)?), row.int(2)?))
-}
-
-const UPDATE_ACCOUNTS: &str = "UPDATE account SET modseq = v.column2, next_id = v.column3, bytes = v.column4
-    FROM (VALUES {values}) AS v WHERE id = v.column1";
-
-const UPDATE_MAILBOXES: &str =
-    "UPDATE mailbox SET uid_next = v.column3, modseq = v.column4, total = v.column5,
-        unseen = v.column6, bytes = v.column7
-    FROM (VALUES {values}) AS v WHERE account = v.column1 AND id = v.column2";
-
-fn counters(mailbox: MailboxId, state: &MailboxState) -> Counters {
-    let MailboxState { uid_next, modseq, total, unseen, bytes, .. } = *state;
-    Counters { mailbox, uid_next, modseq, total, unseen, bytes }
-}
-
-fn mailbox_row(key: (AccountId, MailboxId), state: &MailboxState) -> Vec<Value> {
-    values![key.0, key.1, state.uid_next, state.modseq, state.total, state.unseen, state.bytes]
 }

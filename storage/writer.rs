@@ -5,18 +5,19 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::changes::Change;
 use crate::checkpoint::Checkpoints;
-use crate::db::{Connection, values};
+use crate::db::Connection;
 use crate::known::Known;
 use crate::mail::append::{Appended, NewEmail, append_groups};
+use crate::mail::change::change_flags;
 use crate::open::Pools;
+use crate::told::{FlagEdit, Listener, Told};
 use crate::tx::{Committed, Tx};
-use crate::{AccountId, Error, MailboxId, Result};
+use crate::{AccountId, Error, IdSet, MailboxId, Result};
 
 /// Jobs of one group at most.
 const GROUP: usize = 512;
@@ -27,8 +28,15 @@ const WAITING: usize = 4096;
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What the writer calls after each commit, before it acknowledges anything.
-pub type Listener = Box<dyn Fn(Vec<Change>) + Send + Sync>;
+/// What the writer is asked for.
+pub(crate) enum Request {
+    /// To change flags of messages. Returns those that failed its test.
+    Flags {
+        edit: FlagEdit,
+        reply: oneshot::Sender<Result<IdSet>>,
+    },
+    Job(Job),
+}
 
 pub(crate) enum Job {
     /// Messages to put into mailboxes, all or none; neighbours in the group share statements.
@@ -37,22 +45,9 @@ pub(crate) enum Job {
         accounts: Vec<AccountId>,
         /// Mailboxes whose counters it is going to need.
         mailboxes: Vec<(AccountId, MailboxId)>,
-        durability: Durability,
         work: Box<dyn Work>,
     },
 }
-
-/// When a commit must be on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Durability {
-    /// Before it is acknowledged.
-    Now,
-    /// Within [`SOON`]. What belongs to a group with others is there with them.
-    Soon,
-}
-
-/// How long a commit may stay unsynced.
-const SOON: Duration = Duration::from_millis(100);
 
 /// Anything else that runs inside the transaction.
 pub(crate) trait Work: Send {
@@ -63,9 +58,19 @@ pub(crate) trait Work: Send {
 }
 
 pub(crate) struct Closure<F, T> {
-    pub(crate) function: Option<F>,
-    pub(crate) result: Option<Result<T>>,
-    pub(crate) reply: oneshot::Sender<Result<T>>,
+    function: Option<F>,
+    result: Option<Result<T>>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<F, T> Closure<F, T>
+where
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    T: Send + 'static,
+{
+    pub(crate) fn boxed(reply: oneshot::Sender<Result<T>>, function: F) -> Box<dyn Work> {
+        Box::new(Self { function: Some(function), result: None, reply })
+    }
 }
 
 impl<F, T> Work for Closure<F, T>
@@ -97,36 +102,38 @@ pub(crate) struct Writer {
     database: Pools,
     connection: Option<Connection>,
     known: Known,
-    /// When the oldest commit that is not on disk yet was made.
-    unsynced_since: Option<Instant>,
+    told: Told,
     checkpoints: Checkpoints,
-    jobs: mpsc::Receiver<Job>,
-    listener: Arc<std::sync::OnceLock<Listener>>,
+    requests: mpsc::Receiver<Request>,
+    listener: Arc<std::sync::OnceLock<Box<dyn Listener>>>,
 }
 
 impl Writer {
+    /// `any_told` is true while changes of flags are told but not written.
     pub(crate) fn start(
         database: Pools,
         checkpoints: Checkpoints,
-        listener: Arc<std::sync::OnceLock<Listener>>,
-    ) -> (mpsc::Sender<Job>, tokio::task::JoinHandle<()>) {
-        let (sender, jobs) = mpsc::channel(WAITING);
+        listener: Arc<std::sync::OnceLock<Box<dyn Listener>>>,
+        any_told: Arc<AtomicBool>,
+    ) -> (mpsc::Sender<Request>, tokio::task::JoinHandle<()>) {
+        let (sender, requests) = mpsc::channel(WAITING);
         let writer = Self {
             database,
             connection: None,
             known: Known::default(),
-            unsynced_since: None,
+            told: Told::new(any_told),
             checkpoints,
-            jobs,
+            requests,
             listener,
         };
         (sender, tokio::spawn(writer.run()))
     }
 
     async fn run(mut self) {
-        let mut waiting = Vec::new();
+        let mut requests = Vec::new();
         // Ends when every sender is gone: at shutdown, after the last job.
-        while self.receive(&mut waiting).await > 0 {
+        while self.receive(&mut requests).await > 0 {
+            let mut waiting = self.tell(requests.drain(..));
             while !waiting.is_empty() {
                 let mut bytes = 0;
                 let size = waiting.iter().take_while(|job| {
@@ -136,38 +143,46 @@ impl Writer {
                 });
                 let size = size.count();
                 self.group(waiting.drain(..size).collect()).await;
-                if let Some(connection) = &mut self.connection {
-                    self.checkpoints.restart_if_long(connection).await;
-                }
             }
+        }
+        if !self.told.is_empty() {
+            self.group(Vec::new()).await;
         }
     }
 
-    /// Waits for jobs; meanwhile sees to it that nothing stays unsynced. Returns 0 at the end.
-    async fn receive(&mut self, waiting: &mut Vec<Job>) -> usize {
-        if let Some(since) = self.unsynced_since {
+    /// Waits for requests; meanwhile sees to it that nothing stays unwritten. Returns 0 at the end.
+    async fn receive(&mut self, requests: &mut Vec<Request>) -> usize {
+        while let Some(due) = self.told.due() {
             tokio::select! {
                 biased;
-                count = self.jobs.recv_many(waiting, GROUP) => return count,
-                () = tokio::time::sleep_until((since + SOON).into()) => self.sync().await,
+                () = tokio::time::sleep_until(due.into()) => self.group(Vec::new()).await,
+                count = self.requests.recv_many(requests, GROUP) => return count,
             }
         }
-        self.jobs.recv_many(waiting, GROUP).await
+        self.requests.recv_many(requests, GROUP).await
     }
 
-    /// A commit that writes something takes all before it to the disk.
-    async fn sync(&mut self) {
-        self.unsynced_since = None;
-        let Some(connection) = &mut self.connection else { return };
-        let sql = "UPDATE counter SET value = value + 1 WHERE name = $1";
-        let synced = async {
-            connection.sync_commits(true).await?;
-            connection.execute(sql, values!["synced"]).await
-        };
-        if let Err(error) = synced.await {
-            tracing::error!(error = %crate::chain(&error), "changes of flags are not on disk yet");
-            self.connection = None;
+    /// Answers what needs no commit; what is left are jobs. None of those who ask waits for another
+    /// of them, so messages that come go first, to share their statements.
+    fn tell(&mut self, requests: impl Iterator<Item = Request>) -> Vec<Job> {
+        let listener = self.listener.get();
+        let mut jobs = Vec::new();
+        for request in requests {
+            let (edit, reply) = match request {
+                Request::Job(job) => {
+                    jobs.push(job);
+                    continue;
+                }
+                Request::Flags { edit, reply } => (edit, reply),
+            };
+            match listener.and_then(|ear| self.told.tell(&edit, &mut self.known, ear.as_ref())) {
+                // Whoever asked may have hung up.
+                Some(failed) => drop(reply.send(Ok(failed))),
+                None => jobs.push(Job::of_flags(edit, reply)),
+            }
         }
+        jobs.sort_by_key(|job| !matches!(job, Job::Append { .. }));
+        jobs
     }
 
     /// Runs one group and acknowledges its jobs.
@@ -179,27 +194,31 @@ impl Writer {
                 }
             }
             Err(error) => {
+                self.told.failed();
                 for job in jobs {
                     job.finish(&mut Vec::new().into_iter(), &Err(error.clone()));
                 }
             }
         }
+        if let Some(connection) = &mut self.connection {
+            self.checkpoints.restart_if_long(connection).await;
+        }
     }
 
     /// Returns the results of the append jobs, in order.
     async fn try_group(&mut self, jobs: &mut [Job]) -> Result<std::vec::IntoIter<Result<Vec<Appended>>>> {
-        let mut connection = match self.connection.take() {
+        let connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.database.writer().await?,
         };
-        let may_wait = self.unsynced_since.is_none_or(|since| since.elapsed() < SOON)
-            && connection.is_sqlite()
-            && jobs.iter().all(Job::may_wait);
-        connection.sync_commits(!may_wait).await?;
         let bytes = jobs.iter().map(Job::bytes).sum();
         let now = crate::unix_now();
         let mut tx = Tx::begin(connection, std::mem::take(&mut self.known), now);
-        let appended = match run_jobs(&mut tx, jobs).await {
+        let done = async {
+            self.told.write(&mut tx).await?;
+            run_jobs(&mut tx, jobs, !self.told.is_empty()).await
+        };
+        let appended = match done.await {
             Ok(appended) => appended,
             Err(error) => {
                 tracing::error!(error = %crate::chain(&error), "a group of writes failed");
@@ -217,24 +236,20 @@ impl Writer {
         }
         let Committed { changes, known } = result?;
         self.known = known;
-        if may_wait {
-            self.unsynced_since.get_or_insert_with(Instant::now);
-        } else if !changes.is_empty() {
-            // A commit that wrote nothing syncs nothing.
-            self.unsynced_since = None;
-        }
+        self.told.written();
         self.checkpoints.written(bytes);
         self.connection = Some(connection);
         if !changes.is_empty()
             && let Some(listener) = self.listener.get()
         {
-            listener(changes);
+            listener.committed(changes);
         }
         Ok(appended.into_iter())
     }
 }
 
-async fn run_jobs(tx: &mut Tx, jobs: &mut [Job]) -> Result<Vec<Result<Vec<Appended>>>> {
+/// `is_shared`: the transaction holds more than the jobs.
+async fn run_jobs(tx: &mut Tx, jobs: &mut [Job], is_shared: bool) -> Result<Vec<Result<Vec<Appended>>>> {
     let accounts: Vec<AccountId> = jobs.iter().flat_map(Job::accounts).collect();
     let mailboxes = jobs.iter().flat_map(Job::mailboxes).collect();
     tx.look_ahead(accounts, mailboxes, &first_appends(jobs)).await?;
@@ -254,7 +269,7 @@ async fn run_jobs(tx: &mut Tx, jobs: &mut [Job]) -> Result<Vec<Result<Vec<Append
             tx.end_of_appends();
             index += run;
         } else {
-            let only = jobs.len() == 1;
+            let only = jobs.len() == 1 && !is_shared;
             if let Job::Other { work, .. } = &mut jobs[index] {
                 if only {
                     run_only(tx, work.as_mut()).await;
@@ -341,6 +356,17 @@ async fn undo(tx: &mut Tx, mark: &crate::tx::Mark) -> Result<()> {
 }
 
 impl Job {
+    fn of_flags(edit: FlagEdit, reply: oneshot::Sender<Result<IdSet>>) -> Self {
+        let (account, mailbox) = (edit.account, edit.mailbox);
+        let FlagEdit { uids, set, clear, unchanged_since, .. } = edit;
+        let work = Closure::boxed(reply, move |tx| {
+            Box::pin(
+                async move { change_flags(tx, account, mailbox, &uids, set, clear, unchanged_since).await },
+            )
+        });
+        Self::Other { accounts: vec![account], mailboxes: vec![(account, mailbox)], work }
+    }
+
     fn accounts(&self) -> Vec<AccountId> {
         match self {
             Self::Append { emails, .. } => emails.iter().map(|email| email.account).collect(),
@@ -355,10 +381,6 @@ impl Job {
             }
             Self::Other { mailboxes, .. } => mailboxes.clone(),
         }
-    }
-
-    fn may_wait(&self) -> bool {
-        matches!(self, Self::Other { durability: Durability::Soon, .. })
     }
 
     fn bytes(&self) -> usize {

@@ -14,7 +14,9 @@ use crate::link::{Link, Stop};
 use crate::names::Names;
 
 /// Messages whose rows are fetched at once.
-pub(crate) const PAGE: usize = 256;
+const PAGE: usize = 256;
+/// The same for the first page, so that the answer begins soon.
+const FIRST_PAGE: usize = 16;
 /// Up to so many bytes of a message are read together with those of its neighbours.
 const SMALL: u64 = 64 << 10;
 /// Bytes of small messages that are read at once.
@@ -89,6 +91,12 @@ pub(crate) struct Page<'a> {
     pub(crate) names: Names,
     /// With their indexes in the view.
     pub(crate) records: &'a [(u32, Record)],
+}
+
+/// Messages in pages.
+pub(crate) fn pages(records: &[(u32, Record)]) -> impl Iterator<Item = &[(u32, Record)]> {
+    let (first, rest) = records.split_at(records.len().min(FIRST_PAGE));
+    first.chunks(FIRST_PAGE).chain(rest.chunks(PAGE))
 }
 
 /// Messages without a response, by their indexes in the view.
@@ -190,8 +198,18 @@ impl Page<'_> {
     /// Reads what is kept of the messages.
     pub(crate) async fn load(&self) -> Result<Loaded, hub::Error> {
         let emails: Vec<_> = self.records.iter().map(|(_, record)| record.email).collect();
-        let messages = self.account.messages().fetch(&emails).await?;
+        let messages = match self.are_read_whole() {
+            true => self.account.messages().fetch_whole(&emails).await?,
+            false => self.account.messages().fetch(&emails).await?,
+        };
         Ok(Loaded { messages, saved_at: self.saved_at().await? })
+    }
+
+    /// True if these are small messages and all of each is asked for.
+    fn are_read_whole(&self) -> bool {
+        let is_whole = |item: &Item| matches!(item, Item::Section(section) if section.is_whole());
+        let sizes = || self.records.iter().map(|(_, record)| u64::from(record.size));
+        self.items.iter().any(is_whole) && sizes().all(|size| size <= SMALL) && sizes().sum::<u64>() <= BATCH
     }
 
     async fn saved_at(&self) -> Result<HashMap<Uid, i64>, hub::Error> {

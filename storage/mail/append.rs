@@ -189,7 +189,7 @@ async fn insert(tx: &mut Tx, accepted: &[(&NewEmail, Appended)]) -> Result<()> {
     Ok(())
 }
 
-pub(crate) const INSERT_MESSAGES: &str = "INSERT INTO mailbox_message
+const INSERT_MESSAGES: &str = "INSERT INTO mailbox_message
     (account, mailbox, uid, email, flags, modseq, size, received_at, saved_at) VALUES {values}";
 
 /// One row and the right number of references per distinct content.

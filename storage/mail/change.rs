@@ -2,7 +2,7 @@
 
 use crate::changes::Kind;
 use crate::db::{Answer, Statement, Value, chunks, values};
-use crate::mail::append::{Appended, INSERT_MESSAGES, NewEmail, append_within};
+use crate::mail::append::{Appended, NewEmail, append_within};
 use crate::mail::{Edit, Record};
 use crate::tx::Tx;
 use crate::{AccountId, EmailId, Error, Flags, IdSet, MailboxId, Modseq, Result, Uid, UidValidity};
@@ -82,7 +82,7 @@ const COUNT_SEEN: &str = "SELECT COUNT(*) FROM (VALUES {values}) AS v CROSS JOIN
     WHERE m.account = v.column1 AND m.mailbox = v.column2 AND m.uid BETWEEN v.column3 AND v.column4
       AND m.modseq <= v.column5 AND (m.flags & 1) = v.column6";
 
-const UPDATE_FLAGS: &str = "UPDATE mailbox_message
+pub(crate) const UPDATE_FLAGS: &str = "UPDATE mailbox_message
     SET flags = (flags & ~v.column7) | v.column6, modseq = v.column8
     FROM (VALUES {values}) AS v
     WHERE account = v.column1 AND mailbox = v.column2 AND uid BETWEEN v.column3 AND v.column4
@@ -111,7 +111,7 @@ pub async fn copy(
     let records = rows(tx, account, from, uids).await?;
     let bytes = records.iter().map(|r| u64::from(r.size)).sum();
     tx.take_bytes(account, bytes)?;
-    let copied = insert_copies(tx, account, &records, to)?;
+    let copied = insert_copies(tx, account, from, &records, to)?;
     if !records.is_empty() {
         tx.journal_emails(account, [], records.iter().map(|r| r.email), []);
     }
@@ -128,8 +128,11 @@ pub async fn move_to(
 ) -> Result<Copied> {
     tx.load_mailboxes(vec![(account, from), (account, to)]).await?;
     tx.mailbox(account, from)?;
-    let records = take_rows(tx, account, from, uids, Flags::NONE).await?;
-    let copied = insert_copies(tx, account, &records, to)?;
+    let records = rows(tx, account, from, uids).await?;
+    let copied = insert_copies(tx, account, from, &records, to)?;
+    // In the same mailbox too: copies have other UIDs.
+    let range = |&(first, last): &(u64, u64)| values![account, from, first, last];
+    tx.connection.defer_many(DELETE_MOVED, copied.from.ranges().iter().map(range).collect());
     note_removed(tx, account, from, &records)?;
     if !records.is_empty() {
         tx.journal_emails(account, [], records.iter().map(|r| r.email), []);
@@ -137,14 +140,22 @@ pub async fn move_to(
     Ok(copied)
 }
 
-fn insert_copies(tx: &mut Tx, account: AccountId, records: &[Record], to: MailboxId) -> Result<Copied> {
+/// Puts rows like these of `from` into `to`, with its next UIDs.
+fn insert_copies(
+    tx: &mut Tx,
+    account: AccountId,
+    from: MailboxId,
+    records: &[Record],
+    to: MailboxId,
+) -> Result<Copied> {
     let modseq = tx.modseq(account)?;
     let mut copied = Copied { uid_validity: tx.mailbox(account, to)?.uid_validity, ..Copied::default() };
     if records.is_empty() {
         return Ok(copied);
     }
     let mut added = Vec::with_capacity(records.len());
-    let mut inserts: Vec<Vec<Value>> = Vec::with_capacity(records.len());
+    // Runs of messages whose UIDs grow by the same number: first, last, growth.
+    let mut runs: Vec<(Uid, Uid, i64)> = Vec::new();
     let now = tx.now;
     let state = tx.mailbox_mut(account, to)?;
     if u64::from(state.uid_next) + records.len() as u64 >= u64::from(u32::MAX) {
@@ -158,25 +169,30 @@ fn insert_copies(tx: &mut Tx, account: AccountId, records: &[Record], to: Mailbo
         state.bytes += u64::from(record.size);
         copied.from.insert(u64::from(record.uid));
         copied.to.insert(u64::from(uid));
-        let flags = record.flags;
-        inserts.push(values![
-            account,
-            to,
-            uid,
-            record.email,
-            flags,
-            modseq,
-            record.size,
-            record.received_at,
-            now
-        ]);
+        let growth = i64::from(uid) - i64::from(record.uid);
+        match runs.last_mut() {
+            Some(run) if run.2 == growth => run.1 = record.uid,
+            _ => runs.push((record.uid, record.uid, growth)),
+        }
         added.push(Record { uid, modseq, ..*record });
     }
-    tx.connection.defer_many(INSERT_MESSAGES, inserts);
+    let row = |(first, last, growth)| values![account, from, first, last, to, growth, modseq, now];
+    tx.connection.defer_many(INSERT_COPIES, runs.into_iter().map(row).collect());
     tx.journal(account, Kind::Uid, to.0, copied.to.clone(), IdSet::new(), IdSet::new());
     tx.edited(account, to, Edit::Added(added))?;
     Ok(copied)
 }
+
+/// The database copies what it has, rather than be told it.
+const INSERT_COPIES: &str = "INSERT INTO mailbox_message
+    (account, mailbox, uid, email, flags, modseq, size, received_at, saved_at)
+    SELECT m.account, v.column5, m.uid + v.column6, m.email, m.flags, v.column7, m.size, m.received_at, v.column8
+    FROM (VALUES {values}) AS v CROSS JOIN mailbox_message m
+    WHERE m.account = v.column1 AND m.mailbox = v.column2 AND m.uid BETWEEN v.column3 AND v.column4";
+
+const DELETE_MOVED: &str = "DELETE FROM mailbox_message WHERE (account, mailbox, uid) IN
+    (SELECT m.account, m.mailbox, m.uid FROM (VALUES {values}) AS v CROSS JOIN mailbox_message m
+     WHERE m.account = v.column1 AND m.mailbox = v.column2 AND m.uid BETWEEN v.column3 AND v.column4)";
 
 /// Deletes the rows of those messages in `uids` that have `having`, leaving the e-mails themselves;
 /// returns what they were, ascending.

@@ -53,7 +53,7 @@ fn mailbox_row(row: Row<'_>) -> Result<MailboxRow> {
 impl Storage {
     /// All mailboxes of an account, and its subscribed paths, as of one commit.
     pub async fn mailboxes(&self, account: AccountId) -> Result<(Vec<MailboxRow>, Vec<String>)> {
-        let mut reader = self.reader().await?;
+        let mut reader = self.reader_of_flags().await?;
         reader.begin_read();
         let rows = reader.query(SELECT, values![account], mailbox_row).await;
         let paths = subscriptions(&mut reader, account).await;

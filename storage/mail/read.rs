@@ -23,6 +23,18 @@ pub(crate) fn record(row: Row<'_>) -> Result<Record> {
     })
 }
 
+/// Columns `id, blob, size, thread, prefix, summary`.
+fn stored_email(row: Row<'_>) -> Result<StoredEmail> {
+    Ok(StoredEmail {
+        id: EmailId(row.int(0)?),
+        blob: row.blob_id(1)?,
+        blob_size: row.int(2)? as u64,
+        thread: row.int(3)?,
+        prefix: row.bytes(4)?.into(),
+        summary: row.bytes(5)?.into(),
+    })
+}
+
 /// The whole of a mailbox as of one commit.
 pub struct MailboxIndex {
     pub uid_validity: UidValidity,
@@ -63,7 +75,7 @@ impl Storage {
     /// reading all rows. A large mailbox is read by two connections at once, each a part of the
     /// UIDs, and read again should a commit fall between the two.
     pub async fn mailbox_index(&self, account: AccountId, mailbox: MailboxId) -> Result<MailboxIndex> {
-        let mut reader = self.reader().await?;
+        let mut reader = self.reader_of_flags().await?;
         if let Some(index) = in_transaction(&mut reader, account, mailbox, Source::Copy).await? {
             return Ok(index);
         }
@@ -111,15 +123,30 @@ impl Storage {
                  FROM (VALUES {values}) AS v CROSS JOIN email e
                  WHERE e.account = v.column1 AND e.id BETWEEN v.column2 AND v.column3",
                 ranges(account, ids),
+                stored_email,
+            )
+            .await
+    }
+
+    /// [`Storage::emails`] with their blobs, but for those that are files: for a few small messages that
+    /// are read as a whole.
+    pub async fn whole_emails(
+        &self,
+        account: AccountId,
+        ids: &[EmailId],
+    ) -> Result<Vec<(StoredEmail, Option<Bytes>)>> {
+        self.reader()
+            .await?
+            .query_many(
+                "SELECT e.id, e.blob, e.size, e.thread, e.prefix, e.summary, b.size, b.encoding, b.place, b.data
+                 FROM (VALUES {values}) AS v CROSS JOIN email e CROSS JOIN blob b
+                 WHERE e.account = v.column1 AND e.id BETWEEN v.column2 AND v.column3 AND b.hash = e.blob",
+                ranges(account, ids),
                 |row| {
-                    Ok(StoredEmail {
-                        id: EmailId(row.int(0)?),
-                        blob: row.blob_id(1)?,
-                        blob_size: row.int(2)? as u64,
-                        thread: row.int(3)?,
-                        prefix: row.bytes(4)?.into(),
-                        summary: row.bytes(5)?.into(),
-                    })
+                    let email = stored_email(row)?;
+                    let is_file = !row.text(8)?.is_empty();
+                    let bytes = if is_file { None } else { Some(blobs::plain(row, 6, email.blob, usize::MAX)?) };
+                    Ok((email, bytes))
                 },
             )
             .await

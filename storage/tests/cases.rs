@@ -21,7 +21,7 @@ pub(super) use super::scattered::scattered_sets_are_exact;
 pub(super) use super::sieve::{scripts_are_kept, what_runs_have_noted_expires};
 pub(super) use super::terms::{an_interrupted_index_is_smaller_not_wrong, terms_lead_to_emails};
 pub(super) use super::transport::policies_are_kept_until_they_expire;
-use super::{Place, account, email};
+use super::{Ear, Place, account, email};
 use crate::messages::{change_flags, copy, expunge, move_to};
 use crate::{
     AccountId, Change, Edit, Error, Flags, IdSet, Kind, MailboxId, MailboxRow, Record, Storage, accounts,
@@ -357,7 +357,7 @@ pub(super) async fn concurrent_appends_get_gapless_uids(place: Place) {
     // Whoever listens can rebuild the mailbox from what it is told, in order.
     let heard: Arc<Mutex<BTreeMap<u32, (Flags, u64)>>> = Arc::default();
     let ear = Arc::clone(&heard);
-    storage.listen(Box::new(move |changes| {
+    storage.listen(Box::new(Ear(move |changes: Vec<Change>| {
         let mut heard = crate::locked(&ear);
         for change in changes {
             let Change::Messages { mailbox: INBOX, modseq, edit, .. } = change else { continue };
@@ -376,7 +376,7 @@ pub(super) async fn concurrent_appends_get_gapless_uids(place: Place) {
                 }
             }
         }
-    }));
+    })));
     let mut jobs = tokio::task::JoinSet::new();
     for n in 0..40u64 {
         let storage = storage.clone();

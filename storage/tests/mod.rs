@@ -26,7 +26,10 @@ mod transport;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::{AccountId, Database, MailboxId, NewEmail, Options, Result, Storage, accounts, mailboxes};
+use crate::{
+    AccountId, Change, Database, FlagEdit, Foreseen, Listener, MailboxId, NewEmail, Options, Result, Storage,
+    accounts, mailboxes,
+};
 
 /// A data directory and a database, which can be opened again.
 pub(crate) struct Place {
@@ -129,6 +132,19 @@ cases! {
     summaries_are_read_in_one_scan,
     what_a_filter_learned_is_kept_and_goes_with_its_account,
     policies_are_kept_until_they_expire,
+}
+
+/// Hears of commits, and has no mailbox in memory.
+struct Ear<F>(F);
+
+impl<F: Fn(Vec<Change>) + Send + Sync> Listener for Ear<F> {
+    fn committed(&self, changes: Vec<Change>) {
+        (self.0)(changes);
+    }
+
+    fn foresee(&self, _: &FlagEdit) -> Option<Foreseen> {
+        None
+    }
 }
 
 /// An account with INBOX and one more mailbox.

@@ -1,63 +1,157 @@
-//! What need not wait for the disk, and the write-ahead log.
+//! Changes of flags that are told before they are written, and the write-ahead log.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
-use super::{account, email, on_sqlite};
-use crate::db::values;
-use crate::messages::change_flags;
-use crate::{AccountId, Flags, IdSet, MailboxId, Result, Storage, Tx, power};
+use super::cases::assert_counters;
+use super::{Place, account, email, on_sqlite};
+use crate::{AccountId, Change, Edit, FlagEdit, Flags, Foreseen, IdSet, Listener, MailboxId, Storage};
 
-async fn synchronous(tx: &mut Tx) -> Result<i64> {
-    Ok(tx.connection.first("PRAGMA synchronous", values![], |row| row.int(0)).await?.unwrap_or(-1))
+const INBOX: MailboxId = MailboxId::INBOX;
+
+/// Knows the flags of the one message in INBOX, and hears how they change.
+#[derive(Clone, Default)]
+struct Memory {
+    flags: Arc<Mutex<Flags>>,
+    /// Modseqs of changes, in order.
+    heard: Arc<Mutex<Vec<u64>>>,
+    is_asleep: Arc<AtomicBool>,
 }
 
-async fn flag(storage: &Storage, account: AccountId, set: Flags) -> i64 {
-    let changed = storage.transact_soon(account, MailboxId::INBOX, move |tx| {
-        Box::pin(async move {
-            let uids = IdSet::range(1, 1);
-            change_flags(tx, account, MailboxId::INBOX, &uids, set, Flags::NONE, None).await?;
-            synchronous(tx).await
+impl Listener for Memory {
+    fn committed(&self, changes: Vec<Change>) {
+        for change in changes {
+            let Change::Messages { modseq, edit: Edit::Flags { set, clear, .. }, .. } = change else {
+                continue;
+            };
+            let mut flags = crate::locked(&self.flags);
+            *flags = (*flags & !clear) | set;
+            crate::locked(&self.heard).push(modseq);
+        }
+    }
+
+    fn foresee(&self, edit: &FlagEdit) -> Option<Foreseen> {
+        let flags = *crate::locked(&self.flags);
+        let next = (flags & !edit.clear) | edit.set;
+        let is_unseen = |flags: Flags| i64::from(!flags.contains(Flags::SEEN));
+        (!self.is_asleep.load(Ordering::Relaxed)).then(|| Foreseen {
+            failed: IdSet::new(),
+            changes: next != flags,
+            unseen: is_unseen(next) - is_unseen(flags),
+            mailbox: Arc::new(()),
         })
-    });
-    changed.await.expect("changed")
+    }
+}
+
+async fn change(storage: &Storage, account: AccountId, set: Flags, clear: Flags) {
+    let uids = IdSet::range(1, 1);
+    let edit = FlagEdit { account, mailbox: INBOX, uids, set, clear, unchanged_since: None };
+    assert!(storage.change_flags(edit).await.expect("changed").is_empty());
+}
+
+/// Flags in the row, as of now.
+async fn written(storage: &Storage, account: AccountId) -> Flags {
+    let mut reader = storage.reader().await.expect("reader");
+    let rows = crate::mail::read::rows(&mut reader, account, INBOX, 1, 1).await.expect("read");
+    rows[0].flags
 }
 
 async fn modseq(storage: &Storage, account: AccountId) -> u64 {
     storage.transact([account], move |tx| Box::pin(async move { tx.modseq(account) })).await.expect("modseq")
 }
 
-async fn synced(storage: &Storage) -> i64 {
-    let sql = "SELECT value FROM counter WHERE name = 'synced'";
-    let mut reader = storage.reader().await.expect("reader");
-    reader.first(sql, values![], |row| row.int(0)).await.expect("read").expect("is there")
-}
-
-/// 1 is NORMAL, 2 is FULL (SQLite's PRAGMA synchronous).
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_changes_of_flags_are_not_synced_at_once() {
-    let place = on_sqlite();
+async fn with_one_message(place: &Place) -> (Storage, Memory, AccountId) {
     let storage = place.open().await;
+    let memory = Memory::default();
+    storage.listen(Box::new(memory.clone()));
     let (id, _) = account(&storage, "alice", 0).await;
     let message = email(&storage, id, b"body").await;
     storage.append(vec![message]).await.expect("appended");
-    let now = || storage.transact([id], |tx| Box::pin(synchronous(tx)));
-    assert_eq!(now().await.expect("asked"), 2);
-    assert_eq!(flag(&storage, id, Flags::SEEN).await, 1);
-    assert_eq!(now().await.expect("asked"), 2, "a commit after it");
+    (storage, memory, id)
+}
 
-    let before = synced(&storage).await;
-    assert_eq!(flag(&storage, id, Flags::FLAGGED).await, 1);
+/// The next commit holds them, whatever it is for, and whoever reads what they change sees them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_told_is_in_the_next_commit() {
+    let place = on_sqlite();
+    let (storage, memory, id) = with_one_message(&place).await;
+    change(&storage, id, Flags::SEEN, Flags::NONE).await;
+    change(&storage, id, Flags::FLAGGED, Flags::SEEN).await;
+    change(&storage, id, Flags::FLAGGED, Flags::NONE).await;
+    let heard = crate::locked(&memory.heard).clone();
+    assert_eq!(heard.len(), 2, "the third changes nothing");
+    assert!(heard[0] < heard[1], "{heard:?}");
+    let (rows, _) = storage.mailboxes(id).await.expect("read");
+    assert_eq!((rows[0].modseq, rows[0].unseen), (heard[1], 1));
+    assert_eq!(written(&storage, id).await, Flags::FLAGGED);
+    assert!(modseq(&storage, id).await > heard[1]);
+    assert_counters(&storage, id).await;
+
+    change(&storage, id, Flags::ANSWERED, Flags::NONE).await;
+    let last = crate::locked(&memory.heard).last().copied().expect("heard");
+    storage.close().await;
+    drop(storage);
+    let storage = place.open().await;
+    assert_eq!(written(&storage, id).await, Flags::FLAGGED | Flags::ANSWERED, "closing writes it");
+    assert!(modseq(&storage, id).await > last);
+}
+
+/// Who is not asked for anything else writes all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_told_is_written_soon() {
+    let place = on_sqlite();
+    let (storage, _, id) = with_one_message(&place).await;
+    change(&storage, id, Flags::SEEN, Flags::NONE).await;
     let later = async {
-        while synced(&storage).await == before {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        while written(&storage, id).await != Flags::SEEN {
+            tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), later).await.expect("nobody synced it");
-    assert_eq!(now().await.expect("asked"), 2, "and after that");
+    tokio::time::timeout(std::time::Duration::from_secs(30), later).await.expect("nobody wrote it");
+}
+
+/// A job that fails takes nothing with it that was told; one that cannot be told waits for those that
+/// were.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_told_stays() {
+    let place = on_sqlite();
+    let (storage, memory, id) = with_one_message(&place).await;
+    change(&storage, id, Flags::SEEN, Flags::NONE).await;
+    let fails = storage.transact([id], |_| Box::pin(async { Err::<(), _>(crate::Error::Busy) }));
+    assert!(fails.await.is_err());
+    assert_eq!(written(&storage, id).await, Flags::SEEN);
+
+    change(&storage, id, Flags::FLAGGED, Flags::NONE).await;
+    memory.is_asleep.store(true, Ordering::Relaxed);
+    change(&storage, id, Flags::NONE, Flags::FLAGGED | Flags::SEEN).await;
+    assert_eq!(written(&storage, id).await, Flags::NONE);
+    assert_counters(&storage, id).await;
+    let heard = crate::locked(&memory.heard).clone();
+    assert!(heard.is_sorted_by(|a, b| a < b), "{heard:?}");
+}
+
+/// A commit that fails is made up for before anything else, with modseqs that are not lower.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_told_outlives_a_failed_commit() {
+    let place = on_sqlite();
+    let (storage, memory, id) = with_one_message(&place).await;
+    change(&storage, id, Flags::SEEN, Flags::NONE).await;
+    change(&storage, id, Flags::FLAGGED, Flags::NONE).await;
+    let told = crate::locked(&memory.heard).last().copied().expect("heard");
+    let breaks = storage.transact([], |tx| {
+        tx.connection.defer("INSERT INTO no_such_table VALUES (1)", Vec::new());
+        Box::pin(async { Ok(()) })
+    });
+    assert!(breaks.await.is_err());
+    let (rows, _) = storage.mailboxes(id).await.expect("read");
+    assert!(rows[0].modseq >= told, "{} {told}", rows[0].modseq);
+    assert_eq!(written(&storage, id).await, Flags::SEEN | Flags::FLAGGED);
+    assert!(modseq(&storage, id).await > told);
+    assert_counters(&storage, id).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_modseq_is_given_twice_after_a_power_cut() {
+async fn no_modseq_is_given_twice_after_a_crash() {
     let place = on_sqlite();
     let storage = place.open().await;
     let (id, _) = account(&storage, "alice", 0).await;
@@ -67,24 +161,15 @@ async fn no_modseq_is_given_twice_after_a_power_cut() {
     let storage = place.open().await;
     let before = modseq(&storage, id).await;
     assert!(before < 100, "a clean end skips nothing: {before}");
-    let start = |boot: &'static str| {
-        let storage = storage.clone();
-        async move {
-            // As at the start, when the writer knows nothing yet.
-            let start = storage.transact([], move |tx| {
-                Box::pin(async move {
-                    tx.forget_account(id);
-                    power::begin_on(&mut tx.connection, boot).await
-                })
-            });
-            start.await.expect("started");
-            modseq(&storage, id).await
-        }
-    };
-    let first = start("first").await;
-    assert!(first > before + 100_000, "another run of the machine skips");
-    assert_eq!(start("first").await, first + 1, "the same run does not: nothing was lost");
-    assert!(start("").await > first + 100_000, "an unknown one does");
+    // As a start without an end before it.
+    let start = storage.transact([], move |tx| {
+        Box::pin(async move {
+            tx.forget_account(id);
+            crate::power::begin(&mut tx.connection).await
+        })
+    });
+    start.await.expect("started");
+    assert!(modseq(&storage, id).await > before + 100_000);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

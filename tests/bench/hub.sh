@@ -5,7 +5,7 @@
 #   hub.sh start|stop|restart|kill9|status|smtp-spec|imap-spec DIR
 #
 #   HUB_BIN (target/release/twinhub)  HUB_BASE_PORT (17000: smtp +25, submission +87, submissions
-#   +65, imap +43, imaps +93)  HUB_USERS (200: u0..u199@peer.test)  HUB_PASS (pass)
+#   +65, imap +43, imaps +93, managesieve +90, http +80, https +44)  HUB_USERS (200: u0..u199@peer.test)  HUB_PASS (pass)
 #   HUB_DATABASE (postgres://…, else SQLite)
 set -eu
 
@@ -60,6 +60,9 @@ create() {
 		submissions = "127.0.0.1:$((base + 65))"
 		imap = "127.0.0.1:$((base + 43))"
 		imaps = "127.0.0.1:$((base + 93))"
+		managesieve = "127.0.0.1:$((base + 90))"
+		http = "127.0.0.1:$((base + 80))"
+		https = "127.0.0.1:$((base + 44))"
 	TOML
 	"$bin" "${options[@]}" domain add peer.test >/dev/null
 	for ((n = 0; n < users; n++)); do

@@ -148,8 +148,7 @@ async fn run(c: &mut Conversation, plan: &Plan, ranges: &[(u32, u32)]) -> Result
             link.relieve().await?;
             continue;
         }
-        let pages: Vec<Page<'_>> = records
-            .chunks(render::PAGE)
+        let pages: Vec<Page<'_>> = render::pages(&records)
             .map(|records| Page {
                 account: &account,
                 mailbox: selected.mailbox,
@@ -182,6 +181,10 @@ async fn write_pages(link: &mut Link, pages: &[Page<'_>], done: &mut Done) -> Re
         let (next, skipped) = tokio::join!(biased; next, page.write(link, &now));
         let Skipped { missing, undecodable } = skipped?;
         loaded = next?;
+        if n == 0 && pages.len() > 1 {
+            // The client has something to do while the rest is made.
+            link.flush().await?;
+        }
         done.missing |= !missing.is_empty();
         done.undecodable |= !undecodable.is_empty();
         for (index, record) in page.records {

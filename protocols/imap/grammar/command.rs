@@ -205,6 +205,13 @@ pub(crate) struct Section {
     pub(crate) peek: bool,
 }
 
+impl Section {
+    /// It is about a body, not about a header alone.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self.portion, Portion::All | Portion::Text)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SectionName {
     /// Without its transfer encoding (RFC 3516).
