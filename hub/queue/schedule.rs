@@ -22,7 +22,7 @@ use crate::AccountId;
 const MOST_CONNECTIONS: usize = 64;
 const FIRST_CONNECTIONS: usize = 2;
 const MOST_CONNECTIONS_TO_HOP: usize = 20;
-/// Between the beginnings of two connections to one hop.
+/// Between the beginnings of two connections to one hop, as long as the first is still being made.
 const PACE: i64 = 25;
 /// After a hop refused one connection while it kept others, so long it gets no more than those.
 const CROWDED: i64 = 60_000;
@@ -126,7 +126,12 @@ impl<M> Hop<M> {
     }
 
     fn wants_connection(&self, now: i64) -> bool {
-        self.waiting() > self.idle && self.connections < self.allowed(now) && self.next_start <= now
+        self.waiting() > self.idle && self.connections < self.allowed(now) && self.may_start_at() <= now
+    }
+
+    /// A host that takes connections at once need not be spared: `limit` grows no faster than it works.
+    fn may_start_at(&self) -> i64 {
+        if self.connecting > 0 { self.next_start } else { i64::MIN }
     }
 
     /// When something may be claimed next of those that are wanted at `now`.
@@ -328,7 +333,7 @@ impl<M> Schedule<M> {
         let of_hop = |hop: &Hop<M>| {
             let from = hop.down_until.map_or(now, |until| until.max(now));
             let can_start = self.connections < MOST_CONNECTIONS && hop.wants_connection(i64::MAX);
-            let start = can_start.then(|| hop.next_start.max(from));
+            let start = can_start.then(|| hop.may_start_at().max(from));
             let claim =
                 hop.due_at(i64::MAX).filter(|_| self.ready < MOST_READY).map(|due_at| due_at.max(from));
             start.into_iter().chain(claim).min()

@@ -11,7 +11,7 @@
 #
 #   ROUNDS (3)   CONNECTIONS (1000, for memory: Dovecot has a process for each)
 #   OURS_ONLY=1 leaves out the Python programs   PHASES (of hub-bench)
-#   SMTP_PHASES (mx,fsync,crash)   IMAP_PHASES (append,deliver,select,fetch,store,idle)
+#   SMTP_PHASES (mx,submit,tls,relay,memory,fsync,crash)   IMAP_PHASES (append,deliver,select,fetch,store,idle)
 set -eu
 [ -n "${PEERS_DIR:-}" ] || { sed -n '2,16p' "$0" >&2; exit 2; }
 here=$(dirname "$(realpath "$0")")
@@ -30,15 +30,16 @@ trap stop EXIT
 "$here/hub.sh" start "$work/hub"
 "$peers/postfix.sh" start "$work/postfix"
 hub=$("$here/hub.sh" smtp-spec "$work/hub")
-# Postfix hands over to its own Dovecot by LMTP; the same Dovecot answers IMAP.
-postfix="$("$peers/postfix.sh" env "$work/postfix"),users=200,restart=$peers/postfix.sh restart $work/postfix"
+# Postfix hands over to its own Dovecot by LMTP; the same Dovecot answers IMAP. Mail to the outside goes
+# to port 16525, as postfix.sh has it.
+postfix="$("$peers/postfix.sh" env "$work/postfix"),users=200,sinkport=16525,restart=$peers/postfix.sh restart $work/postfix"
 
-"$here/../../target/release/hub-bench" --no-hub --server "$hub" --server "$postfix" --rounds "$rounds" \
+"$here/../../target/release/hub-bench" --no-hub --hub "$here/../../target/release/twinhub" --server "$hub" --server "$postfix" --rounds "$rounds" \
 	--connections "${CONNECTIONS:-1000}" ${PHASES:+--phases "$PHASES"} | tee "$work/bench.jsonl" | grep -E '"kind":"(ratio|error)"' || true
 
 if [ -z "${OURS_ONLY:-}" ] && [ -e "$peers/smtp_bench.py" ]; then
 	python3 "$peers/smtp_bench.py" --compare "$hub" "$postfix" --rounds "$rounds" \
-		--phases "${SMTP_PHASES:-mx,fsync,crash}" | tee "$work/smtp.jsonl" | grep -E '"kind": "(ratio|crash|fsync|error)"' || true
+		--phases "${SMTP_PHASES:-mx,submit,tls,relay,memory,fsync,crash}" | tee "$work/smtp.jsonl" | grep -E '"kind": "(ratio|crash|fsync|error)"' || true
 fi
 if [ -z "${OURS_ONLY:-}" ] && [ -e "$peers/imap_bench.py" ]; then
 	"$peers/postfix.sh" stop "$work/postfix"

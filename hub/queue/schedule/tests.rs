@@ -77,6 +77,20 @@ fn connections_grow_with_success() {
 }
 
 #[test]
+fn the_next_connection_waits_only_for_one_that_is_being_made() {
+    let (mut play, far) = (Play::new(), hop("far.test"));
+    play.push(&far, 1, 0..1000);
+    assert_eq!(play.start().len(), 1);
+    assert!(play.start().is_empty(), "it may be slow to answer");
+    assert_eq!(play.schedule.next_time(play.now), Some(play.now + PACE));
+    play.schedule.opened(&far);
+    assert_eq!(play.schedule.next_time(play.now), Some(play.now));
+    assert_eq!(play.start().len(), 1, "it answered");
+    play.now += PACE;
+    assert!(play.start().is_empty(), "no more than at first");
+}
+
+#[test]
 fn one_probe_while_a_hop_is_down() {
     let (mut play, far, near) = (Play::new(), hop("far.test"), hop("near.test"));
     play.push(&far, 1, 0..10);

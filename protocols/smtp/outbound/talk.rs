@@ -22,6 +22,7 @@ pub(super) async fn to(sender: Arc<Sender>, hop: NextHop, message: QueuedMessage
     match sender.connector.connect(&hop).await {
         Ok(connection) => {
             sender.schedule().opened(&hop);
+            sender.changed.notify_one();
             sender.hub.note_pause(&hop, None);
             talk(&sender, &hop, connection, message).await;
         }

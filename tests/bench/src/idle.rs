@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::imap::Imap;
+use crate::load::{STRANGER, message};
 use crate::report::{Better, Report};
 use crate::server::Server;
-use crate::smtp::{Smtp, message};
+use crate::smtp::Smtp;
 
 /// Users that the other phases do not use.
 const FIRST_USER: usize = 10;
@@ -43,7 +44,7 @@ fn notified(server: &Server, count: usize) -> Result<Vec<f64>> {
     let to = server.address(FIRST_USER);
     let mut after = Vec::new();
     for number in 0..count {
-        smtp.deliver(&to, &message(number + 5_000_000, &to))?;
+        smtp.send(STRANGER, &to, &message(number + 5_000_000, STRANGER, &to))?;
         let acknowledged = Instant::now();
         let exists = telling.recv_timeout(Duration::from_secs(40)).context("no EXISTS within 40 s")?;
         // A microsecond at least, so that ratios stay finite.

@@ -3,9 +3,9 @@
 use anyhow::{Result, ensure};
 
 use crate::imap::Imap;
+use crate::load;
 use crate::report::{Better, Report};
 use crate::server::Server;
-use crate::smtp;
 
 /// 4 KB messages: one APPEND after the other, then a hundred in each.
 pub(crate) fn append(server: &mut Server, report: &mut Report, scale: f64) -> Result<()> {
@@ -13,7 +13,7 @@ pub(crate) fn append(server: &mut Server, report: &mut Report, scale: f64) -> Re
     let messages = |from: usize, count: usize| -> Vec<Vec<u8>> {
         (from..from + count)
             .map(|number| {
-                let mut message = smtp::message(number + 1_000_000, "u1@peer.test");
+                let mut message = load::message(number + 1_000_000, load::STRANGER, "u1@peer.test");
                 message.truncate(message.len() - 3); // the final dot
                 message
             })
@@ -83,7 +83,7 @@ fn large(server: &Server, count: usize) -> Result<String> {
 
 /// About 1 KB with the header fields that ordinary mail has.
 fn small_message(number: usize) -> Vec<u8> {
-    let word = |n: usize| smtp::WORDS[(number / (n + 1) + n) % 32];
+    let word = |n: usize| load::WORDS[(number / (n + 1) + n) % 32];
     format!(
         "Return-Path: <{a}@example.net>\r\nReceived: from mx.example.net (mx.example.net [192.0.2.{octet}])\r\n\
          \tby mail.example.org with ESMTPS id {number:08x}\r\n\tfor <me@example.org>; Mon, 2 Feb 2026 10:11:12 +0000\r\n\

@@ -8,13 +8,19 @@
 //!
 //! `tests/bench/README.md` describes the phases and the server specification.
 
+mod checks;
+mod deliver;
 mod idle;
 mod imap;
+mod load;
 mod mailbox;
 mod report;
 mod server;
+mod sink;
 mod smtp;
+mod submit;
 mod syncs;
+mod tls;
 
 use std::path::PathBuf;
 
@@ -56,7 +62,8 @@ struct Arguments {
     connections: usize,
 }
 
-const PHASES: [&str; 7] = ["deliver", "append", "select", "fetch", "notify", "memory", "syncs"];
+const PHASES: [&str; 11] =
+    ["deliver", "submit", "tls", "relay", "append", "select", "fetch", "notify", "memory", "syncs", "checks"];
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -77,13 +84,23 @@ fn main() -> Result<()> {
     }
     let mut report = Report::default();
     for phase in &arguments.phases {
+        if phase == "checks" {
+            // Of hubs of its own: what they are told is no other server's business.
+            report.turn("twinhub", phase, 0);
+            let done = checks::checks(&arguments.hub, &mut report, arguments.rounds, arguments.scale);
+            done.unwrap_or_else(|error| report.error(&error));
+            continue;
+        }
         // Memory and syncs are counts, not times: once is enough.
         let rounds = if ["memory", "syncs"].contains(&phase.as_str()) { 1 } else { arguments.rounds };
         for round in 0..rounds {
             for server in &mut servers {
                 report.turn(&server.name, phase, round);
                 let done = match phase.as_str() {
-                    "deliver" => smtp::deliver(server, &mut report, arguments.scale),
+                    "deliver" => deliver::deliver(server, &mut report, arguments.scale),
+                    "submit" => submit::submit(server, &mut report, arguments.scale),
+                    "tls" => tls::handshakes(server, &mut report, arguments.scale),
+                    "relay" => submit::relay(server, &mut report, arguments.scale),
                     "append" => mailbox::append(server, &mut report, arguments.scale),
                     "select" => mailbox::select(server, &mut report, arguments.mailbox),
                     "fetch" => mailbox::fetch(server, &mut report, arguments.mailbox),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,12 +14,18 @@ use tempfile::TempDir;
 /// Twins of the hub: enough that 10,000 idle connections stay within 50 for each.
 const USERS: usize = 230;
 const DOMAIN: &str = "peer.test";
+/// `USER_HZ` of Linux, on every machine that people have.
+const TICKS_PER_SECOND: f64 = 100.0;
 
 pub(crate) struct Server {
     pub(crate) name: String,
     pub(crate) host: String,
     pub(crate) mx: Option<u16>,
+    pub(crate) submission: Option<u16>,
+    pub(crate) submissions: Option<u16>,
     pub(crate) imap: Option<u16>,
+    /// The port on loopback to which it sends mail for others.
+    pub(crate) sink: Option<u16>,
     /// `u%d`: local part of the n-th user's address.
     user: String,
     login: String,
@@ -39,9 +46,9 @@ struct Own {
 }
 
 impl Server {
-    /// `NAME=HOST,mx=PORT,imap=PORT,user=u%d,login=u%d@peer.test,domain=peer.test,pass=pass,
-    /// pidfile=FILE+FILE,restart=COMMAND,users=N`; other keys are ignored, so that specifications
-    /// written for other programs fit.
+    /// `NAME=HOST,mx=PORT,sub=PORT,subs=PORT,imap=PORT,sinkport=PORT,user=u%d,login=u%d@peer.test,
+    /// domain=peer.test,pass=pass,pidfile=FILE+FILE,restart=COMMAND,users=N`; other keys are ignored, so
+    /// that specifications written for other programs fit.
     pub(crate) fn parse(spec: &str) -> Result<Self> {
         let mut parts = spec.split(',');
         let (name, host) =
@@ -56,7 +63,10 @@ impl Server {
             name: name.to_owned(),
             host: host.to_owned(),
             mx: port("mx")?,
+            submission: port("sub")?,
+            submissions: port("subs")?,
             imap: port("imap")?,
+            sink: port("sinkport")?,
             login: text("imaplogin", &text("login", &user)),
             user,
             domain: text("domain", DOMAIN),
@@ -70,18 +80,35 @@ impl Server {
         })
     }
 
-    /// Starts the hub as shipped, without a configuration, and makes its twins.
+    /// Starts the hub as shipped, but for a relay host on loopback, and makes its twins.
     pub(crate) fn start_hub(binary: &Path, database: Option<&str>) -> Result<Self> {
+        // Free now, and what listens there later says so if it is not.
+        let sink = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let relay = format!("[relay]\nhost = \"127.0.0.1\"\nport = {sink}\ntls = \"none\"\n");
+        let mut hub = Self::start_hub_with(binary, database, USERS, &relay)?;
+        hub.sink = Some(sink);
+        Ok(hub)
+    }
+
+    /// Starts the hub with this configuration and so many twins.
+    pub(crate) fn start_hub_with(
+        binary: &Path,
+        database: Option<&str>,
+        users: usize,
+        config: &str,
+    ) -> Result<Self> {
         ensure!(binary.exists(), "it is not there; build it with `cargo build --release`");
         let binary = fs::canonicalize(binary)?.display().to_string();
         let directory = TempDir::with_prefix("hub-bench-")?;
-        let mut command =
-            vec![binary, "--data-dir".to_owned(), directory.path().join("data").display().to_string()];
+        let data = directory.path().join("data");
+        fs::create_dir(&data)?;
+        fs::write(data.join("hub.toml"), config)?;
+        let mut command = vec![binary, "--data-dir".to_owned(), data.display().to_string()];
         if let Some(database) = database {
             command.extend(["--database".to_owned(), database.to_owned()]);
         }
         admin(&command, &["domain", "add", DOMAIN], "")?;
-        for user in 0..USERS {
+        for user in 0..users {
             admin(
                 &command,
                 &["twin", "add", &format!("u{user}@{DOMAIN}"), "--password-stdin"],
@@ -90,21 +117,40 @@ impl Server {
         }
         let child = launch(&command, &directory)?;
         let own = Own { child, directory, command };
-        let (mx, imap) = own.ports()?;
-        Ok(Self {
+        let mut hub = Self {
             name: if database.is_some() { "twinhub-postgres" } else { "twinhub" }.to_owned(),
             host: "127.0.0.1".to_owned(),
-            mx: Some(mx),
-            imap: Some(imap),
+            mx: None,
+            submission: None,
+            submissions: None,
+            imap: None,
+            sink: None,
             user: "u%d".to_owned(),
             login: format!("u%d@{DOMAIN}"),
             domain: DOMAIN.to_owned(),
             password: "pass-word-of-bench".to_owned(),
-            users: USERS,
+            users,
             pid_files: Vec::new(),
             restart: None,
             own: Some(own),
-        })
+        };
+        hub.find_ports()?;
+        Ok(hub)
+    }
+
+    /// Where the hub of ours listens since it was started.
+    fn find_ports(&mut self) -> Result<()> {
+        let Some(own) = &self.own else { return Ok(()) };
+        let ports = own.ports()?;
+        (self.mx, self.imap) = (ports("smtp"), ports("imap"));
+        (self.submission, self.submissions) = (ports("submission"), ports("submissions"));
+        Ok(())
+    }
+
+    /// Runs a command of the hub that this program started; what it prints.
+    pub(crate) fn admin(&self, arguments: &[&str], input: &str) -> Result<String> {
+        let own = self.own.as_ref().context("only for a hub that was started here")?;
+        admin(&own.command, arguments, input)
     }
 
     pub(crate) fn address(&self, user: usize) -> String {
@@ -122,8 +168,7 @@ impl Server {
                 Command::new("sh").args(["-c", &format!("kill -TERM {}", own.child.id())]).status()?;
             ensure!(stopped.success() && own.child.wait()?.success(), "it did not end well");
             own.child = launch(&own.command, &own.directory)?;
-            let (mx, imap) = own.ports()?;
-            (self.mx, self.imap) = (Some(mx), Some(imap));
+            self.find_ports()?;
             return Ok(true);
         }
         let Some(command) = &self.restart else { return Ok(false) };
@@ -160,6 +205,17 @@ impl Server {
         };
         self.processes().iter().filter_map(pss).sum::<u64>() * 1024
     }
+
+    /// Seconds of processor time that all its processes have used, those that ended included.
+    pub(crate) fn processor_time(&self) -> f64 {
+        let ticks = |pid: &u32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            // utime, stime, cutime, cstime: proc(5).
+            let times = stat.rsplit(')').next()?.split_whitespace().skip(11).take(4);
+            Some(times.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>())
+        };
+        self.processes().iter().filter_map(ticks).sum::<u64>() as f64 / TICKS_PER_SECOND
+    }
 }
 
 impl Drop for Server {
@@ -172,15 +228,11 @@ impl Drop for Server {
 }
 
 impl Own {
-    fn ports(&self) -> Result<(u16, u16)> {
+    /// The port of each listener by its name.
+    fn ports(&self) -> Result<impl Fn(&str) -> Option<u16>> {
         let text = fs::read_to_string(self.directory.path().join("ready.json"))?;
         let json: serde_json::Value = serde_json::from_str(&text)?;
-        let port = |key: &str| {
-            let address = json[key].as_str().with_context(|| format!("{key} in {text}"))?;
-            let port = address.rsplit(':').next().and_then(|port| port.parse().ok());
-            port.with_context(|| format!("{key}: {address}"))
-        };
-        Ok((port("smtp")?, port("imap")?))
+        Ok(move |key: &str| json[key].as_str()?.rsplit(':').next()?.parse().ok())
     }
 }
 
@@ -207,20 +259,20 @@ fn launch(command: &[String], directory: &TempDir) -> Result<Child> {
     Ok(child)
 }
 
-fn admin(command: &[String], arguments: &[&str], input: &str) -> Result<()> {
+fn admin(command: &[String], arguments: &[&str], input: &str) -> Result<String> {
     let mut child = Command::new(&command[0])
         .args(&command[1..])
         .args(arguments)
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
         // A command that reads no input may be gone.
         let _ = stdin.write_all(format!("{input}\n").as_bytes());
     }
-    let status = child.wait()?;
-    ensure!(status.success(), "{}: {status}", arguments.join(" "));
-    Ok(())
+    let output = child.wait_with_output()?;
+    ensure!(output.status.success(), "{}: {}", arguments.join(" "), output.status);
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Every process of the machine with its parent.

@@ -8,16 +8,16 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use tempfile::NamedTempFile;
 
+use crate::load::{Load, USERS};
 use crate::report::{Better, Report};
 use crate::server::Server;
-use crate::smtp;
 
 const CALLS: &str = "fsync,fdatasync,syncfs,sync_file_range,msync";
 
 pub(crate) fn count(server: &mut Server, report: &mut Report) -> Result<()> {
     ensure!(!server.processes().is_empty(), "the specification has no pidfile=");
     // Until it has done everything once (files made, tables touched).
-    smtp::load(server, 50, 5, 10)?;
+    Load::deliveries(server, 50, USERS).over(5, 10).run(server)?;
     for (connections, messages) in [(1, 100), (20, 1000)] {
         let file = NamedTempFile::new()?;
         let mut strace = Command::new("strace");
@@ -27,7 +27,7 @@ pub(crate) fn count(server: &mut Server, report: &mut Report) -> Result<()> {
         }
         let mut strace = strace.stderr(Stdio::null()).spawn().context("strace (apt-get install strace)")?;
         std::thread::sleep(Duration::from_secs(1));
-        let done = smtp::load(server, messages, connections, usize::MAX);
+        let done = Load::deliveries(server, messages, USERS).over(connections, usize::MAX).run(server);
         // What is still on its way into the mailboxes belongs to it.
         std::thread::sleep(Duration::from_secs(2));
         let _ = Command::new("sh").args(["-c", &format!("kill -INT {}", strace.id())]).status();
