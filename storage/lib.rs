@@ -18,6 +18,7 @@ mod db;
 pub mod dkim;
 pub mod dmarc;
 mod error;
+pub mod files;
 mod flags;
 pub mod forward;
 mod id;

@@ -69,6 +69,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/sqlite/0012_forward.sql"),
         include_str!("migrations/postgres/0012_forward.sql"),
     ),
+    (include_str!("migrations/sqlite/0014_files.sql"), include_str!("migrations/postgres/0014_files.sql")),
 ];
 
 #[derive(Clone)]
@@ -207,7 +208,16 @@ impl Storage {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
         T: Send + 'static,
     {
-        self.work(accounts.into_iter().collect(), Vec::new(), Durability::Now, function).await
+        self.work(accounts.into_iter().collect(), Vec::new(), Durability::Now, 0, function).await
+    }
+
+    /// [`Storage::transact`] for one account, when the statements have so many bytes of bodies.
+    pub async fn transact_writing<T, F>(&self, account: AccountId, bytes: usize, function: F) -> Result<T>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.work(vec![account], Vec::new(), Durability::Now, bytes, function).await
     }
 
     /// [`Storage::transact`] for one account, when it is known which mailboxes are concerned: their
@@ -223,7 +233,7 @@ impl Storage {
         T: Send + 'static,
     {
         let mailboxes = mailboxes.into_iter().map(|mailbox| (account, mailbox)).collect();
-        self.work(vec![account], mailboxes, Durability::Now, function).await
+        self.work(vec![account], mailboxes, Durability::Now, 0, function).await
     }
 
     /// [`Storage::transact_in`] for what need not wait for the disk: it survives the end of the
@@ -234,7 +244,7 @@ impl Storage {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
         T: Send + 'static,
     {
-        self.work(vec![account], vec![(account, mailbox)], Durability::Soon, function).await
+        self.work(vec![account], vec![(account, mailbox)], Durability::Soon, 0, function).await
     }
 
     async fn work<T, F>(
@@ -242,6 +252,7 @@ impl Storage {
         accounts: Vec<AccountId>,
         mailboxes: Vec<(AccountId, MailboxId)>,
         durability: Durability,
+        bytes: usize,
         function: F,
     ) -> Result<T>
     where
@@ -250,7 +261,7 @@ impl Storage {
     {
         let (reply, answer) = oneshot::channel();
         let work = Box::new(Closure { function: Some(function), result: None, reply });
-        self.send(Job::Other { accounts, mailboxes, durability, work }).await?;
+        self.send(Job::Other { accounts, mailboxes, durability, bytes, work }).await?;
         answer.await.map_err(|_| Error::Busy)?
     }
 

@@ -38,6 +38,8 @@ pub(crate) enum Job {
         /// Mailboxes whose counters it is going to need.
         mailboxes: Vec<(AccountId, MailboxId)>,
         durability: Durability,
+        /// Bytes of bodies in its statements.
+        bytes: usize,
         work: Box<dyn Work>,
     },
 }
@@ -364,7 +366,7 @@ impl Job {
     fn bytes(&self) -> usize {
         match self {
             Self::Append { emails, .. } => emails.iter().map(NewEmail::weight).sum(),
-            Self::Other { .. } => 0,
+            Self::Other { bytes, .. } => *bytes,
         }
     }
 

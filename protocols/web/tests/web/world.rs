@@ -51,6 +51,7 @@ impl World {
             header_cache: 1 << 20,
             message_cache: 1 << 20,
             queue: Default::default(),
+            files: Default::default(),
         };
         let hub = Hub::open(storage, settings).await.expect("hub");
         for domain in ["example.org", "bücher.example"] {
