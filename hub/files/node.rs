@@ -36,8 +36,6 @@ pub struct Node {
     /// It has dead properties.
     pub has_properties: bool,
     pub(crate) blob: Option<BlobId>,
-    /// The name in NFC, which listings go by.
-    pub(crate) key: String,
 }
 
 impl Node {
@@ -93,7 +91,6 @@ impl Etags {
             checksum: row.checksum,
             has_properties: row.properties > 0,
             blob: row.blob,
-            key: row.key,
         }
     }
 }

@@ -420,7 +420,7 @@ async fn check(course: &Course) -> HashMap<BlobId, i64> {
 async fn references(storage: &Storage) -> HashMap<BlobId, i64> {
     let mut reader = storage.reader().await.expect("reader");
     let rows =
-        reader.query("SELECT hash, refs FROM blob WHERE place = '' OR place <> ''", Vec::new(), |row| {
+        reader.query("SELECT hash, refs FROM blob WHERE place <> '' OR place = ''", Vec::new(), |row| {
             Ok((row.blob_id(0)?, row.int(1)?))
         });
     rows.await.expect("read").into_iter().filter(|(_, refs)| *refs > 0).collect()
