@@ -4,9 +4,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http_body_util::BodyExt as _;
 use hub_wire::Connection;
+use hub_wire::http::{Body, Client, Mount};
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -30,6 +34,7 @@ const MAX_STREAMS: u32 = 100;
 pub(crate) async fn converse(service: Arc<Service>, connection: Connection, shutdown: CancellationToken) {
     let (id, peer) = (connection.id(), connection.peer());
     let door = if connection.is_tls() { Door::Https } else { Door::Http };
+    let client = Client { conn: id, address: peer, may_authenticate: connection.may_authenticate() };
     if connection.alpn() == Some(ACME_ALPN.as_bytes()) {
         debug!(conn = id, %peer, "a certificate authority looked for a proof");
         return;
@@ -39,7 +44,7 @@ pub(crate) async fn converse(service: Arc<Service>, connection: Connection, shut
         let service = Arc::clone(&service);
         async move {
             let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-            let reply = router::answer(&service, door, request).await;
+            let reply = answer(&service, door, client, request).await;
             debug!(conn = id, %peer, %method, path, status = reply.status().as_u16(), "request");
             Ok::<_, Infallible>(reply)
         }
@@ -72,4 +77,35 @@ pub(crate) async fn converse(service: Arc<Service>, connection: Connection, shut
     if let Err(error) = ended {
         debug!(conn = id, %peer, %error, "connection ended badly");
     }
+}
+
+async fn answer(
+    service: &Service,
+    door: Door,
+    client: Client,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    match mounted(service, door, client, &request) {
+        Some(mount) => {
+            let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+            Arc::clone(mount).answer(client, request).await
+        }
+        None => {
+            let reply = router::answer(service, door, request).await;
+            reply.map(|body| body.map_err(|never| match never {}).boxed_unsync())
+        }
+    }
+}
+
+/// The room that has this path. Where no password may be sent, the redirect to https comes first.
+fn mounted<'a>(
+    service: &'a Service,
+    door: Door,
+    client: Client,
+    request: &Request<Incoming>,
+) -> Option<&'a Arc<dyn Mount>> {
+    let is_redirected =
+        door == Door::Http && !client.may_authenticate && service.services.ports.https.is_some();
+    let (method, path) = (request.method(), request.uri().path());
+    service.mounts.iter().find(|mount| mount.takes(method, path)).filter(|_| !is_redirected)
 }

@@ -72,7 +72,7 @@ impl World {
             proxies: hub_wire::Networks::default(),
             refusal: "",
         };
-        let service = Arc::new(Service { hub, services, challenges: Box::new(proof) });
+        let service = Arc::new(Service { hub, services, challenges: Box::new(proof), mounts: Vec::new() });
         let task = tokio::spawn(hub_web::serve(listener, options, service, shutdown.clone()));
         Self { address, shutdown, task, _folder: folder }
     }
