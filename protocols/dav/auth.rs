@@ -23,7 +23,8 @@ pub(crate) async fn log_in(service: &Service, client: Client, headers: &HeaderMa
         return Err(sentence(StatusCode::FORBIDDEN, "This is to be had over https only."));
     }
     let Some((name, secret)) = credentials(headers) else { return Err(challenge()) };
-    let (delays, ip) = (&service.delays, client.address.ip());
+    let delays = &*service.delays;
+    let ip = client.address.ip();
     tokio::time::sleep(delays.delay(ip).max(delays.account_delay(&name))).await;
     match service.hub.login(&name, &secret, Door::Dav).await {
         Ok(account) => {

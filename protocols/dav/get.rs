@@ -48,7 +48,7 @@ async fn file_reply(call: &Call, file: OpenFile) -> Result<Reply, Refusal> {
         set_validators(&mut reply, &file.node);
         return Ok(reply);
     }
-    let size = file.node.size;
+    let (node, size) = (file.node.clone(), file.node.size);
     // RFC 9110 §14.2: only GET has ranges.
     let field = head::text(headers, &header::RANGE)
         .filter(|_| call.head.method == Method::GET && precondition::if_range(headers, &file.node));
@@ -65,17 +65,17 @@ async fn file_reply(call: &Call, file: OpenFile) -> Result<Reply, Refusal> {
             reply::set(&mut reply, header::CONTENT_LENGTH, HeaderValue::from(size));
             reply
         }
-        Wanted::Whole => with_length(StatusCode::OK, size, content(file.clone(), 0..size).await?),
+        Wanted::Whole => with_length(StatusCode::OK, size, content(file, 0..size).await?),
         Wanted::Parts(parts) => match parts.as_slice() {
-            [part] => one_part(file.clone(), part.clone()).await?,
-            _ => multipart(file.clone(), parts, &media_type),
+            [part] => one_part(file, part.clone()).await?,
+            _ => multipart(file, parts, &media_type),
         },
     };
     if !reply.headers().contains_key(header::CONTENT_TYPE) {
         reply::set_text(&mut reply, header::CONTENT_TYPE, &media_type);
     }
-    set_validators(&mut reply, &file.node);
-    set_manners(&mut reply, &file.node, &media_type);
+    set_validators(&mut reply, &node);
+    set_manners(&mut reply, &node, &media_type);
     Ok(reply)
 }
 

@@ -19,8 +19,6 @@ pub(crate) enum Depth {
 pub(crate) struct Prefer {
     /// `return=minimal`
     pub(crate) minimal: bool,
-    /// `return=representation`
-    pub(crate) representation: bool,
     /// `depth-noroot`
     pub(crate) without_root: bool,
 }
@@ -78,7 +76,6 @@ pub(crate) fn prefer(headers: &HeaderMap) -> Prefer {
         for wish in value.split([',', ';']).map(|wish| wish.trim().to_ascii_lowercase()) {
             match wish.as_str() {
                 "return=minimal" => prefer.minimal = true,
-                "return=representation" => prefer.representation = true,
                 "depth-noroot" => prefer.without_root = true,
                 _ => {}
             }
@@ -205,8 +202,8 @@ mod tests {
         let minimal = Prefer { minimal: true, ..Prefer::default() };
         assert_eq!(prefer(&headers(&[("prefer", "return=minimal")])), minimal);
         assert_eq!(prefer(&headers(&[("brief", "t")])), minimal);
-        let both = prefer(&headers(&[("prefer", "depth-noroot, return=representation; x=1")]));
-        assert_eq!(both, Prefer { minimal: false, representation: true, without_root: true });
+        let both = prefer(&headers(&[("prefer", "depth-noroot; x=1, return=minimal")]));
+        assert_eq!(both, Prefer { minimal: true, without_root: true });
         assert!(prefer(&headers(&[("depth", "1,noroot")])).without_root);
     }
 

@@ -16,6 +16,8 @@
 mod auth;
 mod body;
 mod checksum;
+#[doc(hidden)]
+pub mod fuzz;
 mod get;
 mod head;
 mod lock;
@@ -60,7 +62,6 @@ pub struct Service {
 
 /// A request of somebody who is logged in.
 struct Call {
-    hub: Hub,
     account: Account,
     location: Location,
     head: Parts,
@@ -124,7 +125,7 @@ impl Service {
                 return status::of(&why.into(), &head.method, &nowhere);
             }
         };
-        let mut call = Call { hub: self.hub.clone(), account, location, head, body };
+        let mut call = Call { account, location, head, body };
         let reply = call.answer().await;
         let reply = reply.unwrap_or_else(|refusal| status::of(&refusal, &call.head.method, &call.location));
         body::drain(&call.head.headers, call.body).await;

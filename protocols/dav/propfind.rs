@@ -142,7 +142,6 @@ impl Rows {
         for (path, node) in &rows {
             let href = self.location.href(path, node.is_folder());
             let answer = Subject {
-                href: &href,
                 what: What::Node(node),
                 context: &self.context,
                 locks: covering(&self.locks, path),
@@ -174,8 +173,10 @@ impl Rows {
 
     pub(crate) async fn end_with(self, done: Result<(), Stop>, last: impl FnOnce(&mut crate::xml::Xml)) {
         match done {
-            // A client that does not read to the end needs none.
-            Ok(()) => drop(self.out.finish_with(last).await),
+            Ok(()) => {
+                // A client that does not read to the end needs none.
+                let _ = self.out.finish_with(last).await;
+            }
             Err(Stop::Gone) => {}
             Err(Stop::Broken(error)) => {
                 warn!(%error, "a multistatus broke off");
@@ -205,13 +206,10 @@ pub(crate) async fn context(call: &Call, asked: Option<(&Files, &Ask)>) -> Resul
     let handle = call.account.handle().to_string();
     let mut context = Context { principal: principal(&handle), handle, ..Context::default() };
     context.files = call.location.base.clone();
-    if let Some((files, ask)) = asked {
-        if ask.wants("quota-available-bytes") || ask.wants("quota-used-bytes") {
-            context.quota = Some(files.quota().await?);
-        }
-        if ask.wants("sync-token") {
-            context.state = Some(files.state().await?);
-        }
+    if let Some((files, ask)) = asked
+        && (ask.wants("quota-available-bytes") || ask.wants("quota-used-bytes"))
+    {
+        context.quota = Some(files.quota().await?);
     }
     Ok(context)
 }
@@ -242,9 +240,8 @@ async fn of_fixed(call: &Call, ask: &Ask, depth: Depth) -> Result<Reply, Refusal
     let answers: Vec<_> = rows
         .into_iter()
         .map(|(href, what)| {
-            let subject = Subject { href: &href, what, context: &context, locks: Vec::new(), dead: &[] };
-            let answer = subject.answer(ask);
-            (href, answer)
+            let subject = Subject { what, context: &context, locks: Vec::new(), dead: &[] };
+            (href, subject.answer(ask))
         })
         .collect();
     tokio::spawn(async move {

@@ -1,14 +1,13 @@
 //! PROPPATCH (RFC 4918 §9.2): all or nothing.
 
 use hub::files::{NodePatch, PropertyName};
-use hub_wire::http;
 use hyper::StatusCode;
 
 use crate::path::Place;
 use crate::props;
 use crate::reply::{self, Reply};
 use crate::status::Refusal;
-use crate::xml::{Document, Element, Multistatus, Name, propstat};
+use crate::xml::{Document, Element, Name, Xml, propstat};
 use crate::{Call, body, head};
 
 pub(crate) use crate::props::is_protected;
@@ -78,7 +77,7 @@ fn patch(document: &Document, changes: &[(&Element, What)]) -> NodePatch {
         if value.is_some() {
             times(element, &mut patch);
         }
-        patch.set.push((property_name(&element.name), value));
+        patch.properties.push((property_name(&element.name), value));
     }
     patch
 }
@@ -102,6 +101,16 @@ fn times(element: &Element, patch: &mut NodePatch) {
 
 pub(crate) fn property_name(name: &Name) -> PropertyName {
     PropertyName { namespace: name.namespace().to_owned(), name: name.local().to_owned() }
+}
+
+fn single(href: &str, propstats: impl FnOnce(&mut Xml)) -> Reply {
+    let document = Xml::document("multistatus", |xml| {
+        xml.dav("response", |xml| {
+            xml.leaf("href", href);
+            propstats(xml);
+        });
+    });
+    reply::xml(StatusCode::MULTI_STATUS, document)
 }
 
 /// RFC 4918 §9.2.1: 403 for those that cannot be changed, 424 for the others, which are not.

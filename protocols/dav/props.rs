@@ -3,7 +3,7 @@
 mod table;
 mod values;
 
-use hub::files::{FileLock, Node, PropertyName, SyncState};
+use hub::files::{FileLock, Node, PropertyName};
 
 use crate::xml::{DAV, Element, MICROSOFT, Name, PropStat, Xml};
 use table::{Live, TABLE};
@@ -15,7 +15,6 @@ const MAX_NAMES: usize = 256;
 
 /// What a property is asked of.
 pub(crate) struct Subject<'a> {
-    pub(crate) href: &'a str,
     pub(crate) what: What<'a>,
     pub(crate) context: &'a Context,
     /// Those that cover it.
@@ -40,7 +39,6 @@ pub(crate) struct Context {
     /// `href` of the top of the tree that is asked about: the roots of locks are below it.
     pub(crate) files: String,
     pub(crate) quota: Option<(u64, Option<u64>)>,
-    pub(crate) state: Option<SyncState>,
 }
 
 /// `<!ELEMENT propfind ( propname | (allprop, include?) | prop ) >` (RFC 4918 §14.20)

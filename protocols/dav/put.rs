@@ -1,5 +1,7 @@
 //! PUT: bodies in (RFC 9110 §9.3.4), whole or in part, streamed to the hub.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hub::files::{FileMetadata, OpenFile, Placed, Precondition, Upload};
@@ -12,6 +14,8 @@ use crate::reply::{self, Reply};
 use crate::status::Refusal;
 use crate::{Call, head, range};
 
+/// Time in which some of a body must come.
+const SILENCE: Duration = Duration::from_secs(60);
 /// Read at once when a part of the old content is taken over.
 const PIECE: usize = 128 << 10;
 
@@ -93,13 +97,20 @@ fn seconds(headers: &HeaderMap, name: &'static str) -> Option<i64> {
 }
 
 /// What the client says it is going to send. Finder sends in chunks of unknown number, and says the
-/// length in a field of its own.
+/// length in a field of its own; a proxy that collects chunks, and loses them, says 0 beside it.
 fn length(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
-    let field = head::text(headers, &header::CONTENT_LENGTH)
-        .or_else(|| head::named(headers, "x-expected-entity-length"));
-    let Some(field) = field else { return Ok(None) };
-    let bad = Refusal::Status(StatusCode::BAD_REQUEST, "The length is not a number.");
-    field.parse().map(Some).map_err(|_| bad)
+    let bad = |_| Refusal::Status(StatusCode::BAD_REQUEST, "The length is not a number.");
+    let number = |field: Option<&str>| field.map(str::parse::<u64>).transpose().map_err(bad);
+    let length = number(head::text(headers, &header::CONTENT_LENGTH))?;
+    let expected = number(head::named(headers, "x-expected-entity-length"))?;
+    match (length, expected) {
+        (Some(length), Some(expected)) if length != expected => Err(wrong_length()),
+        _ => Ok(length.or(expected)),
+    }
+}
+
+fn wrong_length() -> Refusal {
+    Refusal::Status(StatusCode::BAD_REQUEST, "The body is not as long as was announced.")
 }
 
 /// Streams the body into the upload. A body of another length than was announced is not stored: a proxy
@@ -110,20 +121,20 @@ async fn receive(
     announced: Option<u64>,
     checksum: &mut Checksum,
 ) -> Result<(), Refusal> {
-    let wrong = Refusal::Status(StatusCode::BAD_REQUEST, "The body is not as long as was announced.");
     let mut received = 0;
-    while let Some(frame) = call.body.frame().await {
+    let late = |_| Refusal::Status(StatusCode::REQUEST_TIMEOUT, "The request took too long.");
+    while let Some(frame) = tokio::time::timeout(SILENCE, call.body.frame()).await.map_err(late)? {
         let broken = |_| Refusal::Status(StatusCode::BAD_REQUEST, "The request broke off.");
         let Ok(piece) = frame.map_err(broken)?.into_data() else { continue };
         received += piece.len() as u64;
         if announced.is_some_and(|announced| received > announced) {
-            return Err(wrong);
+            return Err(wrong_length());
         }
         checksum.update(&piece);
         upload.write(&piece).await?;
     }
     match announced {
-        Some(announced) if announced != received => Err(wrong),
+        Some(announced) if announced != received => Err(wrong_length()),
         _ => Ok(()),
     }
 }

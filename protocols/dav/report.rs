@@ -122,7 +122,7 @@ impl Sync {
         loop {
             left = left.saturating_sub(page.changes.len());
             self.write(rows, &mut page).await?;
-            if !page.more {
+            if !page.has_more {
                 return Ok(page.state);
             }
             if left == 0 {

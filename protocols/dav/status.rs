@@ -1,6 +1,5 @@
 //! What went wrong → HTTP status (RFC 9110 §15, RFC 4918 §11) and condition element (RFC 4918 §16).
 
-use std::error::Error as _;
 use std::io;
 
 use hub::Error;
@@ -76,10 +75,17 @@ fn of_hub(error: &Error, method: &Method, location: &Location) -> Reply {
 
 /// RFC 4331 §6: `sufficient-disk-space` says what waiting does not help against.
 fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
-    let chain = std::iter::successors(Some(error), |error| error.source());
-    chain.filter_map(|error| error.downcast_ref::<io::Error>()).any(|error| {
+    let is_full = |error: &io::Error| {
         matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-    })
+    };
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.downcast_ref::<io::Error>().is_some_and(is_full) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 impl From<Error> for Refusal {

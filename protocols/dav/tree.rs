@@ -1,7 +1,7 @@
 //! MKCOL, DELETE, COPY and MOVE (RFC 4918 §9.3, §9.6, §9.8, §9.9).
 
 use hub::files::{CopyDepth, FilePath, Files, Overwrite, Placed, PropertyName};
-use hyper::header::{self, HeaderMap};
+use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::StatusCode;
 
 use crate::head::Depth;
@@ -22,8 +22,10 @@ pub(crate) async fn mkcol(call: &mut Call) -> Result<Reply, Refusal> {
         Extended::With(properties) => properties,
         Extended::Refused(reply) => return Ok(reply),
     };
-    files.make_folder(&path, properties, conditions).await?;
-    Ok(reply::empty(StatusCode::CREATED))
+    let node = files.make_folder(&path, properties, conditions).await?;
+    let mut reply = reply::empty(StatusCode::CREATED);
+    reply::set_text(&mut reply, HeaderName::from_static("oc-fileid"), &node.id.0.to_string());
+    Ok(reply)
 }
 
 /// What the body of a MKCOL asks for.

@@ -25,6 +25,7 @@ mod request;
 mod router;
 mod services;
 mod status;
+mod target;
 mod xml;
 
 use std::sync::Arc;

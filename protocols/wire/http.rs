@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::Frame;
 use hyper::{Method, Request, Response};
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Content of a request or an answer. It streams, both ways.
-pub type Body = UnsyncBoxBody<Bytes, BoxError>;
+pub type Body = BoxBody<Bytes, BoxError>;
 
 /// An answer to come.
 pub type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
@@ -40,11 +40,11 @@ pub trait Mount: Send + Sync {
 }
 
 pub fn empty() -> Body {
-    Empty::new().map_err(|never| match never {}).boxed_unsync()
+    Empty::new().map_err(|never| match never {}).boxed()
 }
 
 pub fn full(content: impl Into<Bytes>) -> Body {
-    Full::new(content.into()).map_err(|never| match never {}).boxed_unsync()
+    Full::new(content.into()).map_err(|never| match never {}).boxed()
 }
 
 /// Pieces of an answer that wait for the client. With those in the connection's own buffer they bound
@@ -54,7 +54,7 @@ const WAITING: usize = 2;
 /// A body that is written while it is sent.
 pub fn channel() -> (Sender, Body) {
     let (sender, receiver) = mpsc::channel(WAITING);
-    (Sender(sender), Pieces(receiver).boxed_unsync())
+    (Sender(sender), Pieces(receiver).boxed())
 }
 
 /// The writing end of a body. Dropping it ends the body well.

@@ -147,8 +147,7 @@ pub(super) fn reports(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 const SYNC_TOKEN: &str = "urn:x-twinhub:sync:";
 
 pub(super) fn synchronization(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    let state = subject.context.state.filter(|_| subject.folder().is_some());
-    text(xml, state.map(sync_token).as_deref())
+    text(xml, subject.folder().map(|folder| sync_token(folder.state())).as_deref())
 }
 
 pub(crate) fn sync_token(state: SyncState) -> String {

@@ -39,7 +39,7 @@ pub(super) async fn answer(call: &Call, root: &Element) -> Result<Reply, Refusal
         (None, Place::Principal { .. }) => What::Principal,
         (None, _) => What::Above,
     };
-    let subject = Subject { href: &href, what, context: &context, locks: Vec::new(), dead: &dead };
+    let subject = Subject { what, context: &context, locks: Vec::new(), dead: &dead };
     Ok(short(|xml| {
         xml.dav("response", |xml| {
             xml.leaf("href", &href);
@@ -88,10 +88,9 @@ fn reference(xml: &mut Xml, context: &Context, property: &Element) {
     if !nested {
         return principals::response(xml, context, &Ask::These(names(property)));
     }
-    let href = &context.principal;
-    let subject = Subject { href, what: What::Principal, context, locks: Vec::new(), dead: &[] };
+    let subject = Subject { what: What::Principal, context, locks: Vec::new(), dead: &[] };
     xml.dav("response", |xml| {
-        xml.leaf("href", href);
+        xml.leaf("href", &context.principal);
         expanded(&subject, property).write(xml, false);
     });
 }

@@ -59,10 +59,9 @@ async fn answer(call: &Call, root: &Element, found: bool) -> Result<Reply, Refus
 
 /// The twin's own principal.
 pub(super) fn response(xml: &mut Xml, context: &Context, ask: &Ask) {
-    let href = &context.principal;
-    let subject = Subject { href, what: What::Principal, context, locks: Vec::new(), dead: &[] };
+    let subject = Subject { what: What::Principal, context, locks: Vec::new(), dead: &[] };
     xml.dav("response", |xml| {
-        xml.leaf("href", href);
+        xml.leaf("href", &context.principal);
         subject.answer(ask).write(xml, false);
     });
 }

@@ -32,10 +32,6 @@ impl Name {
         Self { namespace: namespace.to_owned(), local: local.to_owned() }
     }
 
-    pub(crate) fn dav(local: &str) -> Self {
-        Self::new(DAV, local)
-    }
-
     pub(crate) fn namespace(&self) -> &str {
         &self.namespace
     }

@@ -34,11 +34,13 @@ pub(crate) struct Document {
     pub(crate) root: Element,
 }
 
+type Attributes = Vec<(String, String)>;
+
 #[derive(Debug)]
 pub(crate) struct Element {
     pub(crate) name: Name,
     /// Without namespace declarations; names as written.
-    attributes: Vec<(String, String)>,
+    attributes: Attributes,
     pub(crate) children: Vec<Element>,
     /// Character data directly inside.
     pub(crate) text: String,
@@ -82,10 +84,6 @@ impl Scope {
 }
 
 impl Element {
-    pub(crate) fn is(&self, namespace: &str, local: &str) -> bool {
-        self.name.is(namespace, local)
-    }
-
     /// The first child of this name in `DAV:`.
     pub(crate) fn dav_child(&self, local: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.name.is_dav(local))
@@ -274,11 +272,7 @@ impl<'a> Parser<'a> {
 }
 
 /// The attributes of a start tag, and what prefixes mean inside the element.
-#[expect(clippy::type_complexity, reason = "two results, used once")]
-fn attributes(
-    start: &BytesStart<'_>,
-    outside: &Arc<Scope>,
-) -> Result<(Vec<(String, String)>, Arc<Scope>), Malformed> {
+fn attributes(start: &BytesStart<'_>, outside: &Arc<Scope>) -> Result<(Attributes, Arc<Scope>), Malformed> {
     let malformed = Malformed("an attribute is not well-formed");
     let mut attributes = Vec::new();
     let mut inside = Scope { outer: Some(Arc::clone(outside)), ..Scope::default() };
@@ -348,11 +342,11 @@ mod tests {
             "\u{feff}<a xmlns='DAV:'><!-- c --><b/></a>",
         ] {
             let document = read(text).expect(text);
-            assert!(document.root.is("DAV:", "a"), "{text}");
+            assert!(document.root.name.is("DAV:", "a"), "{text}");
             assert!(document.root.dav_child("b").is_some(), "{text}");
         }
         let inner = read("<a xmlns='DAV:'><b xmlns=''/></a>").expect("well-formed");
-        assert!(inner.root.children[0].is("", "b"));
+        assert!(inner.root.children[0].name.is("", "b"));
     }
 
     #[test]

@@ -30,6 +30,16 @@ pub const TARGETS: &[Target] = &[
         words: &[b"[listen]", b"[limits]", b"= ", b"\"", b"'''", b"\n", b"# ", b"[[", b"{", b"1 GiB", b"1h"],
     },
     Target {
+        name: "dav_fields",
+        run: hub_dav::fuzz::fields,
+        words: &[b"/dav/files/", b"%2f", b"..", b"(<", b">)", b"Not ", b"[\"", b"\"]", b"bytes=", b"-", b",", b"urn:uuid:"],
+    },
+    Target {
+        name: "dav_xml",
+        run: hub_dav::fuzz::xml,
+        words: &[b"<a", b">", b"/>", b"</a>", b" xmlns=", b" xmlns:a=", b"\"\"", b"'DAV:'", b"<![CDATA[", b"]]>", b"<!--", b"-->", b"&lt;", b"&#65;", b"a:", b" xml:lang='x'"],
+    },
+    Target {
         name: "idset",
         run: idset,
         words: &[b"\x80", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", b"\x01\x00"],
