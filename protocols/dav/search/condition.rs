@@ -112,14 +112,10 @@ fn time(text: &str) -> Option<i64> {
     if let Ok(date) = httpdate::parse_http_date(text) {
         return i64::try_from(date.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs()).ok();
     }
-    let part = |range: std::ops::Range<usize>| text.get(range)?.parse::<u64>().ok();
-    let (year, month, day) = (part(0..4)?, part(5..7)?, part(8..10)?);
-    let clock = text.get(11..19).filter(|_| text.ends_with('Z'))?;
-    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let month = months.get(usize::try_from(month.checked_sub(1)?).ok()?)?;
-    // The day of the week is not looked at.
-    let date = httpdate::parse_http_date(&format!("Thu, {day:02} {month} {year:04} {clock} GMT")).ok()?;
-    i64::try_from(date.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs()).ok()
+    let part = |range: std::ops::Range<usize>| text.get(range)?.parse::<i64>().ok();
+    let days = hub_civil::days(part(0..4)?, part(5..7)?, part(8..10)?)?;
+    let (hour, minute, second) = (part(11..13)?, part(14..16)?, part(17..19)?);
+    text.ends_with('Z').then_some(days * hub_civil::SECONDS_A_DAY + hour * 3600 + minute * 60 + second)
 }
 
 impl Condition {
