@@ -12,6 +12,9 @@ use crate::{Call, body, head};
 
 pub(crate) use crate::props::is_protected;
 
+/// More than a file may have.
+const MAX_CHANGES: usize = 1000;
+
 pub(crate) async fn answer(call: &mut Call) -> Result<Reply, Refusal> {
     let none = Refusal::Status(StatusCode::BAD_REQUEST, "The body is no propertyupdate.");
     let document = body::xml(&mut call.body).await?.ok_or(none)?;
@@ -64,9 +67,10 @@ fn read(document: &Document) -> Result<Vec<(&Element, What)>, Refusal> {
         let Some(prop) = instruction.dav_child("prop") else { return Err(malformed) };
         changes.extend(prop.children.iter().map(|element| (element, what)));
     }
-    match changes.is_empty() {
-        true => Err(malformed),
-        false => Ok(changes),
+    match changes.len() {
+        0 => Err(malformed),
+        1..=MAX_CHANGES => Ok(changes),
+        _ => Err(Refusal::Status(StatusCode::PAYLOAD_TOO_LARGE, "There are too many properties.")),
     }
 }
 

@@ -138,7 +138,7 @@ fn client_cadaver() {
     assert!(!text.contains("failed") && !text.contains("error"), "{text}");
     assert!(text.contains("Value of colour is: red"), "{text}");
     assert_eq!(fs::read_to_string(hub.path("back.txt")).expect("fetched"), "hello from cadaver\n");
-    assert_eq!(curl(&hub, "GET", "Notes/note.txt", &[]).1, "hello from cadaver");
+    assert_eq!(curl(&hub, "GET", "Notes/note.txt", &[]).1, "hello from cadaver\n");
     assert_eq!(curl(&hub, "GET", "Notes/moved.txt", &[]).0, 404);
 }
 
@@ -172,9 +172,9 @@ fn client_rclone_second_run_changes_nothing() {
     let secret = secret.lines().last().expect("a secret").trim().to_owned();
     let mut text = String::new();
     for (vendor, path) in [
-        ("other", format!("dav/files/{user}/other")),
-        ("owncloud", "remote.php/webdav/owncloud".to_owned()),
-        ("nextcloud", format!("remote.php/dav/files/{user}/nextcloud")),
+        ("other", format!("dav/files/{user}/")),
+        ("owncloud", "remote.php/webdav/".to_owned()),
+        ("nextcloud", format!("remote.php/dav/files/{user}/")),
     ] {
         text.push_str(&format!(
             "[{vendor}]\ntype = webdav\nurl = https://localhost:{}/{path}\nvendor = {vendor}\nuser = {ALICE}\npass = {secret}\n",
@@ -186,7 +186,7 @@ fn client_rclone_second_run_changes_nothing() {
     make_files(&source);
     let source = source.display().to_string();
     for vendor in ["other", "owncloud", "nextcloud"] {
-        let remote = format!("{vendor}:");
+        let remote = format!("{vendor}:{vendor}/");
         let rclone = |command: &[&str]| {
             let common = ["--config", config.as_str(), "--ca-cert", ca.as_str(), "-v", "--retries", "1"];
             run(&hub, "rclone", &[command, &common].concat(), b"").expect_ok()

@@ -19,6 +19,8 @@ pub(crate) const MAX_DOCUMENT: usize = 1 << 20;
 const MAX_DEPTH: usize = 64;
 const MAX_ELEMENTS: usize = 20_000;
 const MAX_ATTRIBUTES: usize = 32;
+/// Namespaces in scope: each fragment looks at all of them.
+const MAX_BINDINGS: usize = 64;
 /// Bytes of a name or a namespace.
 const MAX_NAME: usize = 1024;
 
@@ -48,8 +50,9 @@ pub(crate) struct Element {
     span: Range<usize>,
     /// End of its name in the source.
     name_end: usize,
-    /// What prefixes mean around it.
+    /// What prefixes mean around it, and inside.
     outside: Arc<Scope>,
+    inside: Arc<Scope>,
 }
 
 /// What a start tag says about prefixes and the language of text. A chain, not copies: those would grow
@@ -89,6 +92,12 @@ impl Element {
         self.children.iter().find(|child| child.name.is_dav(local))
     }
 
+    /// Prefixes that its own start tag declares.
+    fn own_prefixes(&self) -> impl Iterator<Item = &str> {
+        let own = (!Arc::ptr_eq(&self.outside, &self.inside)).then_some(&self.inside.bindings);
+        own.into_iter().flatten().map(|(prefix, _)| prefix.as_str())
+    }
+
     /// An attribute without prefix.
     pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -108,26 +117,20 @@ impl Document {
     /// The element as it was written, with all that it needs from around it: namespaces and the
     /// language (RFC 4918 §4.3: prefixes, text and language are kept).
     pub(crate) fn fragment(&self, element: &Element) -> String {
-        let (head, rest) = (&self.source[element.span.start..element.name_end], &self.source[element.name_end..element.span.end]);
-        let start_tag = &rest[..rest.find('>').unwrap_or(rest.len())];
+        let source = &self.source[element.span.clone()];
+        let (head, rest) = source.split_at(element.name_end - element.span.start);
         let mut out = String::from(head);
-        let mut declared: Vec<&str> = Vec::new();
+        let mut declared: Vec<&str> = element.own_prefixes().collect();
         for (prefix, namespace) in element.outside.bindings() {
-            let is_used = match prefix.is_empty() {
-                true => !namespace.is_empty(),
-                false => self.source[element.span.clone()].contains(&format!("{prefix}:")),
-            };
-            let declaration = match prefix.is_empty() {
-                true => "xmlns".to_owned(),
-                false => format!("xmlns:{prefix}"),
-            };
-            let is_own = start_tag.split_ascii_whitespace().any(|word| {
-                word.strip_prefix(declaration.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
-            });
-            if is_used && !is_own && !declared.contains(&prefix.as_str()) {
-                out.push_str(&format!(" {declaration}=\"{}\"", super::escaped(namespace)));
+            if declared.contains(&prefix.as_str()) {
+                continue;
             }
             declared.push(prefix);
+            if prefix.is_empty() && !namespace.is_empty() {
+                out.push_str(&format!(" xmlns=\"{}\"", super::escaped(namespace)));
+            } else if !prefix.is_empty() && source.contains(&format!("{prefix}:")) {
+                out.push_str(&format!(" xmlns:{prefix}=\"{}\"", super::escaped(namespace)));
+            }
         }
         if let Some(language) = element.outside.language()
             && element.attribute("xml:lang").is_none()
@@ -160,7 +163,7 @@ fn decode(body: &[u8]) -> Result<String, Malformed> {
 struct Parser<'a> {
     source: &'a str,
     reader: Reader<&'a [u8]>,
-    open: Vec<(Element, Arc<Scope>)>,
+    open: Vec<Element>,
     count: usize,
 }
 
@@ -227,7 +230,7 @@ impl<'a> Parser<'a> {
         if self.count > MAX_ELEMENTS {
             return Err(Malformed("there are too many elements"));
         }
-        let outside = self.open.last().map_or_else(Arc::default, |(_, scope)| Arc::clone(scope));
+        let outside = self.open.last().map_or_else(Arc::default, |element| Arc::clone(&element.inside));
         let (attributes, inside) = attributes(start, &outside)?;
         let name = resolve(start.name(), &inside)?;
         let end = self.position();
@@ -240,17 +243,18 @@ impl<'a> Parser<'a> {
             span: at..end,
             name_end,
             outside,
+            inside,
         };
-        self.open.push((element, inside));
+        self.open.push(element);
         Ok(())
     }
 
     /// Ends the innermost element; gives it back if it was the root.
     fn end(&mut self) -> Option<Element> {
-        let (mut element, _) = self.open.pop()?;
+        let mut element = self.open.pop()?;
         element.span.end = self.position();
         match self.open.last_mut() {
-            Some((parent, _)) => {
+            Some(parent) => {
                 parent.children.push(element);
                 None
             }
@@ -263,7 +267,7 @@ impl<'a> Parser<'a> {
             return Err(Malformed("a character is not allowed in XML"));
         }
         match self.open.last_mut() {
-            Some((element, _)) => element.text.push_str(text),
+            Some(element) => element.text.push_str(text),
             None if text.trim().is_empty() => {}
             None => return Err(Malformed("there is text outside of the root element")),
         }
@@ -307,6 +311,9 @@ fn attributes(start: &BytesStart<'_>, outside: &Arc<Scope>) -> Result<(Attribute
                 attributes.push((name.to_owned(), value));
             }
         }
+    }
+    if inside.bindings().count() > MAX_BINDINGS {
+        return Err(Malformed("too many namespaces are declared"));
     }
     let is_new = !inside.bindings.is_empty() || inside.language.is_some();
     Ok((attributes, if is_new { Arc::new(inside) } else { Arc::clone(outside) }))
@@ -363,6 +370,10 @@ mod tests {
         let many = format!("<a>{}</a>", "<b/>".repeat(MAX_ELEMENTS));
         let attributes: String = (0..33).map(|n| format!(" x{n}=''")).collect();
         let long = format!("<{}/>", "a".repeat(1025));
+        let prefixes: String = (0..3).fold(String::new(), |xml, n| {
+            let declared: String = (0..30).map(|m| format!(" xmlns:x{n}y{m}='urn:x'")).collect();
+            format!("{xml}<a{declared}>")
+        }) + "</a></a></a>";
         for text in [
             "",
             " ",
@@ -388,6 +399,7 @@ mod tests {
             &many,
             &format!("<a{attributes}/>"),
             &long,
+            &prefixes,
         ] {
             assert!(read(text).is_err(), "{}", &text[..text.len().min(60)]);
         }
@@ -403,7 +415,8 @@ mod tests {
             ("<p xmlns='urn:d'><a/></p>", "<a xmlns=\"urn:d\"/>"),
             ("<p xmlns='urn:d'><a xmlns='urn:e'><b/></a></p>", "<a xmlns='urn:e'><b/></a>"),
             ("<p xmlns:x='urn:1'><q xmlns:x='urn:2'><x:a/></q></p>", "<x:a xmlns:x=\"urn:2\"/>"),
-            ("<p xmlns:y='urn:y' xmlns:x='urn:x'><a><x:b c='y:z'/></a></p>", "<a xmlns:x=\"urn:x\" xmlns:y=\"urn:y\"><x:b c='y:z'/></a>"),
+            ("<p xmlns:y='urn:y' xmlns:x='urn:x'><a><x:b c='y:z'/></a></p>", "<a xmlns:y=\"urn:y\" xmlns:x=\"urn:x\"><x:b c='y:z'/></a>"),
+            ("<p xmlns='urn:d'><a b='>' xmlns='urn:e'/></p>", "<a b='>' xmlns='urn:e'/>"),
             ("<p xml:lang='de'><a>ü</a></p>", "<a xml:lang=\"de\">ü</a>"),
             ("<p xml:lang='de'><a xml:lang='fr'>ü</a></p>", "<a xml:lang='fr'>ü</a>"),
         ] {

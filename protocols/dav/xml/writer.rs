@@ -1,6 +1,6 @@
 //! Writes XML; every element that is opened is closed, every text escaped.
 
-use super::{Name, PREFIXES, escaped};
+use super::{DAV, Name, PREFIXES, escaped};
 
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n";
 
@@ -38,9 +38,7 @@ impl Xml {
 
     /// An element of `DAV:`.
     pub(crate) fn dav(&mut self, local: &str, content: impl FnOnce(&mut Self)) {
-        self.open(local);
-        content(self);
-        self.close(local);
+        self.element_of(DAV, local, content);
     }
 
     pub(crate) fn open(&mut self, local: &str) {
