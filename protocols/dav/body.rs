@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hub_wire::http::Body;
+use hyper::StatusCode;
 use hyper::body::Body as _;
 use hyper::header::{self, HeaderMap};
-use hyper::StatusCode;
 
 use crate::status::Refusal;
 use crate::xml::{Document, MAX_DOCUMENT};

@@ -1,7 +1,7 @@
 //! `OC-Checksum`: what ownCloud's and Nextcloud's clients know about the bytes that they send.
 
-use hyper::header::HeaderMap;
 use hyper::StatusCode;
+use hyper::header::HeaderMap;
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 

@@ -1,7 +1,7 @@
 //! For the fuzzer: what clients write, read.
 
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::Uri;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::path::{IN_PATHS, Location, encode_into};
 use crate::range::Wanted;

@@ -38,7 +38,10 @@ pub(crate) async fn answer(call: &mut Call) -> Result<Reply, Refusal> {
 
 /// RFC 4918 §9.4 leaves open what a collection says.
 fn folder() -> Reply {
-    sentence(StatusCode::OK, "This is a folder. Open it with a file manager: its address is that of this page.")
+    sentence(
+        StatusCode::OK,
+        "This is a folder. Open it with a file manager: its address is that of this page.",
+    )
 }
 
 async fn file_reply(call: &Call, file: OpenFile) -> Result<Reply, Refusal> {

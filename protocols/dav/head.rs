@@ -189,10 +189,12 @@ mod tests {
             ("Second-x", None),
             ("ü", None),
         ] {
-            let map: HeaderMap =
-                [("timeout".parse().expect("a name"), HeaderValue::from_bytes(value.as_bytes()).expect("a value"))]
-                    .into_iter()
-                    .collect();
+            let map: HeaderMap = [(
+                "timeout".parse().expect("a name"),
+                HeaderValue::from_bytes(value.as_bytes()).expect("a value"),
+            )]
+            .into_iter()
+            .collect();
             assert_eq!(timeout(&map), expected, "{value}");
         }
     }
@@ -223,7 +225,11 @@ mod tests {
         ] {
             let headers: HeaderMap = [(header::HOST, host.parse().expect("a host"))].into_iter().collect();
             let location = reference(&Uri::from_static("/x"), &headers, value);
-            assert_eq!(location.as_ref().map(|location| location.base.as_str()), expected.as_ref().copied(), "{value}");
+            assert_eq!(
+                location.as_ref().map(|location| location.base.as_str()),
+                expected.as_ref().copied(),
+                "{value}"
+            );
         }
         let none = HeaderMap::new();
         for value in ["", "x", "/dav/../x", "/dav/files/a/%2e%2e/x", "/dav/files/a/x#y", "/dav/%zz"] {

@@ -1,8 +1,8 @@
 //! LOCK and UNLOCK (RFC 4918 §6, §9.10, §9.11).
 
 use hub::files::{FileLock, LockRequest, LockScope, LockToken};
-use hyper::header::HeaderName;
 use hyper::StatusCode;
+use hyper::header::HeaderName;
 
 use crate::head::Depth;
 use crate::props::active_lock;

@@ -1,7 +1,7 @@
 //! OPTIONS: what can be done here (RFC 9110 §9.3.7, RFC 4918 §10.1).
 
-use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::StatusCode;
+use hyper::header::{self, HeaderName, HeaderValue};
 
 use crate::path::Place;
 use crate::reply::{self, Reply};

@@ -21,12 +21,20 @@ pub(crate) enum Place {
     /// `/dav/files/`: above the homes of files.
     Homes,
     /// `/dav/files/HANDLE/…`; without a handle, the home of whoever asks.
-    File { handle: Option<String>, path: FilePath },
+    File {
+        handle: Option<String>,
+        path: FilePath,
+    },
     /// `/dav/uploads/HANDLE/…`: uploads in pieces.
-    Upload { handle: String, path: FilePath },
+    Upload {
+        handle: String,
+        path: FilePath,
+    },
     Principals,
     /// `/dav/principals/HANDLE/`
-    Principal { handle: String },
+    Principal {
+        handle: String,
+    },
     /// A path of ours that nothing is at.
     Nothing,
 }
@@ -153,10 +161,7 @@ mod tests {
     use super::*;
 
     fn file(handle: Option<&str>, names: &[&str]) -> Place {
-        Place::File {
-            handle: handle.map(str::to_owned),
-            path: FilePath::from_names(names).expect("a path"),
-        }
+        Place::File { handle: handle.map(str::to_owned), path: FilePath::from_names(names).expect("a path") }
     }
 
     #[test]

@@ -36,7 +36,11 @@ enum State<'a> {
 }
 
 /// The conditions of a request that works on `location`.
-pub(crate) fn conditions(uri: &Uri, headers: &HeaderMap, location: &Location) -> Result<Conditions, BadField> {
+pub(crate) fn conditions(
+    uri: &Uri,
+    headers: &HeaderMap,
+    location: &Location,
+) -> Result<Conditions, BadField> {
     let mut conditions = Conditions { preconditions: preconditions(headers)?, ..Conditions::default() };
     for value in headers.get_all("if") {
         let value = value.to_str().map_err(|_| BadField("If is not text"))?;
@@ -64,7 +68,8 @@ fn term(condition: &Condition<'_>, submitted: &mut Vec<LockToken>) -> Result<IfT
     Ok(match condition.state {
         State::Etag(etag) => IfTerm::Etag { not, etag: etag.to_owned() },
         State::Token(token) => {
-            let token = LockToken::new(token).map_err(|_| BadField("a state token is no URI, or too long"))?;
+            let token =
+                LockToken::new(token).map_err(|_| BadField("a state token is no URI, or too long"))?;
             submitted.push(token.clone());
             IfTerm::Token { not, token }
         }
@@ -325,8 +330,24 @@ mod tests {
         let many = "(<a:b>)".repeat(MAX_TERMS + 1);
         let long = format!("({})", "<a:b>".repeat(MAX_TERMS + 1));
         for text in [
-            "", " ", "x", "()", "(<a:b>", "<a:b>", "</x>", "(<a:b)", "([x])", "([\"x\")", "(Not)", "(Not Not <a:b>)",
-            "(<a:b>) </x> (<a:b>)", "(<a:b>) x", "(a:b)", "\u{e9}", &many, &long,
+            "",
+            " ",
+            "x",
+            "()",
+            "(<a:b>",
+            "<a:b>",
+            "</x>",
+            "(<a:b)",
+            "([x])",
+            "([\"x\")",
+            "(Not)",
+            "(Not Not <a:b>)",
+            "(<a:b>) </x> (<a:b>)",
+            "(<a:b>) x",
+            "(a:b)",
+            "\u{e9}",
+            &many,
+            &long,
         ] {
             assert_eq!(parse(text), None, "{text}");
         }
@@ -346,7 +367,10 @@ mod tests {
         .collect();
         let uri = Uri::from_static("/dav/files/a@a.test/x");
         let conditions = conditions(&uri, &headers, &location).expect("well-formed");
-        assert_eq!(conditions.tokens, ["urn:uuid:1", "urn:uuid:2"].map(|token| LockToken::new(token).expect("a token")));
+        assert_eq!(
+            conditions.tokens,
+            ["urn:uuid:1", "urn:uuid:2"].map(|token| LockToken::new(token).expect("a token"))
+        );
         let y = FilePath::parse("y").expect("a path");
         assert!(matches!(&conditions.lists[0].of, StateOf::Path(path) if *path == y));
         assert!(matches!(conditions.lists[1].of, StateOf::Elsewhere));

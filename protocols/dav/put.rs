@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hub::files::{FileMetadata, OpenFile, Placed, Precondition, Upload};
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::StatusCode;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::checksum::Checksum;
 use crate::get::set_validators;
@@ -149,7 +149,8 @@ struct Part {
 
 impl Part {
     fn of(field: &str, announced: Option<u64>) -> Result<Self, Refusal> {
-        let bad = Refusal::Status(StatusCode::BAD_REQUEST, "Content-Range does not fit the body, or is none.");
+        let bad =
+            Refusal::Status(StatusCode::BAD_REQUEST, "Content-Range does not fit the body, or is none.");
         let Some((range, complete)) = range::content_range(field) else { return Err(bad) };
         if announced.is_some_and(|announced| announced != range.end - range.start) {
             return Err(bad);

@@ -40,9 +40,8 @@ pub(crate) fn wanted(field: &str, size: u64) -> Wanted {
     if count == 0 {
         return Wanted::Whole;
     }
-    let overlaps = |(n, a): (usize, &Range<u64>)| {
-        parts[..n].iter().any(|b| a.start < b.end && b.start < a.end)
-    };
+    let overlaps =
+        |(n, a): (usize, &Range<u64>)| parts[..n].iter().any(|b| a.start < b.end && b.start < a.end);
     match parts.is_empty() {
         true => Wanted::Unsatisfiable,
         false if parts.iter().enumerate().any(overlaps) => Wanted::Whole,

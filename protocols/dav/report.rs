@@ -3,7 +3,7 @@
 mod expand;
 mod principals;
 
-use hub::files::{FilePath, FileChanges, Files, SyncDepth, SyncState};
+use hub::files::{FileChanges, FilePath, Files, SyncDepth, SyncState};
 use hyper::StatusCode;
 
 use crate::head::Depth;

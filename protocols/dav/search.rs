@@ -68,7 +68,9 @@ impl Search {
         let location = head::reference(&call.head.uri, &call.head.headers, href)?;
         let own = call.account.handle().to_string();
         let folder = match &location.place {
-            Place::File { handle, path } if precondition::same_home(handle.as_deref(), Some(&own)) => path.clone(),
+            Place::File { handle, path } if precondition::same_home(handle.as_deref(), Some(&own)) => {
+                path.clone()
+            }
             _ => return Err(Refusal::Condition(StatusCode::CONFLICT, "search-scope-valid")),
         };
         let depth = match scope.dav_child("depth").map(|depth| depth.text.trim()) {

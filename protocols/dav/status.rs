@@ -75,9 +75,8 @@ fn of_hub(error: &Error, method: &Method, location: &Location) -> Reply {
 
 /// RFC 4331 §6: `sufficient-disk-space` says what waiting does not help against.
 fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
-    let is_full = |error: &io::Error| {
-        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-    };
+    let is_full =
+        |error: &io::Error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     let mut next = Some(error);
     while let Some(error) = next {
         if error.downcast_ref::<io::Error>().is_some_and(is_full) {

@@ -1,8 +1,8 @@
 //! MKCOL, DELETE, COPY and MOVE (RFC 4918 §9.3, §9.6, §9.8, §9.9).
 
 use hub::files::{CopyDepth, FilePath, Files, Overwrite, Placed, PropertyName};
-use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::StatusCode;
+use hyper::header::{self, HeaderMap, HeaderName};
 
 use crate::head::Depth;
 use crate::path::{Location, Place};
@@ -41,7 +41,8 @@ fn extended(headers: &HeaderMap, body: &[u8]) -> Result<Extended, Refusal> {
         return Ok(Extended::Plain);
     }
     // RFC 4918 §9.3: a body that is not understood.
-    let unknown = Refusal::Status(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This body of a MKCOL is not understood.");
+    let unknown =
+        Refusal::Status(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This body of a MKCOL is not understood.");
     let kind = head::text(headers, &header::CONTENT_TYPE).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if !matches!(kind.as_str(), "text/xml" | "application/xml") {
@@ -148,9 +149,8 @@ fn both_ends(call: &Call) -> Result<(Files, FilePath, FilePath, Location), Refus
     let (files, from) = call.target()?;
     let location = destination(call)?;
     let to = match (&call.location.place, &location.place) {
-        (Place::File { .. }, Place::File { path, .. }) | (Place::Upload { .. }, Place::Upload { path, .. }) => {
-            path.clone()
-        }
+        (Place::File { .. }, Place::File { path, .. })
+        | (Place::Upload { .. }, Place::Upload { path, .. }) => path.clone(),
         _ => return Err(Refusal::Status(StatusCode::FORBIDDEN, "Files cannot be brought there.")),
     };
     if from.is_root() || to.is_root() {

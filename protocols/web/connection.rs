@@ -74,7 +74,8 @@ pub(crate) async fn converse(service: Arc<Service>, connection: Connection, shut
     } else {
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(MAX_HEAD);
-        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(Watched::new(io, lines)), handler));
+        let mut connection =
+            std::pin::pin!(builder.serve_connection(TokioIo::new(Watched::new(io, lines)), handler));
         tokio::select! {
             ended = connection.as_mut() => ended,
             () = shutdown.cancelled() => {
@@ -88,12 +89,7 @@ pub(crate) async fn converse(service: Arc<Service>, connection: Connection, shut
     }
 }
 
-async fn answer(
-    service: &Service,
-    door: Door,
-    client: Client,
-    request: Request<Incoming>,
-) -> Response<Body> {
+async fn answer(service: &Service, door: Door, client: Client, request: Request<Incoming>) -> Response<Body> {
     match mounted(service, door, client, &request) {
         Some(mount) => {
             let request = request.map(|body| body.map_err(Into::into).boxed());

@@ -63,8 +63,12 @@ fn client_finder_replayed() {
     for name in ["letter.pages", "._letter.pages", ".DS_Store"] {
         assert_eq!(curl(&hub, "PROPFIND", name, &["--header", "Depth: 0"]).0, 404);
         assert_eq!(curl(&hub, "PUT", name, &["--data", ""]).0, 201);
-        let (status, answer) =
-            curl(&hub, "LOCK", name, &["--header", "Depth: 0", "--header", "Timeout: Second-600", "--data", LOCK]);
+        let (status, answer) = curl(
+            &hub,
+            "LOCK",
+            name,
+            &["--header", "Depth: 0", "--header", "Timeout: Second-600", "--data", LOCK],
+        );
         assert_eq!(status, 200);
         let token = format!("If: (<{}>)", token(&answer));
         let options = ["--header", &token, "--header", "Transfer-Encoding: chunked"];
@@ -234,7 +238,10 @@ fn client_nextcloudcmd_both_ways() {
     assert_eq!(curl(&hub, "PUT", "There/first.txt", &["--data", "changed there, and longer"]).0, 204);
     fs::remove_file(local.join("plain.txt")).expect("removed");
     synchronise();
-    assert_eq!(fs::read_to_string(local.join("There/first.txt")).expect("fetched"), "changed there, and longer");
+    assert_eq!(
+        fs::read_to_string(local.join("There/first.txt")).expect("fetched"),
+        "changed there, and longer"
+    );
     assert_eq!(curl(&hub, "GET", "plain.txt", &[]).0, 404);
 }
 

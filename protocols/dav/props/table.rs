@@ -1,12 +1,12 @@
 //! Names of live properties, and how each is written.
 
+use super::Subject;
 use super::values::{
     acl, acl_restrictions, checksums, content_length, content_type, creation_date, display_name, etag,
-    file_id, group_membership, last_modified, lock_discovery, oc_id, owner, owner_id, permissions,
-    principal, principal_collections, principal_url, privileges, quota_available, quota_used, reports,
-    resource_type, size, supported_lock, supported_privileges, synchronization,
+    file_id, group_membership, last_modified, lock_discovery, oc_id, owner, owner_id, permissions, principal,
+    principal_collections, principal_url, privileges, quota_available, quota_used, reports, resource_type,
+    size, supported_lock, supported_privileges, synchronization,
 };
-use super::Subject;
 use crate::xml::{DAV, OWNCLOUD, Xml};
 
 pub(super) struct Live {

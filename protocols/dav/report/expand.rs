@@ -3,13 +3,13 @@
 use hyper::StatusCode;
 
 use super::{principals, short};
+use crate::Call;
 use crate::path::Place;
 use crate::propfind::context;
 use crate::props::{Ask, Context, Subject, What};
 use crate::reply::Reply;
 use crate::status::Refusal;
 use crate::xml::{DAV, Element, Name, PropStat, Xml};
-use crate::Call;
 
 /// Properties that refer to a principal: all principals that anybody sees are their own.
 const REFERENCES: &[&str] = &["current-user-principal", "owner", "principal-URL"];

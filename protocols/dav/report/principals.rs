@@ -4,12 +4,12 @@
 use hyper::StatusCode;
 
 use super::short;
+use crate::Call;
 use crate::propfind::context;
 use crate::props::{Ask, Context, Subject, What};
 use crate::reply::{self, Reply};
 use crate::status::Refusal;
 use crate::xml::{Element, Xml};
-use crate::Call;
 
 /// `<!ELEMENT principal-match ((principal-property | self), prop?)>`
 pub(super) async fn matching(call: &Call, root: &Element) -> Result<Reply, Refusal> {
@@ -24,10 +24,11 @@ pub(super) async fn of_acl(call: &Call, root: &Element) -> Result<Reply, Refusal
 /// `<!ELEMENT principal-property-search ((property-search+), prop?, apply-to-principal-collection-set?) >`
 pub(super) async fn search(call: &Call, root: &Element) -> Result<Reply, Refusal> {
     let handle = call.account.handle().to_string().to_lowercase();
-    let mut searches = root.children.iter().filter(|child| child.name.is_dav("property-search")).map(|search| {
-        let text = search.dav_child("match").map(|text| text.text.trim().to_lowercase());
-        text.is_some_and(|text| handle.contains(&text))
-    });
+    let mut searches =
+        root.children.iter().filter(|child| child.name.is_dav("property-search")).map(|search| {
+            let text = search.dav_child("match").map(|text| text.text.trim().to_lowercase());
+            text.is_some_and(|text| handle.contains(&text))
+        });
     // RFC 3744 §9.4 with CalDAV's `test` attribute.
     let found = match root.attribute("test") {
         Some("anyof") => searches.any(|found| found),

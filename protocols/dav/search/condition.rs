@@ -67,7 +67,8 @@ fn fold(text: &str) -> String {
 impl Property {
     /// From the `prop` in an operator, or in an `order`.
     pub(super) fn read(element: &Element) -> Result<Self, Refusal> {
-        let prop = element.dav_child("prop").and_then(|prop| prop.children.first()).ok_or_else(unsupported)?;
+        let prop =
+            element.dav_child("prop").and_then(|prop| prop.children.first()).ok_or_else(unsupported)?;
         match prop.name.local() {
             _ if prop.name.namespace() != crate::xml::DAV => Err(unsupported()),
             "creationdate" => Ok(Self::CreationDate),

@@ -204,7 +204,8 @@ impl<'a> Parser<'a> {
                         }
                         Some(_) => return Err(bad),
                         None => {
-                            let text = resolve_predefined_entity(&name.xml10_content()).ok_or(bad)?.to_owned();
+                            let text =
+                                resolve_predefined_entity(&name.xml10_content()).ok_or(bad)?.to_owned();
                             self.text(&text)?;
                         }
                     }
@@ -282,7 +283,10 @@ fn attributes(start: &BytesStart<'_>, outside: &Arc<Scope>) -> Result<(Attribute
     let mut inside = Scope { outer: Some(Arc::clone(outside)), ..Scope::default() };
     for (count, attribute) in start.attributes().enumerate() {
         let attribute = attribute.map_err(|_| malformed)?;
-        let value = attribute.normalized_value(quick_xml::XmlVersion::Explicit1_0).map_err(|_| malformed)?.into_owned();
+        let value = attribute
+            .normalized_value(quick_xml::XmlVersion::Explicit1_0)
+            .map_err(|_| malformed)?
+            .into_owned();
         if count == MAX_ATTRIBUTES {
             return Err(Malformed("an element has too many attributes"));
         }
@@ -415,7 +419,10 @@ mod tests {
             ("<p xmlns='urn:d'><a/></p>", "<a xmlns=\"urn:d\"/>"),
             ("<p xmlns='urn:d'><a xmlns='urn:e'><b/></a></p>", "<a xmlns='urn:e'><b/></a>"),
             ("<p xmlns:x='urn:1'><q xmlns:x='urn:2'><x:a/></q></p>", "<x:a xmlns:x=\"urn:2\"/>"),
-            ("<p xmlns:y='urn:y' xmlns:x='urn:x'><a><x:b c='y:z'/></a></p>", "<a xmlns:y=\"urn:y\" xmlns:x=\"urn:x\"><x:b c='y:z'/></a>"),
+            (
+                "<p xmlns:y='urn:y' xmlns:x='urn:x'><a><x:b c='y:z'/></a></p>",
+                "<a xmlns:y=\"urn:y\" xmlns:x=\"urn:x\"><x:b c='y:z'/></a>",
+            ),
             ("<p xmlns='urn:d'><a b='>' xmlns='urn:e'/></p>", "<a b='>' xmlns='urn:e'/>"),
             ("<p xml:lang='de'><a>ü</a></p>", "<a xml:lang=\"de\">ü</a>"),
             ("<p xml:lang='de'><a xml:lang='fr'>ü</a></p>", "<a xml:lang='fr'>ü</a>"),

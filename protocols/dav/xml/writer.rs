@@ -103,7 +103,10 @@ impl Xml {
 
     pub(crate) fn text(&mut self, text: &str) {
         // Most texts need no escaping: they are copied whole.
-        match text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'<' | b'>' | b'&' | b'"')) {
+        match text
+            .bytes()
+            .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'<' | b'>' | b'&' | b'"'))
+        {
             true => self.out.push_str(text),
             false => self.out.push_str(&escaped(text)),
         }
@@ -144,8 +147,13 @@ mod tests {
         });
         let root = Document::read(text.as_bytes()).expect("well-formed").root;
         let names: Vec<_> = root.children.iter().map(|child| format!("{:?}", child.name)).collect();
-        let expected =
-            ["{DAV:}displayname", "{DAV:}resourcetype", "{urn:x\"}y", "{}plain", "{http://owncloud.org/ns}size"];
+        let expected = [
+            "{DAV:}displayname",
+            "{DAV:}resourcetype",
+            "{urn:x\"}y",
+            "{}plain",
+            "{http://owncloud.org/ns}size",
+        ];
         assert_eq!(names, expected);
         assert_eq!(root.children[0].text, "a<b>&\"c\"");
     }

@@ -11,10 +11,12 @@ const BOMB: &str = "<?xml version=\"1.0\"?><!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\
 #[tokio::test]
 async fn xml_that_is_not_read() {
     let world = World::new().await;
-    let deep = format!("<D:propfind xmlns:D=\"DAV:\">{}{}</D:propfind>", "<a>".repeat(100), "</a>".repeat(100));
+    let deep =
+        format!("<D:propfind xmlns:D=\"DAV:\">{}{}</D:propfind>", "<a>".repeat(100), "</a>".repeat(100));
     let attributes: String = (0..100).map(|n| format!(" a{n}=\"\"")).collect();
     let wide = format!("<D:propfind xmlns:D=\"DAV:\"{attributes}><D:allprop/></D:propfind>");
-    let long = format!("<D:propfind xmlns:D=\"DAV:\"><!--{}--><D:allprop/></D:propfind>", "x".repeat(1 << 20));
+    let long =
+        format!("<D:propfind xmlns:D=\"DAV:\"><!--{}--><D:allprop/></D:propfind>", "x".repeat(1 << 20));
     for (body, status) in [
         (BOMB, 400),
         ("<?xml-stylesheet href=\"x\"?><D:propfind xmlns:D=\"DAV:\"><D:allprop/></D:propfind>", 400),
@@ -170,7 +172,9 @@ async fn range_bombs() {
     let kind = answer.field("content-type").expect("a type").to_owned();
     let boundary = kind.strip_prefix("multipart/byteranges; boundary=").expect("byteranges");
     let part = |range: &str, text: &str| {
-        format!("\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes {range}/10\r\n\r\n{text}")
+        format!(
+            "\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes {range}/10\r\n\r\n{text}"
+        )
     };
     let expected = format!("{}{}\r\n--{boundary}--\r\n", part("0-0", "0"), part("9-9", "9"));
     assert_eq!(answer.text(), expected);
@@ -181,7 +185,9 @@ async fn range_bombs() {
 async fn bodies_of_another_length_are_not_kept() {
     let world = World::new().await;
     let path = format!("{HOME}a");
-    for (field, length) in [("Content-Length", "9"), ("Content-Length", "3"), ("X-Expected-Entity-Length", "9")] {
+    for (field, length) in
+        [("Content-Length", "9"), ("Content-Length", "3"), ("X-Expected-Entity-Length", "9")]
+    {
         let answer = world.send("PUT", &path, &[(field, length)], "12345").await;
         assert_eq!(answer.status, 400, "{field}: {length}");
         assert_eq!(world.get("a").await.status, 404);

@@ -94,7 +94,12 @@ async fn synchronisation_comes_in_parts() {
         let hrefs: Vec<String> = hrefs.filter(|href| *href != HOME).map(str::to_owned).collect();
         assert!(hrefs.len() <= 10, "{hrefs:?}");
         seen.extend(hrefs);
-        token = text.split("<D:sync-token>").nth(1).and_then(|rest| rest.split('<').next()).expect("a token").to_owned();
+        token = text
+            .split("<D:sync-token>")
+            .nth(1)
+            .and_then(|rest| rest.split('<').next())
+            .expect("a token")
+            .to_owned();
         let has_more = text.contains("507 Insufficient Storage");
         assert_eq!(has_more, text.contains("<D:number-of-matches-within-limits/>"));
         if !has_more {
