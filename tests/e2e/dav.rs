@@ -279,3 +279,29 @@ fn app_passwords_have_their_scope() {
         assert!(text.ends_with(status), "{door}: {text}");
     }
 }
+
+/// Bodies stream, over HTTP/1.1 and HTTP/2: a large file costs the server no memory.
+#[test]
+fn large_files_cost_no_memory() {
+    const SIZE: u64 = 200 << 20;
+    if !has_program("curl", "curl") {
+        return;
+    }
+    let hub = Hub::start();
+    let (ports, user) = (hub.ports(), format!("{ALICE}:{PASSWORD}"));
+    let (file, back) = (hub.path("large").display().to_string(), hub.path("back").display().to_string());
+    fs::File::create(&file).and_then(|file| file.set_len(SIZE)).expect("a file with holes");
+    let mut before = None;
+    for (n, version) in ["--http1.1", "--http2", "--http1.1", "--http2"].into_iter().enumerate() {
+        let url = format!("https://localhost:{}/dav/files/{ALICE}/large-{n}", ports.https);
+        let common = ["--silent", "--show-error", "--fail", "--user", &user, version, &url];
+        run(&hub, "curl", &[&common[..], &["--upload-file", &file]].concat(), b"").expect_ok();
+        run(&hub, "curl", &[&common[..], &["--output", &back]].concat(), b"").expect_ok();
+        assert_eq!(fs::metadata(&back).expect("fetched").len(), SIZE);
+        // What the first round needed is not given back at once, but is not needed again.
+        let memory = hub.memory();
+        let first = *before.get_or_insert(memory);
+        assert!(memory < first + (32 << 20), "{version}: {memory} bytes, {first} after the first");
+        assert!(memory < SIZE / 2, "{memory} bytes");
+    }
+}
