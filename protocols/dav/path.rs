@@ -123,7 +123,7 @@ fn decode(segment: &str) -> Result<String, BadPath> {
         let (Some(high), Some(low)) = (digit(), digit()) else {
             return Err(BadPath::Malformed("a percent sign is not followed by two digits"));
         };
-        bytes.push((high << 4 | low) as u8);
+        bytes.push(((high << 4) | low) as u8);
     }
     let name = String::from_utf8(bytes).map_err(|_| BadPath::Malformed("a name in the path is not UTF-8"))?;
     match name.as_str() {
