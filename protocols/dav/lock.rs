@@ -1,13 +1,13 @@
 //! LOCK and UNLOCK (RFC 4918 §6, §9.10, §9.11).
 
-use hub::files::{FileLock, LockRequest, LockScope, LockToken};
+use hub::files::{FileLock, FilePath, LockRequest, LockScope, LockToken};
 use hyper::StatusCode;
 use hyper::header::HeaderName;
 
 use crate::head::Depth;
 use crate::props::active_lock;
 use crate::reply::{self, Reply};
-use crate::status::Refusal;
+use crate::status::{self, Refusal};
 use crate::xml::{Document, Element, Xml};
 use crate::{Call, body, head};
 
@@ -30,12 +30,7 @@ pub(crate) async fn lock(call: &mut Call) -> Result<Reply, Refusal> {
     let conditions = call.conditions()?;
     let request = LockRequest { scope, is_deep, owner, timeout_seconds: timeout };
     let (lock, placed) = match files.lock(&path, request, conditions).await {
-        Err(hub::Error::Locked { root }) => {
-            // RFC 4918 §9.10.6
-            let href = call.location.href(&root, false);
-            let condition = "no-conflicting-lock";
-            return Ok(reply::condition(StatusCode::LOCKED, condition, |xml| xml.leaf("href", &href)));
-        }
+        Err(hub::Error::Locked { root }) => return Ok(conflicting(call, &path, root)),
         other => other?,
     };
     // RFC 4918 §7.3: a lock on a name where nothing was has made an empty file.
@@ -43,6 +38,13 @@ pub(crate) async fn lock(call: &mut Call) -> Result<Reply, Refusal> {
     let mut reply = discovered(call, status, &lock);
     reply::set_text(&mut reply, HeaderName::from_static("lock-token"), &format!("<{}>", lock.token.as_str()));
     Ok(reply)
+}
+
+/// RFC 4918 §9.10.6; or §9.10.3, if the other lock lies within the folder that was to be locked.
+fn conflicting(call: &Call, path: &FilePath, root: String) -> Reply {
+    let (href, condition) = (call.location.href(&root, false), "no-conflicting-lock");
+    let within = status::of_tree(&hub::Error::Locked { root }, path, &call.location, condition);
+    within.unwrap_or_else(|| reply::condition(StatusCode::LOCKED, condition, |xml| xml.leaf("href", &href)))
 }
 
 /// RFC 4918 §9.10.2: no body, and one token in `If`.

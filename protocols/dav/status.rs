@@ -3,6 +3,7 @@
 use std::io;
 
 use hub::Error;
+use hub::files::FilePath;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, StatusCode};
 use tracing::warn;
@@ -10,7 +11,7 @@ use tracing::warn;
 use crate::head::{BadField, Elsewhere};
 use crate::path::{BadPath, Location};
 use crate::reply::{self, Reply, sentence};
-use crate::xml::Malformed;
+use crate::xml::{Malformed, Xml, status_line};
 
 /// Why a request is not carried out.
 #[derive(Debug)]
@@ -71,6 +72,22 @@ fn of_hub(error: &Error, method: &Method, location: &Location) -> Reply {
         }
     };
     sentence(status, &error.to_string())
+}
+
+/// What the hub says of a whole tree, where a lock within it may be in the way: then that is what the
+/// answer is about (RFC 4918 §9.6.1, §9.9.4, §9.10.3). `None` for other errors.
+pub(crate) fn of_tree(error: &Error, top: &FilePath, location: &Location, condition: &str) -> Option<Reply> {
+    let Error::Locked { root } = error else { return None };
+    let is_within = FilePath::parse(root).is_ok_and(|root| top.contains(&root) && *top != root);
+    let document = Xml::document("multistatus", |xml| {
+        let href = location.href(root, false);
+        xml.dav("response", |xml| {
+            xml.leaf("href", &href);
+            xml.leaf("status", &status_line(StatusCode::LOCKED));
+            xml.dav("error", |xml| xml.dav(condition, |xml| xml.leaf("href", &href)));
+        });
+    });
+    is_within.then(|| reply::xml(StatusCode::MULTI_STATUS, document))
 }
 
 /// RFC 4331 §6: `sufficient-disk-space` says what waiting does not help against.

@@ -7,7 +7,7 @@ use hyper::header::{self, HeaderMap, HeaderName};
 use crate::head::Depth;
 use crate::path::{Location, Place};
 use crate::reply::{self, Reply};
-use crate::status::Refusal;
+use crate::status::{self, Refusal};
 use crate::xml::{Document, Element, Name, Xml, propstat};
 use crate::{Call, body, head, nextcloud, proppatch};
 
@@ -100,8 +100,10 @@ pub(crate) async fn delete(call: &mut Call) -> Result<Reply, Refusal> {
     if path.is_root() {
         return Err(call.method_not_allowed());
     }
-    files.delete(&path, conditions).await?;
-    Ok(reply::empty(StatusCode::NO_CONTENT))
+    match files.delete(&path, conditions).await {
+        Ok(()) => Ok(reply::empty(StatusCode::NO_CONTENT)),
+        Err(error) => locked_within(call, error, &path),
+    }
 }
 
 pub(crate) async fn copy(call: &mut Call) -> Result<Reply, Refusal> {
@@ -125,8 +127,14 @@ pub(crate) async fn rename(call: &mut Call) -> Result<Reply, Refusal> {
     whole_tree(&call.head.headers)?;
     let (files, from, to, location) = both_ends(call)?;
     let (conditions, overwrite) = (call.conditions()?, overwrite(call)?);
-    let placed = files.rename(&from, &to, overwrite, conditions).await?;
-    Ok(arrived(&placed, &location))
+    match files.rename(&from, &to, overwrite, conditions).await {
+        Ok(placed) => Ok(arrived(&placed, &location)),
+        Err(error) => locked_within(call, error, &from),
+    }
+}
+
+fn locked_within(call: &Call, error: hub::Error, top: &FilePath) -> Result<Reply, Refusal> {
+    status::of_tree(&error, top, &call.location, "lock-token-submitted").ok_or(error.into())
 }
 
 fn whole_tree(headers: &HeaderMap) -> Result<(), Refusal> {
