@@ -234,7 +234,7 @@ fn time(headers: &HeaderMap, name: &HeaderName) -> Option<i64> {
 
 /// What a conditional GET or HEAD is answered with instead of the content (RFC 9110 §13.2.2).
 pub(crate) fn instead_of_content(headers: &HeaderMap, node: &Node) -> Result<Option<StatusCode>, BadField> {
-    let is_in = |tags: &[String]| tags.iter().any(|tag| *tag == node.etag);
+    let is_in = |tags: &[String]| tags.contains(&node.etag);
     let failed = match etags(headers, &header::IF_MATCH, Comparison::Strong)? {
         Some(Etags::Any) => false,
         Some(Etags::These(tags)) => !is_in(&tags),

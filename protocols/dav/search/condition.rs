@@ -12,13 +12,13 @@ const MAX_TERMS: usize = 100;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
-    All(Vec<Condition>),
-    Any(Vec<Condition>),
+    All(Vec<Self>),
+    Any(Vec<Self>),
     Compare(Comparison, Property, Value),
     IsCollection,
     IsDefined(Property),
     Like(Property, Vec<Wild>),
-    Not(Box<Condition>),
+    Not(Box<Self>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -43,7 +43,7 @@ pub(crate) struct Element {
     pub(crate) name: Name,
     /// Without namespace declarations; names as written.
     attributes: Attributes,
-    pub(crate) children: Vec<Element>,
+    pub(crate) children: Vec<Self>,
     /// Character data directly inside.
     pub(crate) text: String,
     /// Where it stands in the source, tags included.
@@ -61,7 +61,7 @@ pub(crate) struct Element {
 struct Scope {
     bindings: Vec<(String, String)>,
     language: Option<String>,
-    outer: Option<Arc<Scope>>,
+    outer: Option<Arc<Self>>,
 }
 
 impl Scope {

@@ -113,7 +113,7 @@ fn matches(pattern: &str, text: &str, names: &mut Names) -> bool {
 struct Tree {
     name: String,
     text: String,
-    children: Vec<Tree>,
+    children: Vec<Self>,
 }
 
 impl Tree {
