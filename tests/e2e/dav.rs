@@ -289,12 +289,13 @@ fn large_files_cost_no_memory() {
     }
     let hub = Hub::start();
     let (ports, user) = (hub.ports(), format!("{ALICE}:{PASSWORD}"));
+    let ca = ports.ca.display().to_string();
     let (file, back) = (hub.path("large").display().to_string(), hub.path("back").display().to_string());
     fs::File::create(&file).and_then(|file| file.set_len(SIZE)).expect("a file with holes");
     let mut before = None;
     for (n, version) in ["--http1.1", "--http2", "--http1.1", "--http2"].into_iter().enumerate() {
         let url = format!("https://localhost:{}/dav/files/{ALICE}/large-{n}", ports.https);
-        let common = ["--silent", "--show-error", "--fail", "--user", &user, version, &url];
+        let common = ["--silent", "--show-error", "--fail", "--cacert", &ca, "--user", &user, version, &url];
         run(&hub, "curl", &[&common[..], &["--upload-file", &file]].concat(), b"").expect_ok();
         run(&hub, "curl", &[&common[..], &["--output", &back]].concat(), b"").expect_ok();
         assert_eq!(fs::metadata(&back).expect("fetched").len(), SIZE);
