@@ -24,6 +24,12 @@ pub enum Error {
     /// More objects than a documented limit allows.
     #[error("limit reached: {0}")]
     Limit(&'static str),
+    /// Something that it rests on does not exist, such as the folder of a new file.
+    #[error("{0} does not exist")]
+    Conflict(&'static str),
+    /// Somebody holds a lock on this path, and it was not submitted.
+    #[error("{root} is locked")]
+    Locked { root: String },
     /// This login may not do that.
     #[error("not allowed: {0}")]
     Forbidden(&'static str),
@@ -47,6 +53,10 @@ impl From<storage::Error> for Error {
             storage::Error::NotFound(what) => Self::NotFound(what),
             storage::Error::Exists(what) => Self::Exists(what),
             storage::Error::Limit(what) => Self::Limit(what),
+            storage::Error::Conflict(what) => Self::Conflict(what),
+            storage::Error::Forbidden(what) => Self::Forbidden(what),
+            storage::Error::Held(root) => Self::Locked { root },
+            storage::Error::Stale => Self::Stale,
             storage::Error::OverQuota { used, limit } => Self::OverQuota { used, limit },
             other => Self::Unavailable(other),
         }

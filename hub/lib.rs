@@ -17,6 +17,7 @@ mod deliver;
 mod directory;
 mod error;
 mod facts;
+pub mod files;
 mod import;
 mod incoming;
 mod junk;
@@ -127,6 +128,7 @@ struct Inner {
     /// Next hops that are left alone for a while.
     pauses: Mutex<HashMap<NextHop, Pause>>,
     text_index: Arc<textsearch::TextIndex>,
+    etags: files::Etags,
     junk: Arc<junk::Junk>,
     maintenance: Mutex<tokio::task::JoinSet<()>>,
 }
@@ -143,12 +145,14 @@ pub struct Settings {
     /// Memory for messages that were read lately, in bytes.
     pub message_cache: u64,
     pub queue: QueueSettings,
+    pub files: files::FileSettings,
 }
 
 impl Hub {
     /// Starts the hub on an open storage. It must be the only hub on it.
     pub async fn open(storage: Storage, settings: Settings) -> Result<Self> {
         Self::take_over_queue(&storage, settings.queue.relay).await?;
+        let etags = files::Etags::new(&storage);
         let mut secret = [0; 32];
         password::random(&mut secret)?;
         let hub = Self(Arc::new(Inner {
@@ -171,6 +175,7 @@ impl Hub {
             queue_news: queue::News::default(),
             pauses: Mutex::default(),
             text_index: Arc::default(),
+            etags,
             maintenance: Mutex::default(),
         }));
         hub.0.storage.listen(Box::new(Ear(Arc::downgrade(&hub.0))));
@@ -237,7 +242,7 @@ impl Inner {
                 Change::Scripts(account) => self.rules.remove(account),
                 Change::Mailboxes(account) => self.directories.forget(*account),
                 Change::MailboxDeleted { account, mailbox } => self.facts.forget((*account, *mailbox)),
-                Change::Messages { .. } | Change::Metadata { .. } => {}
+                Change::Files { .. } | Change::Messages { .. } | Change::Metadata { .. } => {}
             }
         }
         self.watches.note(&changes);
@@ -269,6 +274,9 @@ async fn maintain(hub: Weak<Inner>) {
                     break;
                 }
             }
+        }
+        if let Err(error) = files::trash::expire(&hub.storage, hub.settings.files, unix_now()).await {
+            tracing::warn!(error = %hub_storage::chain(&error), "old files were not removed this time");
         }
         hub.mailboxes.copy_drifted(&hub.storage).await;
         if let Err(error) = hub.write_counts().await {

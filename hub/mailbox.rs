@@ -297,6 +297,7 @@ impl Mailboxes {
                 | Change::Counters { .. }
                 | Change::Aliases
                 | Change::Domains
+                | Change::Files { .. }
                 | Change::Keywords(_)
                 | Change::Mailboxes(_)
                 | Change::Metadata { .. }

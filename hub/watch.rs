@@ -102,6 +102,7 @@ impl Watches {
                 | Change::Counters { .. }
                 | Change::Aliases
                 | Change::Domains
+                | Change::Files { .. }
                 | Change::Keywords(_)
                 | Change::MailboxDeleted { .. }
                 | Change::Queue { .. }
@@ -147,6 +148,7 @@ impl Happenings {
             | Change::Counters { .. }
             | Change::Aliases
             | Change::Domains
+            | Change::Files { .. }
             | Change::Keywords(_)
             | Change::MailboxDeleted { .. }
             | Change::Queue { .. }

@@ -183,14 +183,15 @@ fn start(
     let smtp = Arc::new(hub_smtp::Service {
         hub: hub.clone(),
         tls: certs.server_config(&["smtp"])?,
-        login_delay,
+        login_delay: Arc::clone(&login_delay),
         authenticator: setup.config.authentication.check.then(|| authenticator.clone()),
         settings: Arc::new(settings::smtp(&setup.config, host_name)?),
         dns,
     });
     let challenges = certs.challenges().clone();
     let challenges = Box::new(move |token: &str| challenges.file(token));
-    let web = Arc::new(hub_web::Service { hub: hub.clone(), services, challenges });
+    let dav = Arc::new(hub_dav::Service { hub: hub.clone(), delays: login_delay });
+    let web = Arc::new(hub_web::Service { hub: hub.clone(), services, challenges, mounts: vec![dav] });
     let mut tasks = JoinSet::new();
     if let Some(settings) = acme::settings(&setup.config)? {
         let acme = Acme::new(certs.clone(), settings)?;

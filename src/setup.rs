@@ -80,6 +80,7 @@ impl Setup {
                 relay: self.config.relay.host.is_some(),
                 clock_scale: self.config.outbound.clock_scale,
             },
+            files: hub::files::FileSettings::default(),
         }
     }
 

@@ -168,6 +168,7 @@ pub async fn add_account(
         )
         .await?;
     add_address(tx, id, key, written).await?;
+    crate::files::add_tops(tx, id);
     tx.lock_accounts(vec![id]).await?;
     Ok(id)
 }
@@ -235,6 +236,7 @@ pub async fn remove_account(tx: &mut Tx, account: AccountId) -> Result<()> {
             values![account, now],
         )
         .await?;
+    crate::files::remove_all_of(tx, account).await?;
     for sql in [
         "DELETE FROM email WHERE account = $1",
         "DELETE FROM mailbox_message WHERE account = $1",

@@ -18,6 +18,8 @@ pub enum Kind {
     Mailbox = 3,
     /// Sieve scripts of the account; no container.
     Script = 4,
+    /// Files and folders of the account; no container.
+    File = 5,
 }
 
 pub(crate) struct JournalEntry {
@@ -45,6 +47,8 @@ pub enum Change {
     Domains,
     /// Keywords were added.
     Keywords(AccountId),
+    /// Files or folders.
+    Files { account: AccountId, modseq: Modseq },
     /// A mailbox was deleted.
     MailboxDeleted { account: AccountId, mailbox: MailboxId },
     /// Names or subscriptions of mailboxes.

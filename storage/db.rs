@@ -422,7 +422,14 @@ pub(crate) fn chunks(
     })
 }
 
-/// Expanded statements live as long as the process: there are at most 18 per template and columns.
+/// One statement for all rows, which are few: what belongs together must not be split.
+pub(crate) fn exact(template: &'static str, rows: Vec<Vec<Value>>) -> Statement {
+    debug_assert!(rows.len() <= MOST_ROWS, "{} rows in one statement", rows.len());
+    let columns = rows.first().map_or(0, Vec::len);
+    (expand(template, columns, rows.len()), rows.into_iter().flatten().collect())
+}
+
+/// Expanded statements live as long as the process: there are at most 64 per template and columns.
 fn expand(template: &'static str, columns: usize, rows: usize) -> &'static str {
     type Cache = HashMap<(&'static str, usize, usize), &'static str>;
     static CACHE: LazyLock<Mutex<Cache>> = LazyLock::new(Mutex::default);

@@ -13,6 +13,18 @@ pub enum Error {
     Exists(&'static str),
     #[error("limit reached: {0}")]
     Limit(&'static str),
+    /// Something that it rests on does not exist.
+    #[error("{0} does not exist")]
+    Conflict(&'static str),
+    /// Whoever asked for it may not.
+    #[error("not allowed: {0}")]
+    Forbidden(&'static str),
+    /// It is not as whoever asked expects.
+    #[error("it has changed meanwhile")]
+    Stale,
+    /// Somebody holds a lock on this path.
+    #[error("{0} is locked")]
+    Held(String),
     #[error("quota exceeded: {used} of {limit} bytes are in use")]
     OverQuota { used: u64, limit: u64 },
     /// The data directory or database is not what it should be; the text says what to do.

@@ -18,6 +18,7 @@ mod counted;
 mod db;
 pub mod dkim;
 mod error;
+pub mod files;
 mod flags;
 pub mod forward;
 mod id;

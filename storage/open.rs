@@ -75,6 +75,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/sqlite/0013_reports.sql"),
         include_str!("migrations/postgres/0013_reports.sql"),
     ),
+    (include_str!("migrations/sqlite/0014_files.sql"), include_str!("migrations/postgres/0014_files.sql")),
 ];
 
 #[derive(Clone)]
@@ -221,7 +222,16 @@ impl Storage {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
         T: Send + 'static,
     {
-        self.work(accounts.into_iter().collect(), Vec::new(), function).await
+        self.work(accounts.into_iter().collect(), Vec::new(), 0, function).await
+    }
+
+    /// [`Storage::transact`] for one account, when the statements have so many bytes of bodies.
+    pub async fn transact_writing<T, F>(&self, account: AccountId, bytes: usize, function: F) -> Result<T>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.work(vec![account], Vec::new(), bytes, function).await
     }
 
     /// [`Storage::transact`] for one account, when it is known which mailboxes are concerned: their
@@ -237,7 +247,7 @@ impl Storage {
         T: Send + 'static,
     {
         let mailboxes = mailboxes.into_iter().map(|mailbox| (account, mailbox)).collect();
-        self.work(vec![account], mailboxes, function).await
+        self.work(vec![account], mailboxes, 0, function).await
     }
 
     /// Changes flags of those of the messages that still exist and, with `unchanged_since`, whose modseq
@@ -256,6 +266,7 @@ impl Storage {
         &self,
         accounts: Vec<AccountId>,
         mailboxes: Vec<(AccountId, MailboxId)>,
+        bytes: usize,
         function: F,
     ) -> Result<T>
     where
@@ -264,7 +275,7 @@ impl Storage {
     {
         let (reply, answer) = oneshot::channel();
         let work = Closure::boxed(reply, function);
-        self.send(Request::Job(Job::Other { accounts, mailboxes, work })).await?;
+        self.send(Request::Job(Job::Other { accounts, mailboxes, bytes, work })).await?;
         answer.await.map_err(|_| Error::Busy)?
     }
 

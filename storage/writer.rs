@@ -45,6 +45,8 @@ pub(crate) enum Job {
         accounts: Vec<AccountId>,
         /// Mailboxes whose counters it is going to need.
         mailboxes: Vec<(AccountId, MailboxId)>,
+        /// Bytes of bodies in its statements.
+        bytes: usize,
         work: Box<dyn Work>,
     },
 }
@@ -364,7 +366,7 @@ impl Job {
                 async move { change_flags(tx, account, mailbox, &uids, set, clear, unchanged_since).await },
             )
         });
-        Self::Other { accounts: vec![account], mailboxes: vec![(account, mailbox)], work }
+        Self::Other { accounts: vec![account], mailboxes: vec![(account, mailbox)], bytes: 0, work }
     }
 
     fn accounts(&self) -> Vec<AccountId> {
@@ -386,7 +388,7 @@ impl Job {
     fn bytes(&self) -> usize {
         match self {
             Self::Append { emails, .. } => emails.iter().map(NewEmail::weight).sum(),
-            Self::Other { .. } => 0,
+            Self::Other { bytes, .. } => *bytes,
         }
     }
 

@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hub-imap", &["hub", "hub-civil", "hub-mime", "hub-wire"]),
     ("hub-mailauth", &["hub", "hub-dkim", "hub-dns"]),
     ("hub-milter", &[]),
+    ("hub-dav", &["hub", "hub-civil", "hub-wire"]),
     ("hub-smtp", &["hub", "hub-civil", "hub-dns", "hub-mailauth", "hub-milter", "hub-mime", "hub-wire"]),
     ("hub-managesieve", &["hub", "hub-wire"]),
     ("hub-transfer", &["hub", "hub-civil", "hub-wire"]),

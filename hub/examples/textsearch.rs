@@ -28,6 +28,7 @@ async fn main() {
             header_cache: 1 << 28,
             message_cache: 1 << 28,
             queue: Default::default(),
+            files: Default::default(),
         },
     )
     .await

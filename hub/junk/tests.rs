@@ -38,6 +38,7 @@ impl Fixture {
             header_cache: cache,
             message_cache: cache,
             queue: Default::default(),
+            files: Default::default(),
         };
         Hub::open(storage, settings).await.expect("opens")
     }

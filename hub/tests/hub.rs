@@ -30,6 +30,7 @@ async fn fixture() -> Fixture {
             header_cache: 1 << 20,
             message_cache: 1 << 20,
             queue: Default::default(),
+            files: Default::default(),
         },
     )
     .await
@@ -460,6 +461,7 @@ async fn large_mailboxes_open_the_same_after_a_restart() {
             header_cache: 0,
             message_cache: 0,
             queue: Default::default(),
+            files: Default::default(),
         },
     )
     .await

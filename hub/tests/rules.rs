@@ -24,6 +24,7 @@ async fn fixture() -> Fixture {
         header_cache: 1 << 20,
         message_cache: 1 << 20,
         queue: Default::default(),
+        files: Default::default(),
     };
     let hub = Hub::open(storage, settings).await.expect("opens");
     hub.add_domain("example.org").await.expect("added");

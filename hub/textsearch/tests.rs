@@ -39,6 +39,7 @@ async fn account() -> (tempfile::TempDir, Account) {
             header_cache: 1 << 20,
             message_cache: 1 << 20,
             queue: Default::default(),
+            files: Default::default(),
         },
     )
     .await
@@ -258,6 +259,7 @@ async fn enough_mail_is_indexed_by_itself() {
         header_cache: 1 << 20,
         message_cache: 1 << 20,
         queue: Default::default(),
+        files: Default::default(),
     };
     let _hub = Hub::open(storage.clone(), settings).await.expect("opens");
     wait_until_indexed(&storage, id).await;

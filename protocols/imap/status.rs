@@ -68,6 +68,8 @@ impl From<hub::Error> for Reply {
         let (code, text): (_, Cow<'static, str>) = match error {
             Error::NotFound(_) => ("NONEXISTENT", "It does not exist".into()),
             Error::Exists(_) => ("ALREADYEXISTS", "It exists already".into()),
+            Error::Conflict(_) => ("NONEXISTENT", "What it rests on does not exist".into()),
+            Error::Locked { .. } => ("INUSE", "It is locked".into()),
             Error::Stale => ("EXPUNGEISSUED", "It has changed meanwhile".into()),
             Error::OverQuota { .. } => ("OVERQUOTA", "The quota does not allow it".into()),
             Error::TooLarge { limit } => ("TOOBIG", format!("The limit is {limit} bytes").into()),

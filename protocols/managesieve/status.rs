@@ -8,7 +8,9 @@ pub(crate) fn reply(error: &Error) -> Reply {
     let (code, text) = match error {
         Error::NotFound(_) => (Some("NONEXISTENT"), "There is no script with that name".into()),
         Error::Exists(_) => (Some("ALREADYEXISTS"), "There is a script with that name".into()),
-        Error::Stale => (Some("TRYLATER"), "It has changed meanwhile".into()),
+        Error::Conflict(_) | Error::Locked { .. } | Error::Stale => {
+            (Some("TRYLATER"), "It has changed meanwhile".into())
+        }
         Error::OverQuota { .. } => (Some("QUOTA"), "The quota does not allow it".into()),
         Error::TooLarge { limit } => (Some("QUOTA/MAXSIZE"), format!("A script has at most {limit} octets")),
         Error::Limit(what) => (Some("QUOTA/MAXSCRIPTS"), format!("Limit reached: {what}")),

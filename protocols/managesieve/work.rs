@@ -150,6 +150,7 @@ mod tests {
             header_cache: 1 << 20,
             message_cache: 1 << 20,
             queue: hub::QueueSettings { relay: false, clock_scale: 1.0 },
+            files: Default::default(),
         };
         let hub = Hub::open(storage, settings).await.expect("opens");
         hub.add_domain("example.org").await.expect("added");

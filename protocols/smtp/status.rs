@@ -56,7 +56,7 @@ pub(crate) fn reply(error: &Error) -> Reply {
     match error {
         Error::NotFound(_) => Reply::new(550, "5.1.1", "No such user here"),
         Error::Exists(_) => Reply::new(554, "5.3.0", "It exists already"),
-        Error::Stale => Reply::new(451, "4.3.0", "Try again"),
+        Error::Conflict(_) | Error::Locked { .. } | Error::Stale => Reply::new(451, "4.3.0", "Try again"),
         Error::OverQuota { .. } => Reply::new(452, "4.2.2", "The recipient's mailbox is full"),
         Error::TooLarge { limit } => {
             Reply::with(552, "5.3.4", format!("The message is larger than the limit of {limit} bytes"))

@@ -80,6 +80,7 @@ async fn test_hub_with(relay: bool) -> TestHub {
         header_cache: 1 << 20,
         message_cache: 1 << 20,
         queue: hub::QueueSettings { relay, clock_scale: 0.001 },
+        files: Default::default(),
     };
     let hub = Hub::open(storage, settings).await.expect("opens");
     hub.add_domain("example.org").await.expect("added");

@@ -5,8 +5,8 @@
 //! stored, and it decides nothing but what a path means. It knows `hub` (which domains are hosted)
 //! and `hub-wire`.
 //!
-//! The way of a request: `connection` speaks HTTP within limits, `router` picks by path, a file per
-//! concern answers; `reply` has the words all of them use. What is offered where is in
+//! The way of a request: `connection` speaks HTTP within limits; a path that another room has
+//! ([`Mount`]) goes there, else `router` picks by path and a file per concern answers; `reply` has the words all of them use. What is offered where is in
 //! [`Services`], the one source for every discovery document, for DNS records and for what the
 //! server prints when it starts.
 //!
@@ -25,12 +25,14 @@ mod request;
 mod router;
 mod services;
 mod status;
+mod target;
 mod xml;
 
 use std::sync::Arc;
 
 use hub::Hub;
 use hub_wire::ListenOptions;
+use hub_wire::http::Mount;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +54,8 @@ pub struct Service {
     pub services: Services,
     /// The proof with this token for a certificate authority, if there is one now (RFC 8555 §8.3).
     pub challenges: Proofs,
+    /// Other rooms that answer on the same listener; the first that takes a path has it.
+    pub mounts: Vec<Arc<dyn Mount>>,
 }
 
 /// Serves HTTP on `listener` until `shutdown`; requests that were begun may end.

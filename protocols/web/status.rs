@@ -9,7 +9,8 @@ use crate::reply::{Reply, sentence};
 pub(crate) fn of(error: &Error) -> Reply {
     let status = match error {
         Error::NotFound(_) => StatusCode::NOT_FOUND,
-        Error::Exists(_) => StatusCode::CONFLICT,
+        Error::Conflict(_) | Error::Exists(_) => StatusCode::CONFLICT,
+        Error::Locked { .. } => StatusCode::LOCKED,
         Error::Stale => StatusCode::PRECONDITION_FAILED,
         Error::OverQuota { .. } => StatusCode::INSUFFICIENT_STORAGE,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

@@ -1,11 +1,13 @@
 //! What every protocol needs between a socket and its grammar: listeners with limits, connections
-//! that are plain TCP or TLS, the header of a proxy in front (PROXY protocol), SASL exchanges (RFC 4422), delays after failed log-ins.
+//! that are plain TCP or TLS, the header of a proxy in front (PROXY protocol), SASL exchanges (RFC 4422),
+//! delays after failed log-ins, and how rooms share the web listener.
 //!
 //! It must not know any protocol's grammar, the hub, or who a user is. A protocol crate calls
 //! [`listen()`] with a handler and gets a [`Connection`] for each client that is within the limits.
 
 mod bind;
 mod client;
+pub mod http;
 pub mod limits;
 mod listen;
 mod proxy;

@@ -33,7 +33,10 @@ impl Storage {
             self.store().remove_file(&place);
         }
         self.transact([], move |tx| Box::pin(trim_journal(tx, now))).await?;
-        Ok(more_messages || more_emails || more_blobs)
+        let old = now - JOURNAL_AGE;
+        let more_names = self.transact([], move |tx| Box::pin(crate::files::trim(tx, old))).await?;
+        let more_files = self.reclaim_files().await?;
+        Ok(more_messages || more_emails || more_blobs || more_names || more_files)
     }
 
     /// Looks for damage without changing anything: SQLite's own check, and large bodies whose file is

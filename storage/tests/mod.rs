@@ -4,6 +4,7 @@ mod cases;
 mod damage;
 mod dkim;
 mod facts;
+mod files;
 mod forward;
 mod group;
 mod imports;
@@ -132,6 +133,7 @@ cases! {
     summaries_are_read_in_one_scan,
     what_a_filter_learned_is_kept_and_goes_with_its_account,
     policies_are_kept_until_they_expire,
+    a_random_course_of_files_equals_its_model,
 }
 
 /// Hears of commits, and has no mailbox in memory.

@@ -15,6 +15,11 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// What it printed, content or not.
+    pub(crate) fn text(self) -> String {
+        self.text
+    }
+
     #[track_caller]
     pub(crate) fn expect_ok(self) -> String {
         assert!(self.ok, "{}", self.text);

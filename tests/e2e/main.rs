@@ -5,6 +5,7 @@ mod acme;
 mod admin;
 mod clients;
 mod crash;
+mod dav;
 mod differential;
 mod dovecot;
 mod durability;

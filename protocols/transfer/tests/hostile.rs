@@ -62,6 +62,7 @@ impl World {
                 header_cache: 1 << 20,
                 message_cache: 1 << 20,
                 queue: Default::default(),
+                files: Default::default(),
             },
         )
         .await

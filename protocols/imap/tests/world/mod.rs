@@ -25,6 +25,7 @@ impl World {
             header_cache: 1 << 20,
             message_cache: 1 << 20,
             queue: Default::default(),
+            files: Default::default(),
         };
         let hub = Hub::open(storage, limits).await.expect("opens");
         hub.add_domain("example.org").await.expect("added");

@@ -184,3 +184,22 @@ async fn mutilated_requests_do_no_harm() {
     }
     assert_eq!(world.get("example.org", "/").await.status, 200);
 }
+
+/// RFC 9112 §3.2: a target has no fragment. Cut off, it would leave the path of something else.
+#[tokio::test]
+async fn targets_with_a_fragment_are_refused() {
+    let world = World::new().await;
+    assert_eq!(world.send("GET", "example.org", "/#x", "").await.status, 400);
+    let mut stream = world.connect().await;
+    let requests = b"GET / HTTP/1.1\r\nHost: example.org\r\nX: #\r\n\r\n";
+    for _ in 0..2 {
+        stream.write_all(requests).await.expect("written");
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await.expect("an answer");
+        assert_eq!(&head, b"HTTP/1.1 200");
+        let mut rest = Vec::new();
+        while !rest.ends_with(b"</html>\n") {
+            rest.push(stream.read_u8().await.expect("more"));
+        }
+    }
+}

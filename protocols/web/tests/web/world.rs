@@ -52,6 +52,7 @@ impl World {
             header_cache: 1 << 20,
             message_cache: 1 << 20,
             queue: Default::default(),
+            files: Default::default(),
         };
         let hub = Hub::open(storage, settings).await.expect("hub");
         for domain in ["example.org", "bücher.example"] {
@@ -72,7 +73,7 @@ impl World {
             proxies: hub_wire::Networks::default(),
             refusal: "",
         };
-        let service = Arc::new(Service { hub, services, challenges: Box::new(proof) });
+        let service = Arc::new(Service { hub, services, challenges: Box::new(proof), mounts: Vec::new() });
         let task = tokio::spawn(hub_web::serve(listener, options, service, shutdown.clone()));
         Self { address, shutdown, task, _folder: folder }
     }

@@ -1,0 +1,196 @@
+//! WebDAV class 1, 2 and 3 (RFC 4918): a twin's files in every file manager.
+//!
+//! The room answers its paths of the web listener ([`hub_wire::http::Mount`]). It turns HTTP and XML
+//! into calls of `hub::files` and back; it must not know how anything is stored, and decides nothing
+//! about files: preconditions and locks are read here and checked in the hub's transaction.
+//!
+//! The way of a request: `auth` opens the account, `path` says what the URL means, this file picks by
+//! method, a file per concern answers; `status` has the words for what went wrong. Bodies stream in
+//! both directions. Calendars and address books will be folders beside these files.
+//!
+//! RFCs: 4918 (WebDAV), 5689 (extended MKCOL), 6578 (sync-collection), 4331 (quota), 5397
+//! (current-user-principal), 3744 (reading of access rights), 3253 §3.8 (expand-property), 5323
+//! (SEARCH, basicsearch), 8144 (Prefer), 9110 (ranges, conditional requests), 7617 (Basic).
+//! Not in RFCs: Nextcloud's uploads in pieces, OC-Checksum, X-OC-Mtime, and what Finder and Windows add.
+
+mod auth;
+mod body;
+mod checksum;
+#[doc(hidden)]
+pub mod fuzz;
+mod get;
+mod head;
+mod lock;
+mod media_type;
+mod nextcloud;
+mod options;
+mod path;
+mod precondition;
+mod propfind;
+mod proppatch;
+mod props;
+mod put;
+mod range;
+mod reply;
+mod report;
+mod search;
+mod status;
+mod tree;
+mod xml;
+
+use std::sync::Arc;
+
+use hub::files::{Conditions, FilePath, Files};
+use hub::{Account, Hub};
+use hub_wire::http::{self, Answer, Body, Client, Mount};
+use hub_wire::limits::LoginDelay;
+use hyper::body::Body as _;
+use hyper::header::{self, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, StatusCode};
+
+use path::{Location, Place};
+use reply::Reply;
+use status::Refusal;
+
+/// What all requests share.
+pub struct Service {
+    pub hub: Hub,
+    /// Best shared with the other doors: a password is guessed at any of them.
+    pub delays: Arc<LoginDelay>,
+}
+
+/// A request of somebody who is logged in.
+struct Call {
+    account: Account,
+    location: Location,
+    head: Parts,
+    body: Body,
+}
+
+/// Methods of files and folders.
+const FILE_METHODS: &str =
+    "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, COPY, MOVE, PROPFIND, PROPPATCH, LOCK, UNLOCK, REPORT, SEARCH";
+/// Methods of what the hub makes up: principals, and the folders above the homes.
+const FIXED_METHODS: &str = "OPTIONS, GET, HEAD, PROPFIND, PROPPATCH, REPORT, SEARCH";
+
+impl Mount for Service {
+    fn takes(&self, method: &Method, path: &str) -> bool {
+        let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+        match first {
+            "dav" | "remote.php" => true,
+            // Windows and others look at the parents of what they mount.
+            "" => matches!(method.as_str(), "OPTIONS" | "PROPFIND"),
+            _ => nextcloud::takes(path),
+        }
+    }
+
+    fn answer(self: Arc<Self>, client: Client, request: Request<Body>) -> Answer {
+        Box::pin(async move { self.handle(client, request).await })
+    }
+}
+
+impl Service {
+    async fn handle(&self, client: Client, request: Request<Body>) -> Reply {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path();
+        if path == "/" && head.method == Method::OPTIONS {
+            return options::answer(&Place::Root);
+        }
+        if let Some(reply) = nextcloud::without_login(path) {
+            return reply;
+        }
+        let is_head = head.method == Method::HEAD;
+        let mut reply = match auth::log_in(self, client, &head.headers).await {
+            Ok(account) => self.handle_of(account, head, body).await,
+            Err(refusal) => {
+                body::drain(&head.headers, body).await;
+                refusal
+            }
+        };
+        if is_head {
+            without_content(&mut reply);
+        }
+        reply
+    }
+
+    async fn handle_of(&self, account: Account, head: Parts, body: Body) -> Reply {
+        if let Some(reply) = nextcloud::of_account(&head, &account).await {
+            return reply;
+        }
+        let location = match Location::parse(head.uri.path()) {
+            Ok(location) => location,
+            Err(why) => {
+                let nowhere = Location { place: Place::Nothing, base: "/".to_owned() };
+                return status::of(&why.into(), &head.method, &nowhere);
+            }
+        };
+        let mut call = Call { account, location, head, body };
+        let reply = call.answer().await;
+        let reply = reply.unwrap_or_else(|refusal| status::of(&refusal, &call.head.method, &call.location));
+        body::drain(&call.head.headers, call.body).await;
+        reply
+    }
+}
+
+impl Call {
+    async fn answer(&mut self) -> Result<Reply, Refusal> {
+        self.check_owner()?;
+        match self.head.method.as_str() {
+            "OPTIONS" => Ok(options::answer(&self.location.place)),
+            "GET" | "HEAD" => get::answer(self).await,
+            "PROPFIND" => propfind::answer(self).await,
+            "PROPPATCH" => proppatch::answer(self).await,
+            "REPORT" => report::answer(self).await,
+            "SEARCH" => search::answer(self).await,
+            "PUT" => put::answer(self).await,
+            "MKCOL" => tree::mkcol(self).await,
+            "DELETE" => tree::delete(self).await,
+            "COPY" => tree::copy(self).await,
+            "MOVE" => tree::rename(self).await,
+            "LOCK" => lock::lock(self).await,
+            "UNLOCK" => lock::unlock(self).await,
+            _ => Err(self.method_not_allowed()),
+        }
+    }
+
+    /// A home is its twin's alone; whether others exist is not told.
+    fn check_owner(&self) -> Result<(), Refusal> {
+        let own = match &self.location.place {
+            Place::File { handle: Some(handle), .. }
+            | Place::Upload { handle, .. }
+            | Place::Principal { handle } => handle.to_lowercase() == self.account.handle().key(),
+            _ => true,
+        };
+        match own {
+            true => Ok(()),
+            false => Err(Refusal::Status(StatusCode::FORBIDDEN, "This belongs to somebody else.")),
+        }
+    }
+
+    fn method_not_allowed(&self) -> Refusal {
+        Refusal::Method(options::methods(&self.location.place))
+    }
+
+    /// The tree and the path in it that the request is about.
+    fn target(&self) -> Result<(Files, FilePath), Refusal> {
+        match &self.location.place {
+            Place::File { path, .. } => Ok((self.account.files(), path.clone())),
+            Place::Upload { path, .. } => Ok((self.account.uploads(), path.clone())),
+            Place::Nothing => Err(Refusal::Status(StatusCode::NOT_FOUND, "There is nothing here.")),
+            _ => Err(self.method_not_allowed()),
+        }
+    }
+
+    fn conditions(&self) -> Result<Conditions, Refusal> {
+        Ok(precondition::conditions(&self.head.uri, &self.head.headers, &self.location)?)
+    }
+}
+
+/// RFC 9110 §9.3.2: the same header fields, no content.
+fn without_content(reply: &mut Reply) {
+    if let Some(length) = reply.body().size_hint().exact().filter(|length| *length > 0) {
+        reply::set(reply, header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    *reply.body_mut() = http::empty();
+}

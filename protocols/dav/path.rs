@@ -1,0 +1,246 @@
+//! URL ↔ resource. Names are decoded once, here; nothing below knows percent signs.
+
+use hub::files::FilePath;
+
+/// Longest path in bytes; the longest file path, encoded, fits.
+const MAX_PATH: usize = 16 << 10;
+
+/// What a path means, and how the client wrote the part of it that its answers begin with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Location {
+    pub(crate) place: Place,
+    /// As the client wrote it, with a slash at the end: clients compare the `href`s of an answer with
+    /// their own spelling (`@` or `%40`, `/dav/` or `/remote.php/dav/`).
+    pub(crate) base: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// `/`, `/dav/`: above everything.
+    Root,
+    /// `/dav/files/`: above the homes of files.
+    Homes,
+    /// `/dav/files/HANDLE/…`; without a handle, the home of whoever asks.
+    File {
+        handle: Option<String>,
+        path: FilePath,
+    },
+    /// `/dav/uploads/HANDLE/…`: uploads in pieces.
+    Upload {
+        handle: String,
+        path: FilePath,
+    },
+    Principals,
+    /// `/dav/principals/HANDLE/`
+    Principal {
+        handle: String,
+    },
+    /// A path of ours that nothing is at.
+    Nothing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BadPath {
+    /// RFC 9110 §15.5.15
+    TooLong,
+    /// Not decodable, or with a name that is none; for a person to see.
+    Malformed(&'static str),
+}
+
+impl Location {
+    pub(crate) fn parse(path: &str) -> Result<Self, BadPath> {
+        if path.len() > MAX_PATH {
+            return Err(BadPath::TooLong);
+        }
+        let raw: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        let names = raw.iter().map(|segment| decode(segment)).collect::<Result<Vec<_>, _>>()?;
+        let words: Vec<&str> = names.iter().map(String::as_str).collect();
+        let (place, depth) = place(&words)?;
+        let mut base = String::from("/");
+        for segment in &raw[..depth.min(raw.len())] {
+            base.push_str(segment);
+            base.push('/');
+        }
+        Ok(Self { place, base })
+    }
+
+    /// The `href` of what lies at `path` below this location's base.
+    pub(crate) fn href(&self, path: &str, is_folder: bool) -> String {
+        let mut href = self.base.clone();
+        encode_into(&mut href, path, IN_PATHS);
+        if is_folder && !path.is_empty() {
+            href.push('/');
+        }
+        href
+    }
+}
+
+/// What these names mean, and how many of them belong to the base.
+fn place(names: &[&str]) -> Result<(Place, usize), BadPath> {
+    let (start, rest) = match names {
+        ["remote.php", "dav", rest @ ..] => (2, rest),
+        // Nextcloud's older address of the own files.
+        ["remote.php", "webdav", rest @ ..] => {
+            return Ok((Place::File { handle: None, path: file_path(rest)? }, 2));
+        }
+        ["dav", rest @ ..] => (1, rest),
+        [] => (0, names),
+        ["remote.php"] => return Ok((Place::Root, 1)),
+        _ => return Ok((Place::Nothing, names.len())),
+    };
+    Ok(match rest {
+        [] => (Place::Root, start),
+        ["files"] => (Place::Homes, start + 1),
+        ["files", handle, rest @ ..] => {
+            (Place::File { handle: Some((*handle).to_owned()), path: file_path(rest)? }, start + 2)
+        }
+        ["uploads", handle, rest @ ..] => {
+            (Place::Upload { handle: (*handle).to_owned(), path: file_path(rest)? }, start + 2)
+        }
+        ["principals"] | ["principals", "users"] => (Place::Principals, start + rest.len()),
+        ["principals", handle] | ["principals", "users", handle] => {
+            (Place::Principal { handle: (*handle).to_owned() }, start + rest.len())
+        }
+        _ => (Place::Nothing, names.len()),
+    })
+}
+
+fn file_path(names: &[&str]) -> Result<FilePath, BadPath> {
+    FilePath::from_names(names).map_err(|_| BadPath::Malformed("a name in the path is not one, or too long"))
+}
+
+/// One segment, decoded once (RFC 3986 §2.4). A slash that was encoded would be a name with a slash: it
+/// is refused, as are `.` and `..`, which a client should have resolved.
+fn decode(segment: &str) -> Result<String, BadPath> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
+        let (Some(high), Some(low)) = (digit(), digit()) else {
+            return Err(BadPath::Malformed("a percent sign is not followed by two digits"));
+        };
+        bytes.push(((high << 4) | low) as u8);
+    }
+    let name = String::from_utf8(bytes).map_err(|_| BadPath::Malformed("a name in the path is not UTF-8"))?;
+    match name.as_str() {
+        "." | ".." => Err(BadPath::Malformed("the path has a dot segment")),
+        name if name.contains('/') => Err(BadPath::Malformed("a name in the path has a slash")),
+        name if name.contains(char::is_control) => {
+            Err(BadPath::Malformed("a name in the path has a control character"))
+        }
+        _ => Ok(name),
+    }
+}
+
+/// Of the characters that need no encoding in a path (RFC 3986 §3.3), those that no program has been
+/// seen to stumble over.
+pub(crate) const IN_PATHS: &[u8] = b"/@()";
+
+/// Encodes all but unreserved characters (RFC 3986 §2.3) and those of `also`.
+pub(crate) fn encode_into(out: &mut String, text: &str, also: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            byte if also.contains(&byte) => out.push(char::from(byte)),
+            _ => {
+                out.push('%');
+                out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+                out.push(char::from(DIGITS[usize::from(byte & 15)]));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(handle: Option<&str>, names: &[&str]) -> Place {
+        Place::File { handle: handle.map(str::to_owned), path: FilePath::from_names(names).expect("a path") }
+    }
+
+    #[test]
+    fn places() {
+        let alice = Some("alice@a.test");
+        for (path, place, base) in [
+            ("/", Place::Root, "/"),
+            ("/dav", Place::Root, "/dav/"),
+            ("/dav/", Place::Root, "/dav/"),
+            ("/remote.php/dav/", Place::Root, "/remote.php/dav/"),
+            ("/dav/files/", Place::Homes, "/dav/files/"),
+            ("/dav/files/alice@a.test", file(alice, &[]), "/dav/files/alice@a.test/"),
+            ("/dav/files/alice%40a.test/", file(alice, &[]), "/dav/files/alice%40a.test/"),
+            ("/dav/files/alice@a.test/a/b%20c", file(alice, &["a", "b c"]), "/dav/files/alice@a.test/"),
+            ("/dav/files/alice@a.test//a/", file(alice, &["a"]), "/dav/files/alice@a.test/"),
+            ("/dav/files/alice@a.test/%2525", file(alice, &["%25"]), "/dav/files/alice@a.test/"),
+            ("/dav/files/alice@a.test/...", file(alice, &["..."]), "/dav/files/alice@a.test/"),
+            ("/remote.php/webdav/a", file(None, &["a"]), "/remote.php/webdav/"),
+            ("/remote.php/dav/files/alice@a.test/", file(alice, &[]), "/remote.php/dav/files/alice@a.test/"),
+            ("/dav/principals/", Place::Principals, "/dav/principals/"),
+            (
+                "/dav/principals/alice@a.test/",
+                Place::Principal { handle: "alice@a.test".to_owned() },
+                "/dav/principals/alice@a.test/",
+            ),
+            ("/dav/nothing", Place::Nothing, "/dav/nothing/"),
+        ] {
+            let location = Location::parse(path).expect(path);
+            assert_eq!((&location.place, location.base.as_str()), (&place, base), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_path() {
+        for path in [
+            "/dav/files/a@a.test/..",
+            "/dav/files/a@a.test/../b",
+            "/dav/files/a@a.test/%2e%2e/b",
+            "/dav/files/a@a.test/.%2E/b",
+            "/dav/files/a@a.test/./b",
+            "/dav/files/a@a.test/a%2fb",
+            "/dav/files/a@a.test/a%2Fb",
+            "/dav/files/a@a.test/a%00b",
+            "/dav/files/a@a.test/a%0d%0ab",
+            "/dav/files/a@a.test/a%",
+            "/dav/files/a@a.test/a%4",
+            "/dav/files/a@a.test/a%zz",
+            "/dav/files/a@a.test/%ff",
+            "/%2e%2e/dav/files/",
+        ] {
+            assert!(matches!(Location::parse(path), Err(BadPath::Malformed(_))), "{path}");
+        }
+        let long_name = format!("/dav/files/a@a.test/{}", "a".repeat(10_000));
+        assert!(Location::parse(&long_name).is_err());
+        let long_path = format!("/dav/files/a@a.test/{}", "a/".repeat(10_000));
+        assert_eq!(Location::parse(&long_path), Err(BadPath::TooLong));
+    }
+
+    #[test]
+    fn hrefs_are_in_the_clients_spelling() {
+        let location = Location::parse("/dav/files/alice%40a.test/x").expect("a path");
+        assert_eq!(location.href("a b/ü#%", false), "/dav/files/alice%40a.test/a%20b/%C3%BC%23%25");
+        assert_eq!(location.href("a", true), "/dav/files/alice%40a.test/a/");
+        assert_eq!(location.href("", true), "/dav/files/alice%40a.test/");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn names_come_back(name in "[^/\\p{Cc}]{1,40}") {
+            proptest::prop_assume!(name != "." && name != "..");
+            let mut path = String::from("/dav/files/a@a.test/");
+            encode_into(&mut path, &name, IN_PATHS);
+            let location = Location::parse(&path).expect("encoded");
+            proptest::prop_assert_eq!(location.place, file(Some("a@a.test"), &[&name]));
+        }
+
+        #[test]
+        fn nothing_makes_it_panic(path in "/(dav/files/a/)?[a%./0-9fF]{0,30}") {
+            let _ = Location::parse(&path);
+        }
+    }
+}

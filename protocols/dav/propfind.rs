@@ -1,0 +1,275 @@
+//! PROPFIND (RFC 4918 §9.1): one row, one response, in memory that does not grow with the folder.
+
+use std::collections::HashMap;
+
+use hub::files::{FileLock, FilePath, Files, Node};
+use hub_wire::http::{self, Gone};
+use hyper::StatusCode;
+use tracing::warn;
+
+use crate::head::{Depth, Prefer};
+use crate::path::{Location, Place, encode_into};
+use crate::props::{Ask, Context, Subject, What};
+use crate::reply::{self, Reply};
+use crate::status::Refusal;
+use crate::xml::Multistatus;
+use crate::{Call, body, head};
+
+pub(crate) async fn answer(call: &mut Call) -> Result<Reply, Refusal> {
+    // RFC 4918 §9.1: without one, infinity.
+    let depth = head::depth(&call.head.headers)?.unwrap_or(Depth::Infinity);
+    let ask = match body::xml(&mut call.body).await? {
+        // No body is allprop; Windows sends none.
+        None => Ask::all(),
+        Some(document) if document.root.name.is_dav("propfind") => {
+            let nothing = Refusal::Status(StatusCode::BAD_REQUEST, "The propfind asks for nothing.");
+            Ask::of(&document.root)?.ok_or(nothing)?
+        }
+        Some(_) => return Err(Refusal::Status(StatusCode::BAD_REQUEST, "The body is no propfind.")),
+    };
+    match &call.location.place {
+        Place::File { .. } | Place::Upload { .. } => of_files(call, ask, depth).await,
+        Place::Nothing => Err(Refusal::Status(StatusCode::NOT_FOUND, "There is nothing here.")),
+        _ => of_fixed(call, &ask, depth).await,
+    }
+}
+
+async fn of_files(call: &Call, ask: Ask, depth: Depth) -> Result<Reply, Refusal> {
+    let (files, path) = call.target()?;
+    let node = files.lookup(&path).await?;
+    let prefer = head::prefer(&call.head.headers);
+    let (mut rows, body) = Rows::new(call, files, ask, prefer).await?;
+    tokio::spawn(async move {
+        let done = rows.of_tree(&path, node, depth).await;
+        rows.end(done).await;
+    });
+    Ok(multistatus(prefer, body))
+}
+
+/// RFC 8144 §3: with the preferences that were heeded.
+pub(crate) fn multistatus(prefer: Prefer, body: http::Body) -> Reply {
+    let mut reply = reply::streamed_xml(StatusCode::MULTI_STATUS, body);
+    let applied = match (prefer.minimal, prefer.without_root) {
+        (true, true) => "return=minimal, depth-noroot",
+        (true, false) => "return=minimal",
+        (false, true) => "depth-noroot",
+        (false, false) => return reply,
+    };
+    reply::set_text(&mut reply, hyper::header::HeaderName::from_static("preference-applied"), applied);
+    reply::set_text(&mut reply, hyper::header::VARY, "Brief, Prefer");
+    reply
+}
+
+/// Why no more rows are written.
+pub(crate) enum Stop {
+    Gone,
+    Broken(hub::Error),
+}
+
+impl From<Gone> for Stop {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<hub::Error> for Stop {
+    fn from(error: hub::Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+/// Rows of files and folders on their way into a multistatus.
+pub(crate) struct Rows {
+    out: Multistatus,
+    files: Files,
+    location: Location,
+    ask: Ask,
+    prefer: Prefer,
+    context: Context,
+    locks: Vec<FileLock>,
+}
+
+impl Rows {
+    pub(crate) async fn new(
+        call: &Call,
+        files: Files,
+        ask: Ask,
+        prefer: Prefer,
+    ) -> Result<(Self, http::Body), Refusal> {
+        let context = context(call, Some((&files, &ask))).await?;
+        let locks = if ask.wants("lockdiscovery") { files.locks().await? } else { Vec::new() };
+        let (sender, body) = http::channel();
+        let out = Multistatus::new(sender);
+        Ok((Self { out, files, location: call.location.clone(), ask, prefer, context, locks }, body))
+    }
+
+    async fn of_tree(&mut self, path: &FilePath, node: Node, depth: Depth) -> Result<(), Stop> {
+        let is_folder = node.is_folder();
+        if !(self.prefer.without_root && is_folder && depth != Depth::Zero) {
+            self.page(vec![(path.to_string(), node.clone())]).await?;
+        }
+        match depth {
+            _ if !is_folder => {}
+            Depth::Zero => {}
+            Depth::One => {
+                let mut listing = self.files.list(&node);
+                while let Some(nodes) = listing.next().await? {
+                    let rows = nodes.into_iter().map(|node| (below(path, &node.name), node));
+                    self.page(rows.collect()).await?;
+                }
+            }
+            Depth::Infinity => {
+                let mut walk = self.files.walk(&node);
+                while let Some(found) = walk.next().await? {
+                    let rows = found.into_iter().map(|row| (below(path, &row.path), row.node));
+                    self.page(rows.collect()).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes these nodes; paths are those in the whole tree.
+    pub(crate) async fn page(&mut self, rows: Vec<(String, Node)>) -> Result<(), Stop> {
+        let dead = match self.ask.wants_dead() {
+            true => {
+                let ids: Vec<_> =
+                    rows.iter().filter(|(_, node)| node.has_properties).map(|(_, node)| node.id).collect();
+                if ids.is_empty() { HashMap::new() } else { self.files.properties(&ids).await? }
+            }
+            false => HashMap::new(),
+        };
+        for (path, node) in &rows {
+            let href = self.location.href(path, node.is_folder());
+            let answer = Subject {
+                what: What::Node(node),
+                context: &self.context,
+                locks: covering(&self.locks, path),
+                dead: dead.get(&node.id).map_or(&[], Vec::as_slice),
+            }
+            .answer(&self.ask);
+            self.out.properties(&href, answer, self.prefer.minimal).await?;
+        }
+        Ok(())
+    }
+
+    /// Rows whose `href`s begin elsewhere than the request's.
+    pub(crate) fn at(self, location: Location) -> Self {
+        Self { location, ..self }
+    }
+
+    pub(crate) async fn gone(&mut self, path: &str) -> Result<(), Stop> {
+        let href = self.location.href(path, false);
+        Ok(self.out.status(&href, StatusCode::NOT_FOUND, None).await?)
+    }
+
+    pub(crate) fn out(&mut self) -> &mut Multistatus {
+        &mut self.out
+    }
+
+    pub(crate) async fn end(self, done: Result<(), Stop>) {
+        self.end_with(done, |_| {}).await;
+    }
+
+    pub(crate) async fn end_with(self, done: Result<(), Stop>, last: impl FnOnce(&mut crate::xml::Xml)) {
+        match done {
+            Ok(()) => {
+                // A client that does not read to the end needs none.
+                let _ = self.out.finish_with(last).await;
+            }
+            Err(Stop::Gone) => {}
+            Err(Stop::Broken(error)) => {
+                warn!(%error, "a multistatus broke off");
+                self.out.abort(error).await;
+            }
+        }
+    }
+}
+
+/// Locks that concern the node at a path.
+fn covering<'a>(locks: &'a [FileLock], path: &str) -> Vec<&'a FileLock> {
+    if locks.is_empty() {
+        return Vec::new();
+    }
+    // What has a row has a path that is one.
+    let Ok(path) = FilePath::parse(path) else { return Vec::new() };
+    locks.iter().filter(|lock| lock.covers(&path)).collect()
+}
+
+/// `name` may be several, with slashes between them.
+pub(crate) fn below(folder: &FilePath, name: &str) -> String {
+    if folder.is_root() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
+/// What all rows share, as far as it is asked for.
+pub(crate) async fn context(call: &Call, asked: Option<(&Files, &Ask)>) -> Result<Context, Refusal> {
+    let handle = call.account.handle().to_string();
+    let mut context = Context { principal: principal(&handle), handle, ..Context::default() };
+    context.files = call.location.base.clone();
+    if let Some((files, ask)) = asked
+        && (ask.wants("quota-available-bytes") || ask.wants("quota-used-bytes"))
+    {
+        context.quota = Some(files.quota().await?);
+    }
+    Ok(context)
+}
+
+pub(crate) fn principal(handle: &str) -> String {
+    let mut href = String::from("/dav/principals/");
+    encode_into(&mut href, handle, b"@");
+    href.push('/');
+    href
+}
+
+/// What the hub makes up: the folders above the homes, and principals.
+async fn of_fixed(call: &Call, ask: &Ask, depth: Depth) -> Result<Reply, Refusal> {
+    let (place, base) = (&call.location.place, &call.location.base);
+    if depth == Depth::Infinity && !matches!(place, Place::Principal { .. }) {
+        // RFC 4918 §9.1.1
+        return Err(Refusal::Condition(StatusCode::FORBIDDEN, "propfind-finite-depth"));
+    }
+    let prefer = head::prefer(&call.head.headers);
+    let context = context(call, None).await?;
+    let what = if let Place::Principal { .. } = place { What::Principal } else { What::Above };
+    let mut rows = vec![(base.clone(), what)];
+    if depth == Depth::One {
+        rows.extend(children(place, base, &context.handle));
+    }
+    let (sender, body) = http::channel();
+    let mut out = Multistatus::new(sender);
+    let answers: Vec<_> = rows
+        .into_iter()
+        .map(|(href, what)| {
+            let subject = Subject { what, context: &context, locks: Vec::new(), dead: &[] };
+            (href, subject.answer(ask))
+        })
+        .collect();
+    tokio::spawn(async move {
+        for (href, answer) in answers {
+            if out.properties(&href, answer, prefer.minimal).await.is_err() {
+                return;
+            }
+        }
+        // The last piece: if the client has gone, nobody misses it.
+        let _ = out.finish().await;
+    });
+    Ok(multistatus(prefer, body))
+}
+
+fn children(place: &Place, base: &str, handle: &str) -> Vec<(String, What<'static>)> {
+    let own = |folder: &str| {
+        let mut href = folder.to_owned();
+        encode_into(&mut href, handle, b"@");
+        href.push('/');
+        href
+    };
+    match place {
+        Place::Root if base == "/" => vec![("/dav/".to_owned(), What::Above)],
+        Place::Root => {
+            vec![(format!("{base}files/"), What::Above), (format!("{base}principals/"), What::Above)]
+        }
+        Place::Homes => vec![(own(base), What::Above)],
+        Place::Principals => vec![(own(base), What::Principal)],
+        Place::File { .. } | Place::Nothing | Place::Principal { .. } | Place::Upload { .. } => Vec::new(),
+    }
+}

@@ -1,0 +1,176 @@
+//! The table of live properties: one entry each. What is not in it is dead: kept as it was sent.
+
+mod table;
+mod values;
+
+use hub::files::{FileLock, Node, PropertyName};
+
+use crate::xml::{DAV, Element, MICROSOFT, Name, PropStat, Xml};
+use table::{Live, TABLE};
+
+pub(crate) use values::{active_lock, sync_state, sync_token};
+
+/// Properties that one request may name: times rows, they are what an answer costs.
+const MAX_NAMES: usize = 256;
+
+/// What a property is asked of.
+pub(crate) struct Subject<'a> {
+    pub(crate) what: What<'a>,
+    pub(crate) context: &'a Context,
+    /// Those that cover it.
+    pub(crate) locks: Vec<&'a FileLock>,
+    pub(crate) dead: &'a [(PropertyName, String)],
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum What<'a> {
+    Node(&'a Node),
+    /// A folder that the hub makes up, above the homes.
+    Above,
+    Principal,
+}
+
+/// What is the same for all rows of an answer; only what is asked for has been looked up.
+#[derive(Debug, Default)]
+pub(crate) struct Context {
+    pub(crate) handle: String,
+    /// `href` of the twin that asks, who owns everything that it sees.
+    pub(crate) principal: String,
+    /// `href` of the top of the tree that is asked about: the roots of locks are below it.
+    pub(crate) files: String,
+    pub(crate) quota: Option<(u64, Option<u64>)>,
+}
+
+/// `<!ELEMENT propfind ( propname | (allprop, include?) | prop ) >` (RFC 4918 §14.20)
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    All { include: Vec<Name> },
+    Names,
+    These(Vec<Name>),
+}
+
+impl Ask {
+    pub(crate) fn all() -> Self {
+        Self::All { include: Vec::new() }
+    }
+
+    /// From the children of `propfind`, or of a report. `None` if it asks for nothing.
+    pub(crate) fn of(element: &Element) -> Result<Option<Self>, crate::status::Refusal> {
+        let names = |element: &Element| element.children.iter().map(|child| child.name.clone()).collect();
+        let ask = if let Some(prop) = element.dav_child("prop") {
+            Self::These(names(prop))
+        } else if element.dav_child("propname").is_some() {
+            Self::Names
+        } else if element.dav_child("allprop").is_some() {
+            Self::All { include: element.dav_child("include").map(names).unwrap_or_default() }
+        } else {
+            return Ok(None);
+        };
+        match ask.named().len() > MAX_NAMES {
+            true => Err(crate::xml::Malformed("too many properties are asked for").into()),
+            false => Ok(Some(ask)),
+        }
+    }
+
+    fn named(&self) -> &[Name] {
+        match self {
+            Self::All { include: names } | Self::These(names) => names,
+            Self::Names => &[],
+        }
+    }
+
+    /// Whether a live property of `DAV:` will be in the answer.
+    pub(crate) fn wants(&self, local: &str) -> bool {
+        let by_itself = || TABLE.iter().any(|live| live.is(DAV, local) && live.in_allprop);
+        self.named().iter().any(|name| name.is_dav(local))
+            || match self {
+                Self::All { .. } => by_itself(),
+                Self::Names => true,
+                Self::These(_) => false,
+            }
+    }
+
+    /// Whether dead properties can be in the answer.
+    pub(crate) fn wants_dead(&self) -> bool {
+        match self {
+            Self::All { .. } | Self::Names => true,
+            Self::These(names) => names.iter().any(|name| live(name).is_none_or(|live| live.can_be_set)),
+        }
+    }
+}
+
+fn live(name: &Name) -> Option<&'static Live> {
+    TABLE.iter().find(|live| live.is(name.namespace(), name.local()))
+}
+
+/// RFC 4918 §15: true for what only the server sets.
+pub(crate) fn is_protected(name: &Name) -> bool {
+    live(name).is_some_and(|live| !live.can_be_set)
+}
+
+/// What Windows sets on every file that it copies; kept as dead properties, and heeded.
+pub(crate) fn is_win32(name: &Name, local: &str) -> bool {
+    name.is(MICROSOFT, local)
+}
+
+impl Subject<'_> {
+    /// The subject's answer.
+    pub(crate) fn answer(&self, ask: &Ask) -> PropStat {
+        let mut answer = PropStat::default();
+        match ask {
+            Ask::All { include } => {
+                for live in TABLE.iter().filter(|live| live.in_allprop && !self.overrides(live)) {
+                    self.write(&mut answer.found, live);
+                }
+                for (_, value) in self.dead {
+                    answer.found.fragment(value);
+                }
+                let is_new = |name: &&Name| live(name).is_none_or(|live| !live.in_allprop);
+                include.iter().filter(is_new).for_each(|name| self.one(name, &mut answer));
+            }
+            Ask::Names => {
+                let mut scratch = Xml::default();
+                for live in TABLE.iter().filter(|live| !self.overrides(live)) {
+                    if self.write(&mut scratch, live) {
+                        answer.found.element_of(live.namespace, live.local, |_| {});
+                    }
+                    scratch.truncate(0);
+                }
+                for (name, _) in self.dead {
+                    answer.found.element_of(&name.namespace, &name.name, |_| {});
+                }
+            }
+            Ask::These(names) => names.iter().for_each(|name| self.one(name, &mut answer)),
+        }
+        answer
+    }
+
+    fn one(&self, name: &Name, answer: &mut PropStat) {
+        if let Some(value) = self.dead_value(name.namespace(), name.local()) {
+            answer.found.fragment(value);
+        } else if !live(name).is_some_and(|live| self.write(&mut answer.found, live)) {
+            answer.missing.push(name.clone());
+        }
+    }
+
+    /// A client has set its own value.
+    fn overrides(&self, live: &Live) -> bool {
+        live.can_be_set && self.dead_value(live.namespace, live.local).is_some()
+    }
+
+    fn dead_value(&self, namespace: &str, local: &str) -> Option<&str> {
+        let found = self.dead.iter().find(|(name, _)| name.namespace == namespace && name.name == local);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Writes the property; false if the subject does not have it.
+    fn write(&self, xml: &mut Xml, live: &Live) -> bool {
+        let before = xml.len();
+        let mut has = false;
+        xml.element_of(live.namespace, live.local, |xml| has = (live.value)(self, xml));
+        if !has {
+            xml.truncate(before);
+        }
+        has
+    }
+}

@@ -1,0 +1,330 @@
+//! What each live property says. `false`: the subject does not have it.
+
+use hub::files::{FileLock, LockScope, Node, SyncState};
+use hub_civil::{Civil, Date};
+
+use super::{Subject, What};
+use crate::get::http_date;
+use crate::media_type;
+use crate::path::{IN_PATHS, encode_into};
+use crate::xml::{OWNCLOUD, Xml};
+
+impl Subject<'_> {
+    fn node(&self) -> Option<&Node> {
+        match self.what {
+            What::Node(node) => Some(node),
+            What::Above | What::Principal => None,
+        }
+    }
+
+    fn file(&self) -> Option<&Node> {
+        self.node().filter(|node| !node.is_folder())
+    }
+
+    fn folder(&self) -> Option<&Node> {
+        self.node().filter(|node| node.is_folder())
+    }
+}
+
+fn text(xml: &mut Xml, value: Option<&str>) -> bool {
+    value.inspect(|value| xml.text(value)).is_some()
+}
+
+/// `<!ELEMENT resourcetype ANY >` (RFC 4918 §15.9, RFC 3744 §4)
+pub(super) fn resource_type(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    match subject.what {
+        What::Node(node) if !node.is_folder() => {}
+        What::Node(_) | What::Above => xml.empty("collection"),
+        What::Principal => {
+            xml.empty("collection");
+            xml.empty("principal");
+        }
+    }
+    true
+}
+
+pub(super) fn display_name(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    match subject.what {
+        What::Node(node) if !node.name.is_empty() => xml.text(&node.name),
+        What::Node(_) | What::Principal => xml.text(&subject.context.handle),
+        What::Above => xml.text("Twin Hub"),
+    }
+    true
+}
+
+/// RFC 4918 §15.1: a date-time of RFC 3339.
+pub(super) fn creation_date(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    text(xml, subject.node().map(|node| iso_date(node.created_at)).as_deref())
+}
+
+pub(super) fn last_modified(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    text(xml, subject.node().map(|node| http_date(node.modified_at)).as_deref())
+}
+
+/// As GET says it, quotes included.
+pub(super) fn etag(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    text(xml, subject.node().map(|node| format!("\"{}\"", node.etag)).as_deref())
+}
+
+pub(super) fn content_length(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    text(xml, subject.file().map(|node| node.size.to_string()).as_deref())
+}
+
+pub(super) fn content_type(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    text(xml, subject.file().map(|node| media_type::of(&node.content_type, &node.name)))
+}
+
+/// `<!ELEMENT supportedlock (lockentry)* >` (RFC 4918 §15.10)
+pub(super) fn supported_lock(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    for scope in ["exclusive", "shared"].iter().filter(|_| subject.node().is_some()) {
+        xml.dav("lockentry", |xml| {
+            xml.dav("lockscope", |xml| xml.empty(scope));
+            xml.dav("locktype", |xml| xml.empty("write"));
+        });
+    }
+    subject.node().is_some()
+}
+
+/// `<!ELEMENT lockdiscovery (activelock)* >` (RFC 4918 §15.8)
+pub(super) fn lock_discovery(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    for lock in &subject.locks {
+        let mut root = subject.context.files.clone();
+        encode_into(&mut root, &lock.root.to_string(), IN_PATHS);
+        active_lock(xml, lock, &root);
+    }
+    subject.node().is_some()
+}
+
+/// `<!ELEMENT activelock (lockscope, locktype, depth, owner?, timeout?, locktoken?, lockroot)>`
+/// (RFC 4918 §14.1)
+pub(crate) fn active_lock(xml: &mut Xml, lock: &FileLock, root: &str) {
+    xml.dav("activelock", |xml| {
+        xml.dav("lockscope", |xml| {
+            xml.empty(match lock.scope {
+                LockScope::Exclusive => "exclusive",
+                LockScope::Shared => "shared",
+            });
+        });
+        xml.dav("locktype", |xml| xml.empty("write"));
+        xml.leaf("depth", if lock.is_deep { "infinity" } else { "0" });
+        xml.fragment(&lock.owner);
+        xml.leaf("timeout", &format!("Second-{}", lock.remaining_seconds()));
+        xml.dav("locktoken", |xml| xml.leaf("href", lock.token.as_str()));
+        xml.dav("lockroot", |xml| xml.leaf("href", root));
+    });
+}
+
+/// RFC 4331 §3; without a limit there is nothing to say.
+pub(super) fn quota_available(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    let quota = subject.context.quota.filter(|_| subject.folder().is_some());
+    let available = quota.and_then(|(used, limit)| Some(limit?.saturating_sub(used)));
+    text(xml, available.map(|bytes| bytes.to_string()).as_deref())
+}
+
+pub(super) fn quota_used(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    let quota = subject.context.quota.filter(|_| subject.folder().is_some());
+    text(xml, quota.map(|(used, _)| used.to_string()).as_deref())
+}
+
+/// `<!ELEMENT supported-report-set (supported-report*)>` (RFC 3253 §3.1.5)
+pub(super) fn reports(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    let own: &[&str] = match subject.what {
+        What::Node(node) if node.is_folder() => &["sync-collection", "expand-property"],
+        What::Node(_) | What::Above => &["expand-property"],
+        What::Principal => &[
+            "expand-property",
+            "principal-match",
+            "principal-property-search",
+            "principal-search-property-set",
+        ],
+    };
+    for report in own {
+        xml.dav("supported-report", |xml| xml.dav("report", |xml| xml.empty(report)));
+    }
+    true
+}
+
+/// A URI, as RFC 6578 §4 wants it.
+const SYNC_TOKEN: &str = "urn:x-twinhub:sync:";
+
+pub(super) fn synchronization(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    text(xml, subject.folder().map(|folder| sync_token(folder.state())).as_deref())
+}
+
+pub(crate) fn sync_token(state: SyncState) -> String {
+    format!("{SYNC_TOKEN}{state}")
+}
+
+/// The state in a token of ours.
+pub(crate) fn sync_state(token: &str) -> Option<SyncState> {
+    token.trim().strip_prefix(SYNC_TOKEN)?.parse().ok()
+}
+
+pub(super) fn principal(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    xml.leaf("href", &subject.context.principal);
+    true
+}
+
+pub(super) fn owner(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    match subject.what {
+        What::Node(_) | What::Principal => principal(subject, xml),
+        What::Above => false,
+    }
+}
+
+pub(super) fn principal_url(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    matches!(subject.what, What::Principal) && principal(subject, xml)
+}
+
+/// RFC 3744 §4.4: a twin is in no group.
+pub(super) fn group_membership(subject: &Subject<'_>, _: &mut Xml) -> bool {
+    matches!(subject.what, What::Principal)
+}
+
+pub(super) fn principal_collections(_: &Subject<'_>, xml: &mut Xml) -> bool {
+    xml.leaf("href", "/dav/principals/");
+    true
+}
+
+/// What clients look for to tell whether they may write; aggregates with their parts, because some look
+/// for one and some for the other.
+const PRIVILEGES: &[&str] = &[
+    "all",
+    "read",
+    "write",
+    "write-properties",
+    "write-content",
+    "bind",
+    "unbind",
+    "unlock",
+    "read-acl",
+    "read-current-user-privilege-set",
+];
+const READING: &[&str] = &["read", "read-acl", "read-current-user-privilege-set"];
+
+/// `<!ELEMENT current-user-privilege-set (privilege*)>` (RFC 3744 §5.4)
+pub(super) fn privileges(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    let own = match subject.what {
+        What::Node(_) => PRIVILEGES,
+        What::Above | What::Principal => READING,
+    };
+    for privilege in own {
+        xml.dav("privilege", |xml| xml.empty(privilege));
+    }
+    true
+}
+
+/// `<!ELEMENT acl (ace*) >` (RFC 3744 §5.5): the owner may do everything, nobody else anything.
+pub(super) fn acl(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    xml.dav("ace", |xml| {
+        xml.dav("principal", |xml| match subject.what {
+            What::Node(_) => xml.dav("property", |xml| xml.empty("owner")),
+            What::Above | What::Principal => xml.empty("authenticated"),
+        });
+        let privilege = if subject.node().is_some() { "all" } else { "read" };
+        xml.dav("grant", |xml| xml.dav("privilege", |xml| xml.empty(privilege)));
+        xml.empty("protected");
+    });
+    true
+}
+
+/// RFC 3744 §5.6
+pub(super) fn acl_restrictions(_: &Subject<'_>, xml: &mut Xml) -> bool {
+    xml.empty("grant-only");
+    xml.empty("no-invert");
+    true
+}
+
+/// `<!ELEMENT supported-privilege-set (supported-privilege*)>` (RFC 3744 §5.3)
+pub(super) fn supported_privileges(_: &Subject<'_>, xml: &mut Xml) -> bool {
+    fn entry(xml: &mut Xml, name: &str, description: &str, parts: impl FnOnce(&mut Xml)) {
+        xml.dav("supported-privilege", |xml| {
+            xml.dav("privilege", |xml| xml.empty(name));
+            xml.leaf("description", description);
+            parts(xml);
+        });
+    }
+    let none = |_: &mut Xml| {};
+    entry(xml, "all", "Everything", |xml| {
+        entry(xml, "read", "Read", |xml| {
+            entry(xml, "read-current-user-privilege-set", "Read one's own rights", none);
+        });
+        entry(xml, "write", "Write", |xml| {
+            entry(xml, "write-properties", "Change properties", none);
+            entry(xml, "write-content", "Change content", none);
+            entry(xml, "bind", "Add", none);
+            entry(xml, "unbind", "Remove", none);
+        });
+        entry(xml, "unlock", "Remove locks", none);
+        entry(xml, "read-acl", "Read rights", none);
+    });
+    true
+}
+
+pub(super) fn checksums(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    let known = subject.file().filter(|node| !node.checksum.is_empty());
+    if let Some(node) = known {
+        xml.element_of(OWNCLOUD, "checksum", |xml| xml.text(&node.checksum));
+    }
+    known.is_some()
+}
+
+pub(super) fn file_id(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    text(xml, subject.node().map(|node| node.id.0.to_string()).as_deref())
+}
+
+/// The file's id, padded, with that of the server.
+pub(super) fn oc_id(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    text(xml, subject.node().map(|node| format!("{:08}twinhub", node.id.0)).as_deref())
+}
+
+pub(super) fn owner_id(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    text(xml, subject.node().map(|_| subject.context.handle.as_str()))
+}
+
+/// G read, D delete, N rename, V move, W write; in folders C add files, K add folders.
+pub(super) fn permissions(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    let letters = subject.node().map(|node| match (node.is_folder(), node.name.is_empty()) {
+        (true, true) => "GCK",
+        (true, false) => "GDNVCK",
+        (false, _) => "GDNVW",
+    });
+    text(xml, letters)
+}
+
+pub(super) fn size(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    text(xml, subject.node().map(|node| node.size.to_string()).as_deref())
+}
+
+/// RFC 3339, in UTC; years 1 to 9999.
+pub(crate) fn iso_date(unix_seconds: i64) -> String {
+    let civil = Civil::of(unix_seconds.clamp(-62_135_596_800, 253_402_300_799));
+    let Date { year, month, day } = civil.date;
+    format!("{year:04}-{month:02}-{day:02}T{}Z", civil.time())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates() {
+        for (seconds, expected) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (1_700_000_000, "2023-11-14T22:13:20Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+            (i64::MAX, "9999-12-31T23:59:59Z"),
+            (i64::MIN, "0001-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(iso_date(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn only_our_own_tokens_have_a_state() {
+        assert!(sync_state("http://elsewhere.test/1").is_none());
+        assert!(sync_state("urn:x-twinhub:sync:x").is_none());
+        let state = sync_state("urn:x-twinhub:sync:12").expect("one of ours");
+        assert_eq!(sync_token(state), "urn:x-twinhub:sync:12");
+    }
+}

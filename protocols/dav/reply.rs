@@ -1,0 +1,60 @@
+//! The words that every method answers with.
+
+use hub_wire::http::{self, Body};
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+
+use crate::xml::Xml;
+
+pub(crate) type Reply = Response<Body>;
+
+pub(crate) fn empty(status: StatusCode) -> Reply {
+    let mut reply = Response::new(http::empty());
+    *reply.status_mut() = status;
+    reply
+}
+
+/// A status with a sentence for the person who looks at it.
+pub(crate) fn sentence(status: StatusCode, text: &str) -> Reply {
+    with_content(status, "text/plain; charset=utf-8", format!("{text}\n"))
+}
+
+pub(crate) fn xml(status: StatusCode, document: String) -> Reply {
+    with_content(status, XML, document)
+}
+
+/// A body of XML that is still being written.
+pub(crate) fn streamed_xml(status: StatusCode, body: Body) -> Reply {
+    let mut reply = Response::new(body);
+    *reply.status_mut() = status;
+    set(&mut reply, header::CONTENT_TYPE, HeaderValue::from_static(XML));
+    reply
+}
+
+/// RFC 4918 §16: a precondition or postcondition that failed.
+pub(crate) fn condition(status: StatusCode, condition: &str, content: impl FnOnce(&mut Xml)) -> Reply {
+    xml(status, Xml::document("error", |xml| xml.dav(condition, content)))
+}
+
+pub(crate) fn with_content(status: StatusCode, media_type: &'static str, content: String) -> Reply {
+    let mut reply = Response::new(http::full(content));
+    *reply.status_mut() = status;
+    set(&mut reply, header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    // A browser must not take for a script what was sent as something else.
+    set(&mut reply, header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    reply
+}
+
+pub(crate) fn set(reply: &mut Reply, name: HeaderName, value: HeaderValue) {
+    reply.headers_mut().insert(name, value);
+}
+
+/// A field that is made of what we write ourselves; left out if it cannot be one.
+pub(crate) fn set_text(reply: &mut Reply, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        set(reply, name, value);
+    }
+}
+
+/// RFC 4918 §8.2; `application/xml` has had the fewest misunderstandings.
+const XML: &str = "application/xml; charset=utf-8";

@@ -1,0 +1,139 @@
+//! What went wrong → HTTP status (RFC 9110 §15, RFC 4918 §11) and condition element (RFC 4918 §16).
+
+use std::io;
+
+use hub::Error;
+use hub::files::FilePath;
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, StatusCode};
+use tracing::warn;
+
+use crate::head::{BadField, Elsewhere};
+use crate::path::{BadPath, Location};
+use crate::reply::{self, Reply, sentence};
+use crate::xml::{Malformed, Xml, status_line};
+
+/// Why a request is not carried out.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    Hub(Error),
+    /// With a sentence for a person.
+    Status(StatusCode, &'static str),
+    /// With the name of the condition (RFC 4918 §16).
+    Condition(StatusCode, &'static str),
+    /// RFC 9110 §15.5.6: with the methods that would do.
+    Method(&'static str),
+}
+
+/// `location` is where the request goes: the lock that is in the way of it lies in the same home.
+pub(crate) fn of(refusal: &Refusal, method: &Method, location: &Location) -> Reply {
+    match refusal {
+        Refusal::Hub(error) => of_hub(error, method, location),
+        Refusal::Status(status, text) => sentence(*status, text),
+        Refusal::Condition(status, name) => reply::condition(*status, name, |_| {}),
+        Refusal::Method(allowed) => {
+            let mut reply = sentence(StatusCode::METHOD_NOT_ALLOWED, "This cannot be done here.");
+            reply::set(&mut reply, header::ALLOW, HeaderValue::from_static(allowed));
+            reply
+        }
+    }
+}
+
+fn of_hub(error: &Error, method: &Method, location: &Location) -> Reply {
+    let status = match error {
+        Error::NotFound(_) => StatusCode::NOT_FOUND,
+        // RFC 4918 §9.8.5: something is at the destination. §9.3.1, §9.7.2: or here.
+        Error::Exists(_) if matches!(method.as_str(), "COPY" | "MOVE") => StatusCode::PRECONDITION_FAILED,
+        Error::Exists(_) => StatusCode::METHOD_NOT_ALLOWED,
+        Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::Stale => StatusCode::PRECONDITION_FAILED,
+        Error::Locked { root } => {
+            // RFC 4918 §16: with the lock's root.
+            return reply::condition(StatusCode::LOCKED, "lock-token-submitted", |xml| {
+                xml.leaf("href", &location.href(root, false));
+            });
+        }
+        // RFC 4331 §6
+        Error::OverQuota { .. } => {
+            return reply::condition(StatusCode::INSUFFICIENT_STORAGE, "quota-not-exceeded", |_| {});
+        }
+        Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        Error::Limit(_) => StatusCode::INSUFFICIENT_STORAGE,
+        Error::Forbidden(_) | Error::Refused(_) => StatusCode::FORBIDDEN,
+        Error::BadCredentials => StatusCode::UNAUTHORIZED,
+        Error::Invalid(_) => StatusCode::BAD_REQUEST,
+        Error::Unavailable(source) if is_disk_full(source) => {
+            warn!(%source, "the disk is full");
+            return reply::condition(StatusCode::INSUFFICIENT_STORAGE, "sufficient-disk-space", |_| {});
+        }
+        Error::Unavailable(source) => {
+            warn!(%source, "a WebDAV request fails for now");
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+    };
+    sentence(status, &error.to_string())
+}
+
+/// What the hub says of a whole tree, where a lock within it may be in the way: then that is what the
+/// answer is about (RFC 4918 §9.6.1, §9.9.4, §9.10.3). `None` for other errors.
+pub(crate) fn of_tree(error: &Error, top: &FilePath, location: &Location, condition: &str) -> Option<Reply> {
+    let Error::Locked { root } = error else { return None };
+    let is_within = FilePath::parse(root).is_ok_and(|root| top.contains(&root) && *top != root);
+    let document = Xml::document("multistatus", |xml| {
+        let href = location.href(root, false);
+        xml.dav("response", |xml| {
+            xml.leaf("href", &href);
+            xml.leaf("status", &status_line(StatusCode::LOCKED));
+            xml.dav("error", |xml| xml.dav(condition, |xml| xml.leaf("href", &href)));
+        });
+    });
+    is_within.then(|| reply::xml(StatusCode::MULTI_STATUS, document))
+}
+
+/// RFC 4331 §6: `sufficient-disk-space` says what waiting does not help against.
+fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    let is_full =
+        |error: &io::Error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.downcast_ref::<io::Error>().is_some_and(is_full) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Hub(error)
+    }
+}
+
+impl From<BadField> for Refusal {
+    fn from(BadField(why): BadField) -> Self {
+        Self::Status(StatusCode::BAD_REQUEST, why)
+    }
+}
+
+impl From<Malformed> for Refusal {
+    fn from(Malformed(why): Malformed) -> Self {
+        Self::Status(StatusCode::BAD_REQUEST, why)
+    }
+}
+
+impl From<BadPath> for Refusal {
+    fn from(why: BadPath) -> Self {
+        match why {
+            BadPath::TooLong => Self::Status(StatusCode::URI_TOO_LONG, "The path is too long."),
+            BadPath::Malformed(why) => Self::Status(StatusCode::BAD_REQUEST, why),
+        }
+    }
+}
+
+impl From<Elsewhere> for Refusal {
+    fn from(why: Elsewhere) -> Self {
+        let (status, text) = why.into();
+        Self::Status(status, text)
+    }
+}

@@ -1,0 +1,114 @@
+//! Finding nodes: by path, by folder.
+
+use crate::db::{Answer, Connection, Statement, Value, exact, values};
+use crate::files::{LockRow, NodeId, NodeRow, locks, node_columns, node_row};
+use crate::tx::Tx;
+use crate::{AccountId, Result, Storage};
+
+/// The nodes from a top down a path, as far as they exist.
+const PATH: &str = concat!(
+    "WITH RECURSIVE v (account, level, key, top) AS (VALUES {values}),
+     n (account, level, id) AS (
+       SELECT v.account, v.level, v.top FROM v WHERE v.level = 0
+       UNION ALL
+       SELECT n.account, n.level + 1, f.id FROM n CROSS JOIN v CROSS JOIN file_node f
+       WHERE v.level = n.level + 1 AND f.account = n.account AND f.parent = n.id AND f.key = v.key)
+     SELECT n.level, ",
+    node_columns!(),
+    " FROM n CROSS JOIN file_node f WHERE f.account = n.account AND f.id = n.id"
+);
+
+fn path(account: AccountId, top: NodeId, keys: &[String]) -> Statement {
+    let first = values![account, 0i64, "", top.0];
+    let row = |(level, key): (usize, &String)| values![account, level as i64 + 1, key.as_str(), top.0];
+    exact(PATH, std::iter::once(first).chain(keys.iter().enumerate().map(row)).collect())
+}
+
+/// Levels and their nodes, in any order, as a chain.
+fn chain(mut found: Vec<(i64, NodeRow)>) -> Vec<NodeRow> {
+    found.sort_unstable_by_key(|(level, _)| *level);
+    found.into_iter().map(|(_, node)| node).collect()
+}
+
+/// The nodes from `top` down a path (names in NFC), as far as they exist, and the account's locks
+/// that have not expired: what every change asks, in one round trip.
+pub async fn resolve(
+    tx: &mut Tx,
+    account: AccountId,
+    top: NodeId,
+    keys: &[String],
+) -> Result<(Vec<NodeRow>, Vec<LockRow>)> {
+    let (mut found, mut held) = (Vec::new(), Vec::new());
+    let statements = vec![path(account, top, keys), locks::select(account, tx.now)];
+    let take = |statement, answer: Answer<'_>| {
+        match answer {
+            Answer::Row(row) if statement == 0 => found.push((row.int(0)?, node_row(row, 1)?)),
+            Answer::Row(row) => held.push(locks::lock_row(row)?),
+            Answer::Done(_) => {}
+        }
+        Ok(())
+    };
+    tx.connection.run_each(statements, take).await?;
+    Ok((chain(found), held))
+}
+
+/// Levels of folders below a folder, itself included.
+pub async fn height(tx: &mut Tx, account: AccountId, folder: NodeId) -> Result<u64> {
+    let sql = "WITH RECURSIVE n (id, level) AS (
+           SELECT $2, 1
+           UNION ALL
+           SELECT f.id, n.level + 1 FROM n CROSS JOIN file_node f
+           WHERE f.account = $1 AND f.parent = n.id AND f.folder = 1)
+         SELECT MAX(n.level) FROM n";
+    let height = tx.connection.first(sql, values![account, folder.0], |row| row.int(0)).await?;
+    Ok(height.unwrap_or(1) as u64)
+}
+
+const CHILDREN: &str = concat!(
+    "SELECT ",
+    node_columns!(),
+    " FROM file_node f WHERE f.account = $1 AND f.parent = $2 AND f.key > $3 ORDER BY f.key LIMIT $4"
+);
+
+const CHILDREN_OF: &str = concat!(
+    "SELECT ",
+    node_columns!(),
+    " FROM (VALUES {values}) AS v CROSS JOIN file_node f WHERE f.account = v.column1 AND f.parent = v.column2"
+);
+
+impl Storage {
+    /// The nodes from `top` down a path (names in NFC), as far as they exist.
+    pub async fn file_path(&self, account: AccountId, top: NodeId, keys: &[String]) -> Result<Vec<NodeRow>> {
+        let mut reader = self.reader().await?;
+        path_of(&mut reader, account, top, keys).await
+    }
+
+    /// What is in a folder after the name `after` (in NFC), by name.
+    pub async fn file_children(
+        &self,
+        account: AccountId,
+        folder: NodeId,
+        after: &str,
+        most: usize,
+    ) -> Result<Vec<NodeRow>> {
+        let values = values![account, folder.0, after, most as i64];
+        self.reader().await?.query(CHILDREN, values, |row| node_row(row, 0)).await
+    }
+
+    /// All that is in these folders, in any order.
+    pub async fn file_children_of(&self, account: AccountId, folders: &[NodeId]) -> Result<Vec<NodeRow>> {
+        let rows = folders.iter().map(|folder| values![account, folder.0]).collect();
+        self.reader().await?.query_many(CHILDREN_OF, rows, |row| node_row(row, 0)).await
+    }
+}
+
+pub(crate) async fn path_of(
+    connection: &mut Connection,
+    account: AccountId,
+    top: NodeId,
+    keys: &[String],
+) -> Result<Vec<NodeRow>> {
+    let (sql, values): (&'static str, Vec<Value>) = path(account, top, keys);
+    let found = connection.query(sql, values, |row| Ok((row.int(0)?, node_row(row, 1)?))).await?;
+    Ok(chain(found))
+}
