@@ -1,0 +1,17 @@
+//! Calendar objects (RFC 5545) and cards (RFC 6350) as text: their lines, components, properties,
+//! times and zones, and when an event happens. Pure.
+//!
+//! Nothing here writes a whole object anew: what a client sent is kept as it came, this room only
+//! tells what it says. What cannot be understood is passed over, not refused.
+
+#![deny(clippy::disallowed_methods)]
+
+mod document;
+mod error;
+mod lines;
+mod property;
+
+pub use document::{Component, Document, MAX_DEPTH};
+pub use error::Error;
+pub use lines::{Line, MAX_LINES, lines};
+pub use property::{Parameter, Property, unescaped};
