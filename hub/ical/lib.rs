@@ -10,8 +10,13 @@ mod document;
 mod error;
 mod lines;
 mod property;
+mod time;
+mod windows;
+mod zone;
 
 pub use document::{Component, Document, MAX_DEPTH};
 pub use error::Error;
 pub use lines::{Line, MAX_LINES, lines};
 pub use property::{Parameter, Property, unescaped};
+pub use time::{Duration, Time};
+pub use zone::{Private, Zone, Zones};
