@@ -7,16 +7,20 @@
 #![deny(clippy::disallowed_methods)]
 
 mod document;
+mod entry;
 mod error;
 mod lines;
+mod object;
 mod property;
 mod time;
 mod windows;
 mod zone;
 
 pub use document::{Component, Document, MAX_DEPTH};
+pub use entry::{Entry, Extra, Kind, Length, MAX_DATES};
 pub use error::Error;
 pub use lines::{Line, MAX_LINES, lines};
+pub use object::{Bounds, Object, Occurrence};
 pub use property::{Parameter, Property, unescaped};
 pub use time::{Duration, Time};
 pub use zone::{Private, Zone, Zones};

@@ -28,13 +28,14 @@ pub enum RuleError {
 impl FromStr for Rule {
     type Err = RuleError;
 
-    /// `recur = recur-rule-part *( ";" recur-rule-part )`, in any case and order; empty parts, which
-    /// old Exchange servers leave at the end, are passed over.
+    /// `recur = recur-rule-part *( ";" recur-rule-part )`, in any case and order. Empty parts, which
+    /// old Exchange servers leave at the end, and the backslashes of those who take it for text are
+    /// passed over.
     fn from_str(text: &str) -> Result<Self, RuleError> {
         if text.len() > MAX_LENGTH {
             return Err(RuleError::TooLong(text.len()));
         }
-        let upper = text.to_ascii_uppercase();
+        let upper = text.to_ascii_uppercase().replace('\\', "");
         let mut parts = Vec::new();
         for part in upper.split(';').map(str::trim).filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));

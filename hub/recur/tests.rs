@@ -226,7 +226,7 @@ fn what_cannot_be_read_is_named() {
 
 #[test]
 fn what_clients_write_is_read() {
-    let rule: Rule = "freq=weekly; byday=mo,MO,tu ;wkst=su;".parse().expect("lenient");
+    let rule: Rule = "freq=weekly; byday=mo\\,MO,tu \\;wkst=su;".parse().expect("lenient");
     assert_eq!(rule.frequency, Frequency::Weekly);
     assert_eq!(rule.weekdays, [Nth { nth: 0, weekday: 1 }, Nth { nth: 0, weekday: 2 }]);
     let rule: Rule = "RSCALE=GREGORIAN;FREQ=YEARLY;SKIP=OMIT;BYSECOND=60".parse().expect("RFC 7529");
