@@ -86,6 +86,11 @@ impl<'d> Component<'d> {
         &self.document.components[self.index]
     }
 
+    /// Whether it is this very component of the same document.
+    pub fn is_same(&self, other: Component<'_>) -> bool {
+        std::ptr::addr_eq(self.document, other.document) && self.index == other.index
+    }
+
     /// In capital letters.
     pub fn name(&self) -> &'d str {
         &self.node().name

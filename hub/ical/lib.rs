@@ -6,9 +6,11 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod collation;
 mod document;
 mod entry;
 mod error;
+mod filter;
 mod lines;
 mod object;
 mod property;
@@ -16,9 +18,14 @@ mod time;
 mod windows;
 mod zone;
 
+pub use collation::{Collation, MatchKind, TextMatch};
 pub use document::{Component, Document, MAX_DEPTH};
 pub use entry::{Entry, Extra, Kind, Length, MAX_DATES};
 pub use error::Error;
+pub use filter::{
+    CardFilter, ComponentFilter, ComponentTest, ParameterFilter, ParameterTest, PropertyFilter, PropertyTest,
+    TimeRange,
+};
 pub use lines::{Line, MAX_LINES, lines};
 pub use object::{Bounds, Object, Occurrence};
 pub use property::{Parameter, Property, unescaped};

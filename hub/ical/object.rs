@@ -6,7 +6,7 @@ use hub_civil::SECONDS_A_DAY;
 use hub_recur::{Series, Start};
 
 use crate::document::Component;
-use crate::entry::{Entry, Extra, Length};
+use crate::entry::{Entry, Extra, Kind, Length};
 use crate::time::{Duration, Time};
 use crate::zone::{Zone, Zones};
 
@@ -63,6 +63,15 @@ impl<'d> Object<'d> {
         objects
     }
 
+    /// What is known of one of its components.
+    pub(crate) fn entry(&self, component: Component<'_>) -> Option<&Entry<'d>> {
+        self.master.iter().chain(&self.overrides).find(|entry| entry.component.is_same(component))
+    }
+
+    pub(crate) fn has(&self, component: Component<'_>) -> bool {
+        self.entry(component).is_some()
+    }
+
     /// Every occurrence that overlaps `from..to` (RFC 4791 §9.9), in the order of their starts, `most`
     /// at most. `floating` is the clock for days and times without a zone.
     pub fn occurrences(&self, from: i64, to: i64, floating: &Zone, most: usize) -> Vec<Occurrence> {
@@ -81,7 +90,7 @@ impl<'d> Object<'d> {
                 recurrence_id: entry.recurrence_id.clone(),
                 instead: Some(index),
             };
-            if overlaps(&occurrence, from, to) {
+            if entry.overlaps(&occurrence, from, to) {
                 found.push(occurrence);
             }
         }
@@ -148,7 +157,7 @@ impl<'d> Object<'d> {
                     Occurrence { start, end, at, recurrence_id, instead: Some(change.index) }
                 }
             };
-            let is_within = overlaps(&occurrence, window.from, window.to);
+            let is_within = master.overlaps(&occurrence, window.from, window.to);
             if is_within {
                 found.push(occurrence);
             }
@@ -296,10 +305,19 @@ fn nominal(start: &Time, length: &Length) -> i64 {
     }
 }
 
-/// RFC 4791 §9.9: what has no length overlaps when it starts within, the beginning included.
-fn overlaps(occurrence: &Occurrence, from: i64, to: i64) -> bool {
-    let Occurrence { start, end, .. } = occurrence;
-    *start < to && (*end > from || (start == end && *start >= from))
+impl Entry<'_> {
+    /// RFC 4791 §9.9: whether an occurrence of such an entry counts as within `from..to`. What has no
+    /// length does when it starts there, the beginning included.
+    fn overlaps(&self, Occurrence { start, end, .. }: &Occurrence, from: i64, to: i64) -> bool {
+        let is_todo = self.kind == Kind::Todo;
+        match self.length {
+            // Due, and nothing else: at the end of the window, not at its beginning.
+            Length::Duration(Duration { days: 0, seconds: 0 }) if is_todo => from < *end && to >= *end,
+            Length::Duration(_) if is_todo => from <= *end && to > *start,
+            Length::Until(_) if is_todo => (from < *end || from <= *start) && (to > *start || to >= *end),
+            _ => *start < to && (*end > from || (start == end && *start >= from)),
+        }
+    }
 }
 
 #[cfg(test)]
