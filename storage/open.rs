@@ -69,6 +69,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/sqlite/0012_forward.sql"),
         include_str!("migrations/postgres/0012_forward.sql"),
     ),
+    (include_str!("migrations/sqlite/0015_items.sql"), include_str!("migrations/postgres/0015_items.sql")),
 ];
 
 #[derive(Clone)]

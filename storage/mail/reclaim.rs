@@ -33,7 +33,9 @@ impl Storage {
             self.store().remove_file(&place);
         }
         self.transact([], move |tx| Box::pin(trim_journal(tx, now))).await?;
-        Ok(more_messages || more_emails || more_blobs)
+        let old = now - JOURNAL_AGE;
+        let more_items = self.transact([], move |tx| Box::pin(crate::items::trim(tx, old))).await?;
+        Ok(more_messages || more_emails || more_blobs || more_items)
     }
 
     /// Looks for damage without changing anything: SQLite's own check, and large bodies whose file is

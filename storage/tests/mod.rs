@@ -8,6 +8,7 @@ mod facts;
 mod forward;
 mod group;
 mod imports;
+mod items;
 mod junk;
 mod metadata;
 pub(crate) mod plans;
@@ -128,6 +129,10 @@ cases! {
     summaries_are_read_in_one_scan,
     what_a_filter_learned_is_kept_and_goes_with_its_account,
     policies_are_kept_until_they_expire,
+    items_are_kept_and_found,
+    items_are_moved_and_removed,
+    items_are_synchronised,
+    items_have_properties_and_are_indexed_anew,
 }
 
 /// An account with INBOX and one more mailbox.
