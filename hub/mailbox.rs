@@ -262,9 +262,11 @@ impl Mailboxes {
                 }
                 Change::MailboxDeleted { account, mailbox } => self.forget((account, mailbox)),
                 Change::Account(_)
+                | Change::Collections(_)
                 | Change::Counters { .. }
                 | Change::Aliases
                 | Change::Domains
+                | Change::Items { .. }
                 | Change::Keywords(_)
                 | Change::Mailboxes(_)
                 | Change::Metadata { .. }

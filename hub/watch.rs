@@ -99,9 +99,11 @@ impl Watches {
                 | Change::Messages { account, .. }
                 | Change::Metadata { account, .. } => account,
                 Change::Account(_)
+                | Change::Collections(_)
                 | Change::Counters { .. }
                 | Change::Aliases
                 | Change::Domains
+                | Change::Items { .. }
                 | Change::Keywords(_)
                 | Change::MailboxDeleted { .. }
                 | Change::Queue { .. }
@@ -144,9 +146,11 @@ impl Happenings {
                 self.metadata.extend(entries.iter().map(|entry| (of, entry.clone())));
             }
             Change::Account(_)
+            | Change::Collections(_)
             | Change::Counters { .. }
             | Change::Aliases
             | Change::Domains
+            | Change::Items { .. }
             | Change::Keywords(_)
             | Change::MailboxDeleted { .. }
             | Change::Queue { .. }

@@ -37,6 +37,11 @@ impl TextMatch {
         Self { collation, kind, is_negated, wanted: collation.folded(text) }
     }
 
+    /// What a value that passes has in it, folded by Unicode's rules; `None` if it need not.
+    pub fn needed(&self) -> Option<String> {
+        (!self.is_negated && !self.wanted.is_empty()).then(|| Collation::UnicodeCasemap.folded(&self.wanted))
+    }
+
     /// Whether one of the values is what is looked for; the opposite if it is negated.
     pub fn any<T: AsRef<str>>(&self, values: impl IntoIterator<Item = T>) -> bool {
         values.into_iter().any(|value| self.is(value.as_ref())) != self.is_negated

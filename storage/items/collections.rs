@@ -143,6 +143,12 @@ pub async fn create_collection(
     Ok(CollectionId(id))
 }
 
+/// Whether the account has a collection of this kind.
+pub async fn has_collections(tx: &mut Tx, account: AccountId, kind: CollectionKind) -> Result<bool> {
+    let sql = "SELECT id FROM collection WHERE account = $1 AND kind = $2 LIMIT 1";
+    Ok(tx.connection.first(sql, values![account, kind as i64], |row| row.int(0)).await?.is_some())
+}
+
 /// Changes a collection's name and facts. `Exists` if the name is another one's.
 pub async fn update_collection(
     tx: &mut Tx,

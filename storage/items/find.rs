@@ -42,19 +42,21 @@ impl Storage {
         self.reader().await?.query(sql, values, super::read::stored).await
     }
 
-    /// Items of a collection whose folded text has all of these in it, with their bytes, in any order.
+    /// Items of a collection whose folded text has another in it, or is `always`, with their bytes, in
+    /// any order.
     pub async fn items_with_text(
         &self,
         account: AccountId,
         collection: CollectionId,
         text: &str,
+        always: &str,
     ) -> Result<Vec<StoredItem>> {
         let sql = concat!(
             "SELECT ",
             item_columns!(),
             ", d.data FROM item i CROSS JOIN item_data d
               WHERE i.account = $1 AND i.collection = $2 AND d.account = $1 AND d.id = i.id
-                AND d.text LIKE $3 ESCAPE '\\'"
+                AND (d.text LIKE $3 ESCAPE '\\' OR d.text = $4)"
         );
         let mut pattern = String::with_capacity(text.len() + 2);
         pattern.push('%');
@@ -65,7 +67,10 @@ impl Storage {
             pattern.push(c);
         }
         pattern.push('%');
-        self.reader().await?.query(sql, values![account, collection.0, pattern], super::read::stored).await
+        self.reader()
+            .await?
+            .query(sql, values![account, collection.0, pattern, always], super::read::stored)
+            .await
     }
 
     /// Items of any account whose index ends before a moment, with their bytes, `most` at most.

@@ -12,7 +12,8 @@ mod reclaim;
 
 pub use change::{Existing, ItemIndex, NewItem, existing, move_to, put, reindex, remove};
 pub use collections::{
-    CollectionFacts, CollectionRow, collection, create_collection, remove_collection, update_collection,
+    CollectionFacts, CollectionRow, collection, create_collection, has_collections, remove_collection,
+    update_collection,
 };
 pub use find::TimeWindow;
 pub use properties::{ItemPropertyRow, patch_properties};

@@ -92,12 +92,12 @@ pub(super) async fn items_are_kept_and_found(place: Place) {
     assert_eq!(within(20, 21).await, ["a.ics", "task.ics"]);
     assert_eq!(within(0, 100).await, ["a.ics", "b.ics", "task.ics"]);
     let texts = async |text: &str| {
-        let found = storage.items_with_text(id, home, text).await.expect("read");
+        let found = storage.items_with_text(id, home, text, "UNDATED").await.expect("read");
         found.into_iter().map(|item| item.row.name).collect::<Vec<_>>()
     };
-    assert_eq!(texts("ELL").await, ["a.ics"]);
-    assert_eq!(texts("%").await, [""; 0], "no wildcards");
-    assert_eq!(texts("O_HER").await, [""; 0]);
+    assert_eq!(texts("ELL").await, ["a.ics", "task.ics"]);
+    assert_eq!(texts("%").await, ["task.ics"], "no wildcards");
+    assert_eq!(texts("O_HER").await, ["task.ics"]);
 }
 
 pub(super) async fn items_are_moved_and_removed(place: Place) {
