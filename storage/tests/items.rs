@@ -76,7 +76,7 @@ pub(super) async fn items_are_kept_and_found(place: Place) {
     let listed = storage.items(id, home, "a.ics", 10).await.expect("read");
     assert_eq!(listed.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["b.ics", "task.ics"]);
     let named = storage.items_named(id, home, &["a.ics", "nothing"]).await.expect("read");
-    assert_eq!(named, [again.clone()]);
+    assert_eq!(named, std::slice::from_ref(&again));
     assert_eq!(storage.item_data(id, &[again.id]).await.expect("read"), [(again.id, b"Hello".to_vec())]);
     let same = storage.items_with_uid(id, "uid of a.ics").await.expect("read");
     assert_eq!(same.len(), 2, "one in each calendar");
@@ -181,7 +181,7 @@ pub(super) async fn items_are_synchronised(place: Place) {
 
     let future = Some(Since::all(state.expect("a state").modseq + 1));
     assert_eq!(storage.item_changes(id, home, future, 3).await.expect("read"), None);
-    storage.transact([], |tx| Box::pin(crate::items::trim(tx, i64::MAX))).await.expect("trimmed");
+    storage.transact([], |tx| Box::pin(items::trim(tx, i64::MAX))).await.expect("trimmed");
     assert_eq!(storage.item_changes(id, home, Some(Since::all(1)), 3).await.expect("read"), None, "too old");
     assert!(page(state).await.changes.is_empty(), "a newer state is still good");
 }
