@@ -11,6 +11,7 @@ mod address;
 mod admin;
 mod aliases;
 mod cache;
+pub mod collections;
 mod conversion;
 mod decide;
 mod deliver;
@@ -29,6 +30,7 @@ mod messages;
 mod metadata;
 mod outgoing;
 mod password;
+mod precondition;
 mod queue;
 mod recent;
 mod removals;
@@ -74,6 +76,7 @@ pub use messages::{Appended, Copied, FlagChange, Keywords, Message, Messages, Ne
 pub use metadata::{Annotation, METADATA_VALUE};
 pub use outgoing::Outgoing;
 pub use password::{ScramCredentials, Secret};
+pub use precondition::Precondition;
 pub use queue::{
     Attended, Claim, Filled, NextHop, Outcome, Overdue, Pause, QueueEntry, QueueFilter, QueueOperated,
     QueueOperation, QueueSettings, QueueState, QueuedMessage, QueuedRecipient, RENEW, RecipientOutcome,
@@ -240,6 +243,7 @@ impl Inner {
                 }
                 Change::Queue { hop, account, again } => self.queue_news.note(hop, *account, *again),
                 Change::Scripts(account) => self.rules.remove(account),
+                Change::Collections(_) | Change::Items { .. } => {}
                 Change::Mailboxes(account) => self.directories.forget(*account),
                 Change::MailboxDeleted { account, mailbox } => self.facts.forget((*account, *mailbox)),
                 Change::Files { .. } | Change::Messages { .. } | Change::Metadata { .. } => {}
@@ -282,6 +286,10 @@ async fn maintain(hub: Weak<Inner>) {
         if let Err(error) = hub.write_counts().await {
             tracing::warn!(%error, "what is to be reported was not counted");
         }
+        while collections::keep_indexed(&hub.storage).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the index of calendars was not moved on this time");
+            false
+        }) {}
     }
 }
 

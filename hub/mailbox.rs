@@ -294,10 +294,12 @@ impl Mailboxes {
                 }
                 Change::MailboxDeleted { account, mailbox } => self.forget((account, mailbox)),
                 Change::Account(_)
+                | Change::Collections(_)
                 | Change::Counters { .. }
                 | Change::Aliases
                 | Change::Domains
                 | Change::Files { .. }
+                | Change::Items { .. }
                 | Change::Keywords(_)
                 | Change::Mailboxes(_)
                 | Change::Metadata { .. }

@@ -99,10 +99,12 @@ impl Watches {
                 | Change::Messages { account, .. }
                 | Change::Metadata { account, .. } => account,
                 Change::Account(_)
+                | Change::Collections(_)
                 | Change::Counters { .. }
                 | Change::Aliases
                 | Change::Domains
                 | Change::Files { .. }
+                | Change::Items { .. }
                 | Change::Keywords(_)
                 | Change::MailboxDeleted { .. }
                 | Change::Queue { .. }
@@ -145,10 +147,12 @@ impl Happenings {
                 self.metadata.extend(entries.iter().map(|entry| (of, entry.clone())));
             }
             Change::Account(_)
+            | Change::Collections(_)
             | Change::Counters { .. }
             | Change::Aliases
             | Change::Domains
             | Change::Files { .. }
+            | Change::Items { .. }
             | Change::Keywords(_)
             | Change::MailboxDeleted { .. }
             | Change::Queue { .. }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::db::values;
+use crate::items::CollectionId;
 use crate::queue::Hop;
 use crate::{AccountId, Edit, IdSet, MailboxId, Modseq, Result, Storage, Uid};
 
@@ -20,6 +21,10 @@ pub enum Kind {
     Script = 4,
     /// Files and folders of the account; no container.
     File = 5,
+    /// Calendars and address books of the account; no container.
+    Collection = 6,
+    /// What lies in a calendar or address book; the container is that.
+    Item = 7,
 }
 
 pub(crate) struct JournalEntry {
@@ -43,8 +48,12 @@ pub enum Change {
     Aliases,
     /// What is counted of a mailbox whose messages have changed.
     Counters { account: AccountId, counters: Counters },
+    /// Calendars or address books themselves: made, changed, removed.
+    Collections(AccountId),
     /// A domain was added.
     Domains,
+    /// What lies in a calendar or address book.
+    Items { account: AccountId, collection: CollectionId, modseq: Modseq },
     /// Keywords were added.
     Keywords(AccountId),
     /// Files or folders.

@@ -24,6 +24,7 @@ pub mod forward;
 mod id;
 mod idset;
 pub mod imports;
+pub mod items;
 pub mod junk;
 mod known;
 mod mail;

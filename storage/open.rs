@@ -76,6 +76,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/postgres/0013_reports.sql"),
     ),
     (include_str!("migrations/sqlite/0014_files.sql"), include_str!("migrations/postgres/0014_files.sql")),
+    (include_str!("migrations/sqlite/0015_items.sql"), include_str!("migrations/postgres/0015_items.sql")),
 ];
 
 #[derive(Clone)]
@@ -197,6 +198,12 @@ impl Storage {
         if self.0.listener.set(listener).is_err() {
             tracing::error!("the storage has a listener already");
         }
+    }
+
+    /// A keyed hash of bytes: the same for the same bytes, and it tells nobody who lacks the hub's key
+    /// which bytes they are.
+    pub fn fingerprint(&self, bytes: &[u8]) -> [u8; 32] {
+        *blake3::keyed_hash(&self.store().key, bytes).as_bytes()
     }
 
     /// A place for arriving bytes.

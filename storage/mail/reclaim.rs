@@ -36,7 +36,8 @@ impl Storage {
         let old = now - JOURNAL_AGE;
         let more_names = self.transact([], move |tx| Box::pin(crate::files::trim(tx, old))).await?;
         let more_files = self.reclaim_files().await?;
-        Ok(more_messages || more_emails || more_blobs || more_names || more_files)
+        let more_items = self.transact([], move |tx| Box::pin(crate::items::trim(tx, old))).await?;
+        Ok(more_messages || more_emails || more_blobs || more_names || more_files || more_items)
     }
 
     /// Looks for damage without changing anything: SQLite's own check, and large bodies whose file is

@@ -8,6 +8,7 @@ mod files;
 mod forward;
 mod group;
 mod imports;
+mod items;
 mod junk;
 mod metadata;
 pub(crate) mod plans;
@@ -134,6 +135,10 @@ cases! {
     what_a_filter_learned_is_kept_and_goes_with_its_account,
     policies_are_kept_until_they_expire,
     a_random_course_of_files_equals_its_model,
+    items_are_kept_and_found,
+    items_are_moved_and_removed,
+    items_are_synchronised,
+    items_have_properties_and_are_indexed_anew,
 }
 
 /// Hears of commits, and has no mailbox in memory.

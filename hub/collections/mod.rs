@@ -1,0 +1,66 @@
+//! Calendars and address books: collections of objects that are kept as their clients wrote them.
+//!
+//! What a client stored comes back byte for byte; what it says is read once, when it is stored, to be
+//! found by. An index proposes, the bytes decide (`query.rs`).
+//!
+//! Limits: [`MOST_COLLECTIONS`] of each kind for a twin, [`MOST_BYTES`] for an object.
+
+mod calendar;
+mod card;
+mod item;
+mod keep;
+mod query;
+mod settings;
+mod sync;
+
+pub use hub_storage::items::{CollectionFacts, CollectionId, CollectionKind, ItemId, ItemKind};
+
+pub use item::{Item, Overwrite, Placed, PutOutcome, Refusal};
+pub(crate) use keep::keep_indexed;
+pub use query::{Found, MOST_FOUND};
+pub use settings::{Collection, CollectionPatch, ItemProperty};
+pub use sync::{ItemChange, ItemChanges, ItemState};
+
+use crate::{Account, AccountId, Hub, Storage};
+
+/// Calendars of a twin, and address books of a twin.
+pub const MOST_COLLECTIONS: usize = 500;
+/// Bytes of an object. Cards have photos in them.
+pub const MOST_BYTES: usize = 10 << 20;
+/// Occurrences of one object that any answer holds (CALDAV:max-instances).
+pub const MOST_INSTANCES: usize = 5_000;
+
+/// A twin's calendars, or its address books. Cheap to clone.
+///
+/// Errors of every method: `NotFound` (the collection or the item), `Unavailable`. Others are told
+/// with the method.
+#[derive(Clone)]
+pub struct Collections {
+    hub: Hub,
+    account: AccountId,
+    kind: CollectionKind,
+}
+
+impl Account {
+    pub fn calendars(&self) -> Collections {
+        self.collections(CollectionKind::Calendar)
+    }
+
+    pub fn address_books(&self) -> Collections {
+        self.collections(CollectionKind::AddressBook)
+    }
+
+    fn collections(&self, kind: CollectionKind) -> Collections {
+        Collections { hub: self.hub.clone(), account: self.id, kind }
+    }
+}
+
+impl Collections {
+    fn storage(&self) -> &Storage {
+        &self.hub.0.storage
+    }
+
+    pub fn kind(&self) -> CollectionKind {
+        self.kind
+    }
+}

@@ -1,0 +1,169 @@
+//! Components within components.
+
+use std::ops::Range;
+
+use crate::Error;
+use crate::lines::{Line, lines};
+use crate::property::Property;
+
+/// `VALARM` in `VEVENT` in `VCALENDAR` is 3; nobody needs many more.
+pub const MAX_DEPTH: usize = 16;
+
+/// A text of content lines and the components that they form. Lines that are no property belong to
+/// nobody, and stay.
+#[derive(Debug)]
+pub struct Document<'a> {
+    lines: Vec<Line<'a>>,
+    components: Vec<Node>,
+}
+
+#[derive(Debug)]
+struct Node {
+    /// In capital letters.
+    name: String,
+    parent: Option<usize>,
+    /// From `BEGIN` to `END`, both included.
+    lines: Range<usize>,
+    /// Of the children, in order.
+    children: Vec<usize>,
+}
+
+/// One component of a document.
+#[derive(Clone, Copy, Debug)]
+pub struct Component<'d> {
+    document: &'d Document<'d>,
+    index: usize,
+}
+
+impl<'a> Document<'a> {
+    /// Every `BEGIN` needs its `END`, and nothing may stand outside.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
+        let lines = lines(bytes)?;
+        let mut components: Vec<Node> = Vec::new();
+        let mut open: Vec<usize> = Vec::new();
+        for (number, line) in lines.iter().enumerate() {
+            let property = Property::parse(&line.text);
+            let is =
+                |name| property.filter(|property| property.is(name)).map(|property| property.value.trim());
+            if let Some(name) = is("BEGIN") {
+                if open.len() == MAX_DEPTH {
+                    return Err(Error::TooDeep);
+                }
+                let (index, parent) = (components.len(), open.last().copied());
+                if let Some(parent) = parent {
+                    components[parent].children.push(index);
+                }
+                let name = name.to_ascii_uppercase();
+                components.push(Node { name, parent, lines: number..number + 1, children: Vec::new() });
+                open.push(index);
+            } else if let Some(name) = is("END") {
+                let index = open.pop().ok_or_else(|| Error::unbalanced(name))?;
+                if !components[index].name.eq_ignore_ascii_case(name) {
+                    return Err(Error::unbalanced(name));
+                }
+                components[index].lines.end = number + 1;
+            } else if open.is_empty() {
+                return Err(Error::Outside);
+            }
+        }
+        match open.last() {
+            Some(index) => Err(Error::unbalanced(&components[*index].name)),
+            None => Ok(Self { lines, components }),
+        }
+    }
+}
+
+impl<'d> Document<'d> {
+    /// The outermost components.
+    pub fn roots(&'d self) -> impl Iterator<Item = Component<'d>> {
+        let is_root = |index: &usize| self.components[*index].parent.is_none();
+        (0..self.components.len()).filter(is_root).map(|index| Component { document: self, index })
+    }
+}
+
+impl<'d> Component<'d> {
+    fn node(&self) -> &'d Node {
+        &self.document.components[self.index]
+    }
+
+    /// Whether it is this very component of the same document.
+    pub fn is_same(&self, other: Component<'_>) -> bool {
+        std::ptr::addr_eq(self.document, other.document) && self.index == other.index
+    }
+
+    /// In capital letters.
+    pub fn name(&self) -> &'d str {
+        &self.node().name
+    }
+
+    pub fn children(&self) -> impl Iterator<Item = Self> + use<'d> {
+        let document = self.document;
+        self.node().children.iter().map(move |index| Self { document, index: *index })
+    }
+
+    /// The properties of the component itself, in order.
+    pub fn properties(&self) -> impl Iterator<Item = Property<'d>> + use<'d> {
+        self.own_lines().filter_map(|line| Property::parse(&line.text))
+    }
+
+    pub fn all(&self, name: &'d str) -> impl Iterator<Item = Property<'d>> + use<'d> {
+        self.properties().filter(move |property| property.is(name))
+    }
+
+    pub fn first(&self, name: &str) -> Option<Property<'d>> {
+        self.properties().find(|property| property.is(name))
+    }
+
+    /// The text of the whole component with what is in it, as it stands.
+    pub fn raw(&self) -> impl Iterator<Item = &'d [u8]> + use<'d> {
+        self.document.lines[self.node().lines.clone()].iter().map(|line| line.raw)
+    }
+
+    /// Without `BEGIN`, `END` and the lines of other components within.
+    fn own_lines(&self) -> impl Iterator<Item = &'d Line<'d>> + use<'d> {
+        let (document, node) = (self.document, self.node());
+        let begins = node.children.iter().map(|child| document.components[*child].lines.clone());
+        let end = node.lines.end - 1..node.lines.end;
+        let mut at = node.lines.start + 1;
+        begins.chain(std::iter::once(end)).flat_map(move |child| {
+            let own = at..child.start.max(at);
+            at = child.end;
+            &document.lines[own]
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1\r\nBEGIN:VALARM\r\nACTION:A\r\n\
+                       END:VALARM\r\nSUMMARY:s\r\nEND:VEVENT\r\nX-WR:x\r\nbegin:vtodo\r\nend:VTODO\r\nEND:VCALENDAR\r\n";
+
+    #[test]
+    fn a_tree() {
+        let document = Document::parse(TWO.as_bytes()).expect("balanced");
+        let calendar = document.roots().next().expect("one");
+        let names = |component: Component<'_>| {
+            component.properties().map(|one| one.name.to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!((calendar.name(), names(calendar)), ("VCALENDAR", vec!["VERSION".into(), "X-WR".into()]));
+        let children: Vec<_> = calendar.children().collect();
+        assert_eq!(children.iter().map(Component::name).collect::<Vec<_>>(), ["VEVENT", "VTODO"]);
+        assert_eq!(names(children[0]), ["UID", "SUMMARY"]);
+        assert_eq!(names(children[0].children().next().expect("an alarm")), ["ACTION"]);
+        assert_eq!(children[1].raw().collect::<Vec<_>>().concat(), b"begin:vtodo\r\nend:VTODO\r\n");
+    }
+
+    #[test]
+    fn what_is_not_balanced() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(Document::parse(text.as_bytes()).expect_err(text).to_string(), expected, "{text}");
+        };
+        check("BEGIN:A\nBEGIN:B\nEND:A\nEND:B", "BEGIN and END of \"A\" do not match");
+        check("BEGIN:A", "BEGIN and END of \"A\" do not match");
+        check("END:A", "BEGIN and END of \"A\" do not match");
+        check("BEGIN:A\nEND:A\nX:1", "there is text outside of every component");
+        check(&"BEGIN:A\n".repeat(17), "components are nested more than 16 deep");
+    }
+}

@@ -1,0 +1,259 @@
+//! Putting items into collections, moving and removing them.
+
+use crate::changes::{Change, Kind};
+use crate::db::{Value, values};
+use crate::items::collections::only;
+use crate::items::{CollectionId, ITEM_COLUMNS, ItemId, ItemKind, ItemRow, item_columns, item_row};
+use crate::tx::Tx;
+use crate::{AccountId, IdSet, Result};
+
+/// What an item is found by besides its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ItemIndex {
+    /// From the first occurrence to the end of the last; all of time for what has none.
+    pub first_at: i64,
+    pub last_at: i64,
+    /// Starts and ends; none longer than 31 days.
+    pub occurrences: Vec<(i64, i64)>,
+    /// Not all are in `occurrences`, but those that overlap this window.
+    pub is_open: bool,
+    pub indexed_from: i64,
+    pub indexed_to: i64,
+    /// Folded text that a search looks into.
+    pub text: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct NewItem {
+    pub name: String,
+    pub uid: String,
+    pub kind: ItemKind,
+    pub etag: Vec<u8>,
+    pub data: Vec<u8>,
+    pub index: ItemIndex,
+}
+
+/// What is there already.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Existing {
+    pub named: Option<ItemRow>,
+    /// An item of another name in the same collection that has the UID.
+    pub same_uid: Option<ItemRow>,
+}
+
+/// What a collection has under a name, and under a UID.
+pub async fn existing(
+    tx: &mut Tx,
+    account: AccountId,
+    collection: CollectionId,
+    name: &str,
+    uid: &str,
+) -> Result<Existing> {
+    // Two look-ups, each by its index.
+    let sql = concat!(
+        "SELECT ",
+        item_columns!(),
+        " FROM item i WHERE i.account = $1 AND i.collection = $2 AND i.name = $3
+         UNION ALL SELECT ",
+        item_columns!(),
+        " FROM item i WHERE i.account = $1 AND i.uid = $4 AND i.collection = $2 AND i.name <> $3"
+    );
+    let rows = tx.connection.query(sql, values![account, collection.0, name, uid], item_row).await?;
+    let mut existing = Existing::default();
+    for row in rows {
+        let place = if row.name == name { &mut existing.named } else { &mut existing.same_uid };
+        *place = Some(row);
+    }
+    Ok(existing)
+}
+
+/// Writes an item, in the place of `before`. Returns it as it is then. `OverQuota`.
+pub async fn put(
+    tx: &mut Tx,
+    account: AccountId,
+    collection: CollectionId,
+    before: Option<&ItemRow>,
+    new: NewItem,
+) -> Result<ItemRow> {
+    let size = new.data.len() as u64;
+    tx.give_back_bytes(account, before.map_or(0, |row| row.size))?;
+    tx.take_bytes(account, size)?;
+    let (modseq, now) = (tx.modseq(account)?, tx.now);
+    let id = match before {
+        Some(row) => row.id,
+        None => ItemId(tx.take_ids(account, 1)?),
+    };
+    let row = ItemRow {
+        collection,
+        id,
+        name: new.name,
+        uid: new.uid,
+        kind: new.kind,
+        etag: new.etag,
+        size,
+        created_at: before.map_or(now, |row| row.created_at),
+        modified_at: now,
+        changed: modseq,
+    };
+    let sql = "INSERT INTO item (account, collection, name, id, uid, kind, etag, size, created_at, modified_at,
+           changed, first_at, last_at, is_open, indexed_from, indexed_to) VALUES {values}
+         ON CONFLICT (account, collection, name) DO UPDATE SET uid = excluded.uid, kind = excluded.kind,
+           etag = excluded.etag, size = excluded.size, modified_at = excluded.modified_at,
+           changed = excluded.changed, first_at = excluded.first_at, last_at = excluded.last_at,
+           is_open = excluded.is_open, indexed_from = excluded.indexed_from, indexed_to = excluded.indexed_to";
+    tx.connection.defer_many(sql, vec![item_values(account, &row, &new.index)]);
+    let sql = "INSERT INTO item_data (account, id, data, text) VALUES {values}
+         ON CONFLICT (account, id) DO UPDATE SET data = excluded.data, text = excluded.text";
+    tx.connection.defer_many(sql, vec![values![account, id.0, new.data, new.index.text.as_str()]]);
+    if before.is_some() {
+        forget_occurrences(tx, account, id);
+    }
+    write_occurrences(tx, account, collection, id, &new.index);
+    match before {
+        Some(_) => touched(tx, account, collection, IdSet::new(), only(id.0), IdSet::new())?,
+        None => {
+            // A name that is used again has not gone.
+            let sql = "DELETE FROM item_gone WHERE account = $1 AND collection = $2 AND name = $3";
+            tx.connection.defer(sql, values![account, collection.0, row.name.as_str()]);
+            touched(tx, account, collection, only(id.0), IdSet::new(), IdSet::new())?;
+        }
+    }
+    Ok(row)
+}
+
+fn item_values(account: AccountId, row: &ItemRow, index: &ItemIndex) -> Vec<Value> {
+    let values = values![
+        account,
+        row.collection.0,
+        row.name.as_str(),
+        row.id.0,
+        row.uid.as_str(),
+        row.kind as i64,
+        row.etag.as_slice(),
+        row.size,
+        row.created_at,
+        row.modified_at,
+        row.changed,
+        index.first_at,
+        index.last_at,
+        index.is_open,
+        index.indexed_from,
+        index.indexed_to,
+    ];
+    debug_assert_eq!(values.len(), ITEM_COLUMNS + 6, "and the account, and the index");
+    values
+}
+
+fn write_occurrences(
+    tx: &mut Tx,
+    account: AccountId,
+    collection: CollectionId,
+    id: ItemId,
+    index: &ItemIndex,
+) {
+    let rows =
+        index.occurrences.iter().map(|(start, end)| values![account, collection.0, *start, id.0, *end]);
+    let sql = "INSERT INTO item_occurrence (account, collection, start_at, item, end_at) VALUES {values}
+         ON CONFLICT DO NOTHING";
+    tx.connection.defer_many(sql, rows.collect());
+}
+
+fn forget_occurrences(tx: &mut Tx, account: AccountId, id: ItemId) {
+    let sql = "DELETE FROM item_occurrence WHERE account = $1 AND item = $2";
+    tx.connection.defer(sql, values![account, id.0]);
+}
+
+/// Writes anew when items happen; nothing else of them changes, so nobody is told. What was changed
+/// since `changed` keeps the index that came with it.
+pub async fn reindex(tx: &mut Tx, account: AccountId, item: &ItemRow, index: &ItemIndex) -> Result<()> {
+    let sql = "UPDATE item SET is_open = $4, indexed_from = $5, indexed_to = $6
+         WHERE account = $1 AND id = $2 AND changed = $3";
+    let values =
+        values![account, item.id.0, item.changed, index.is_open, index.indexed_from, index.indexed_to];
+    if tx.connection.execute(sql, values).await? > 0 {
+        forget_occurrences(tx, account, item.id);
+        write_occurrences(tx, account, item.collection, item.id, index);
+    }
+    Ok(())
+}
+
+/// Removes items of one collection.
+pub async fn remove(
+    tx: &mut Tx,
+    account: AccountId,
+    collection: CollectionId,
+    items: &[ItemRow],
+) -> Result<()> {
+    let modseq = tx.modseq(account)?;
+    tx.give_back_bytes(account, items.iter().map(|item| item.size).sum())?;
+    let rows = || items.iter().map(|item| values![account, item.id.0]).collect::<Vec<_>>();
+    let names = || items.iter().map(|item| values![account, collection.0, item.name.as_str()]).collect();
+    for sql in [
+        "DELETE FROM item_property WHERE (account, object) IN (VALUES {values})",
+        "DELETE FROM item_data WHERE (account, id) IN (VALUES {values})",
+        "DELETE FROM item_occurrence WHERE (account, item) IN (VALUES {values})",
+    ] {
+        tx.connection.defer_many(sql, rows());
+    }
+    let sql = "DELETE FROM item WHERE (account, collection, name) IN (VALUES {values})";
+    tx.connection.defer_many(sql, names());
+    let now = tx.now;
+    let gone = items
+        .iter()
+        .map(|item| values![account, collection.0, item.name.as_str(), item.id.0, modseq, now])
+        .collect();
+    let sql = "INSERT INTO item_gone (account, collection, name, id, modseq, gone_at) VALUES {values}
+         ON CONFLICT (account, collection, name) DO UPDATE SET id = excluded.id, modseq = excluded.modseq,
+           gone_at = excluded.gone_at";
+    tx.connection.defer_many(sql, gone);
+    let ids = items.iter().map(|item| item.id.0 as u64).collect();
+    touched(tx, account, collection, IdSet::new(), IdSet::new(), ids)
+}
+
+/// Gives an item another place, in its collection or another of the same account. Nothing may be
+/// there. It keeps its id.
+pub async fn move_to(
+    tx: &mut Tx,
+    account: AccountId,
+    item: &ItemRow,
+    collection: CollectionId,
+    name: &str,
+) -> Result<ItemRow> {
+    let (modseq, now) = (tx.modseq(account)?, tx.now);
+    let sql = "UPDATE item SET collection = $3, name = $4, changed = $5 WHERE account = $1 AND id = $2";
+    tx.connection.defer(sql, values![account, item.id.0, collection.0, name, modseq]);
+    let sql = "UPDATE item_occurrence SET collection = $3 WHERE account = $1 AND item = $2";
+    tx.connection.defer(sql, values![account, item.id.0, collection.0]);
+    let sql = "DELETE FROM item_gone WHERE account = $1 AND collection = $2 AND name = $3";
+    tx.connection.defer(sql, values![account, collection.0, name]);
+    let sql = "INSERT INTO item_gone (account, collection, name, id, modseq, gone_at) VALUES {values}
+         ON CONFLICT (account, collection, name) DO UPDATE SET id = excluded.id, modseq = excluded.modseq,
+           gone_at = excluded.gone_at";
+    let from = values![account, item.collection.0, item.name.as_str(), item.id.0, modseq, now];
+    tx.connection.defer_many(sql, vec![from]);
+    match collection == item.collection {
+        true => touched(tx, account, collection, IdSet::new(), only(item.id.0), IdSet::new())?,
+        false => {
+            touched(tx, account, item.collection, IdSet::new(), IdSet::new(), only(item.id.0))?;
+            touched(tx, account, collection, only(item.id.0), IdSet::new(), IdSet::new())?;
+        }
+    }
+    Ok(ItemRow { collection, name: name.to_owned(), changed: modseq, ..item.clone() })
+}
+
+/// Notes what came, changed and went in a collection.
+fn touched(
+    tx: &mut Tx,
+    account: AccountId,
+    collection: CollectionId,
+    created: IdSet,
+    updated: IdSet,
+    destroyed: IdSet,
+) -> Result<()> {
+    let modseq = tx.modseq(account)?;
+    let sql = "UPDATE collection SET modseq = $3 WHERE account = $1 AND id = $2";
+    tx.connection.defer(sql, values![account, collection.0, modseq]);
+    tx.journal(account, Kind::Item, collection.0, created, updated, destroyed);
+    tx.changed(Change::Items { account, collection, modseq });
+    Ok(())
+}
