@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use crate::dnsbl::Dnsbl;
 use crate::network::Networks;
 use crate::proxy::Proxy;
 use crate::rates::Rates;
@@ -189,6 +190,11 @@ section! {
         /// Check mail from this machine and from rates.spared_networks too. Off, because that comes from
         /// the owner's own programs and proxies.
         check_loopback: bool = false;
+        /// How long mail is put off at first contact if nobody answers for it: neither SPF nor DKIM, or not
+        /// the author's domain and the server's address has no name. Other mail servers come again by
+        /// themselves, most programs that only send junk do not. Whoever came once is known for 36 days.
+        /// "0 s" lets everybody in at once.
+        greylisting: Duration = secs(5 * 60);
         /// Tell the owners of domains that ask for it, once a day, about mail that claims to be theirs
         /// (DMARC aggregate reports).
         reports: bool = true;
@@ -303,6 +309,7 @@ config! {
     rates: Rates,
     resolver: Resolver,
     authentication: Authentication,
+    dnsbl: Dnsbl,
     outbound: Outbound,
     relay: Relay,
     lmtp: Lmtp,
@@ -502,6 +509,10 @@ mod tests {
             (
                 "[proxy]\nimap = [\"0.0.0.0/0\"]",
                 "hub.toml:2: proxy.imap: everybody is in it, and could name himself as he likes",
+            ),
+            (
+                "[dnsbl]\nmark = [\"spamhaus\"]",
+                "hub.toml:2: dnsbl.mark: \"spamhaus\" is not the name of a list in DNS",
             ),
             (
                 "[outbound]\nclock_scale = nan",

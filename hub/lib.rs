@@ -16,6 +16,7 @@ mod deliver;
 mod directory;
 mod error;
 mod facts;
+mod greylist;
 mod import;
 mod incoming;
 mod junk;
@@ -86,7 +87,7 @@ pub use srs::Srs;
 pub use submit::{Notify, Return, Submission, SubmissionRecipient, Submitted};
 pub use threads::{ThreadAlgorithm, Threads};
 pub use transport::StsPolicy;
-pub use verdict::{AuthResult, DkimVerdict, DmarcPolicy, DmarcVerdict, SpfVerdict, Verdict};
+pub use verdict::{AuthResult, DkimVerdict, DmarcPolicy, DmarcVerdict, Listing, SpfVerdict, Verdict};
 pub use watch::{Happenings, MessagesHappened, Watch};
 
 /// How often what nobody refers to any more is looked for.
@@ -118,6 +119,7 @@ struct Inner {
     unlimited: cache::Cache<AccountId, ()>,
     signers: keys::Signers,
     reports: reports::Counts,
+    contacts: greylist::Contacts,
     watches: watch::Watches,
     queue_news: queue::News,
     /// Next hops that are left alone for a while.
@@ -163,6 +165,7 @@ impl Hub {
             unlimited: cache::Cache::new(),
             signers: keys::Signers::default(),
             reports: reports::Counts::default(),
+            contacts: greylist::Contacts::default(),
             watches: watch::Watches::default(),
             queue_news: queue::News::default(),
             pauses: Mutex::default(),
@@ -191,6 +194,9 @@ impl Hub {
         self.0.mailboxes.copy_drifted(&self.0.storage).await;
         if let Err(error) = self.0.write_counts().await {
             tracing::warn!(%error, "messages were not counted for reports");
+        }
+        if let Err(error) = self.0.write_contacts().await {
+            tracing::warn!(%error, "first contacts were not noted");
         }
         self.0.storage.close().await;
     }
@@ -259,6 +265,9 @@ async fn maintain(hub: Weak<Inner>) {
         hub.mailboxes.copy_drifted(&hub.storage).await;
         if let Err(error) = hub.write_counts().await {
             tracing::warn!(%error, "messages were not counted for reports");
+        }
+        if let Err(error) = hub.write_contacts().await {
+            tracing::warn!(%error, "first contacts were not noted");
         }
     }
 }

@@ -14,6 +14,7 @@ mod batch;
 mod blobs;
 mod changes;
 mod checkpoint;
+pub mod contacts;
 mod db;
 pub mod dkim;
 pub mod dmarc;

@@ -69,6 +69,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/sqlite/0012_forward.sql"),
         include_str!("migrations/postgres/0012_forward.sql"),
     ),
+    (
+        include_str!("migrations/sqlite/0013_contact.sql"),
+        include_str!("migrations/postgres/0013_contact.sql"),
+    ),
 ];
 
 #[derive(Clone)]

@@ -1,6 +1,7 @@
 //! The storage's tests: every case runs on SQLite and on PostgreSQL.
 
 mod cases;
+mod contacts;
 mod damage;
 mod dkim;
 mod dmarc;
@@ -128,6 +129,7 @@ cases! {
     summaries_are_read_in_one_scan,
     what_a_filter_learned_is_kept_and_goes_with_its_account,
     policies_are_kept_until_they_expire,
+    contacts_are_known_until_they_expire,
 }
 
 /// An account with INBOX and one more mailbox.
