@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::dnsbl::Dnsbl;
 use crate::network::Network;
 use crate::read::Reader;
 use crate::sections::{Acme, Config, General, Limits, Relay, Tls, secs};
@@ -22,6 +23,7 @@ impl Config {
         let scale = self.outbound.clock_scale;
         refuse_if(!(scale > 0.0 && scale <= 1000.0), "outbound.clock_scale", "more than 0 and at most 1000");
         relay(&self.relay, &mut refuse_if);
+        dnsbl(&self.dnsbl, &mut refuse_if);
         for (path, networks) in self.proxy.each() {
             let is_everybody = networks.0.iter().any(Network::is_everything);
             refuse_if(is_everybody, path, "everybody is in it, and could name himself as he likes");
@@ -42,6 +44,20 @@ fn general(general: &General, refuse_if: &mut dyn FnMut(bool, &str, &str)) {
     }
     if let Some(name) = &general.hostname {
         refuse_if(name.contains(is_odd), "hostname", &format!("\"{name}\" is not a host name"));
+    }
+}
+
+fn dnsbl(dnsbl: &Dnsbl, refuse_if: &mut dyn FnMut(bool, &str, &str)) {
+    for (path, lists) in [
+        ("dnsbl.reject", &dnsbl.reject),
+        ("dnsbl.mark", &dnsbl.mark),
+        ("dnsbl.reject_domains", &dnsbl.reject_domains),
+        ("dnsbl.mark_domains", &dnsbl.mark_domains),
+    ] {
+        for name in lists {
+            let is_name = name.contains('.') && !name.contains(is_odd);
+            refuse_if(!is_name, path, &format!("\"{name}\" is not the name of a list in DNS"));
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! (`twinhub config > config/hub.toml`); a test fails when it is stale. Every setting has a safe
 //! default, so a hub runs without any file.
 
+mod dnsbl;
 mod examine;
 mod nearest;
 mod network;
@@ -16,6 +17,7 @@ mod section;
 mod sections;
 mod value;
 
+pub use dnsbl::Dnsbl;
 pub use network::{Network, Networks};
 pub use proxy::Proxy;
 pub use rates::Rates;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use crate::dnsbl::Dnsbl;
 use crate::network::Networks;
 use crate::proxy::Proxy;
 use crate::rates::Rates;
@@ -198,6 +199,11 @@ section! {
         /// After so long a domain's signing keys (DKIM) get successors, if DNS has their records. The new
         /// ones sign once DNS has them too; until then the old ones do. "0s" is never.
         key_age: Duration = secs(180 * 86_400);
+        /// How long mail is put off at first contact if nobody answers for it: neither SPF nor DKIM, or not
+        /// the author's domain and the server's address has no name. Other mail servers come again by
+        /// themselves, most programs that only send junk do not. Whoever came once is known for 36 days.
+        /// "0 s" lets everybody in at once.
+        greylisting: Duration = secs(5 * 60);
         /// Tell the owners of domains that ask for it, once a day, about mail that claims to be theirs
         /// (DMARC aggregate reports).
         reports: bool = true;
@@ -318,6 +324,7 @@ config! {
     rates: Rates,
     resolver: Resolver,
     authentication: Authentication,
+    dnsbl: Dnsbl,
     outbound: Outbound,
     relay: Relay,
     lmtp: Lmtp,
@@ -517,6 +524,10 @@ mod tests {
             (
                 "[proxy]\nimap = [\"0.0.0.0/0\"]",
                 "hub.toml:2: proxy.imap: everybody is in it, and could name himself as he likes",
+            ),
+            (
+                "[dnsbl]\nmark = [\"spamhaus\"]",
+                "hub.toml:2: dnsbl.mark: \"spamhaus\" is not the name of a list in DNS",
             ),
             (
                 "[outbound]\nclock_scale = nan",

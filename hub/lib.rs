@@ -19,6 +19,7 @@ mod directory;
 mod error;
 mod facts;
 pub mod files;
+mod greylist;
 mod import;
 mod incoming;
 mod junk;
@@ -94,7 +95,7 @@ pub use srs::Srs;
 pub use submit::{Notify, Return, Submission, SubmissionRecipient, Submitted};
 pub use threads::{ThreadAlgorithm, Threads};
 pub use transport::StsPolicy;
-pub use verdict::{AuthResult, DkimVerdict, DmarcPolicy, DmarcVerdict, SpfVerdict, Verdict};
+pub use verdict::{AuthResult, DkimVerdict, DmarcPolicy, DmarcVerdict, Listing, SpfVerdict, Verdict};
 pub use watch::{Happenings, MessagesHappened, Watch};
 
 /// How often what nobody refers to any more is looked for.
@@ -126,6 +127,7 @@ struct Inner {
     unlimited: cache::Cache<AccountId, ()>,
     signers: keys::Signers,
     reports: reports::Counts,
+    contacts: greylist::Contacts,
     watches: watch::Watches,
     queue_news: queue::News,
     /// Next hops that are left alone for a while.
@@ -174,6 +176,7 @@ impl Hub {
             unlimited: cache::Cache::new(),
             signers: keys::Signers::default(),
             reports: reports::Counts::default(),
+            contacts: greylist::Contacts::default(),
             watches: watch::Watches::default(),
             queue_news: queue::News::default(),
             pauses: Mutex::default(),
@@ -198,6 +201,9 @@ impl Hub {
         self.0.mailboxes.copy_drifted(&self.0.storage).await;
         if let Err(error) = self.0.write_counts().await {
             tracing::warn!(%error, "what is to be reported was not counted");
+        }
+        if let Err(error) = self.0.write_contacts().await {
+            tracing::warn!(%error, "first contacts were not noted");
         }
         self.0.storage.close().await;
     }
@@ -290,6 +296,9 @@ async fn maintain(hub: Weak<Inner>) {
             tracing::warn!(%error, "the index of calendars was not moved on this time");
             false
         }) {}
+        if let Err(error) = hub.write_contacts().await {
+            tracing::warn!(%error, "first contacts were not noted");
+        }
     }
 }
 

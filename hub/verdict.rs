@@ -101,6 +101,19 @@ pub struct DmarcVerdict {
     pub wants_reports: bool,
 }
 
+/// An entry in a list of senders known for junk (RFC 5782).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Where the list is in DNS.
+    pub list: String,
+    /// The address or domain that it has.
+    pub subject: String,
+    /// What this list has is refused; else it is only weighed.
+    pub refuses: bool,
+    /// What the list says about it: printable, but a stranger's words.
+    pub reason: Option<String>,
+}
+
 /// Everything found out about one message. Made only for mail from other servers: what a twin sends
 /// after a log-in, and what the hub itself says, has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +133,8 @@ pub struct Verdict {
     /// Who sealed last, in lower case, if the chain is valid.
     pub arc_sealer: Option<String>,
     pub dmarc: DmarcVerdict,
+    /// In the order of the lists.
+    pub listed: Vec<Listing>,
     /// What is to be done with the message: what the author's domain wants, or this hub where that
     /// domain is its own. A message to reject is not delivered at all.
     pub action: DmarcPolicy,
@@ -138,6 +153,7 @@ impl Verdict {
             arc: AuthResult::None,
             arc_sealer: None,
             dmarc: DmarcVerdict::default(),
+            listed: Vec::new(),
             action: DmarcPolicy::None,
         }
     }
@@ -190,6 +206,17 @@ impl Verdict {
         self.dmarc.result == AuthResult::TempError && self.dmarc.policy != DmarcPolicy::None
     }
 
+    /// True if nobody answers for the message, or the author does not and the peer has no name that it
+    /// would own up to. What DNS has not told is no reason to doubt.
+    pub fn is_doubtful(&self) -> bool {
+        let is_untold = |result: AuthResult| result == AuthResult::TempError;
+        if is_untold(self.spf.result) || self.dkim.iter().any(|signature| is_untold(signature.result)) {
+            return false;
+        }
+        let has_no_name = matches!(self.iprev, AuthResult::Fail | AuthResult::PermError);
+        self.authenticated_domains().is_empty() || (has_no_name && !self.is_authentic())
+    }
+
     /// Domains that have answered for the message, each once: those of valid signatures, then SPF's.
     pub fn authenticated_domains(&self) -> Vec<&str> {
         let signed = self.dkim.iter().filter(|signature| signature.result.is_pass());
@@ -234,6 +261,29 @@ mod tests {
             verdict.decide(is_ours, is_passed_on);
             assert_eq!(verdict.action, action, "{result} {policy} {is_ours} {is_passed_on}");
             assert_eq!(verdict.is_open(), result == AuthResult::TempError);
+        }
+    }
+
+    #[test]
+    fn who_is_doubted() {
+        use AuthResult::{Fail, None as Nothing, Pass, PermError, SoftFail, TempError};
+        for (spf, aligned, dkim, iprev, is) in [
+            (Nothing, false, None, Pass, true),
+            (SoftFail, false, Some(Fail), Pass, true),
+            (Fail, false, Some(Pass), Pass, false),
+            (Pass, true, None, Pass, false),
+            (Pass, true, None, PermError, false),
+            (Pass, false, None, PermError, true),
+            (Pass, false, None, Fail, true),
+            (Pass, false, None, TempError, false),
+            (TempError, false, None, Pass, false),
+            (Nothing, false, Some(TempError), Fail, false),
+        ] {
+            let mut verdict = Verdict::new("192.0.2.1".parse().expect("an address"), "mx.example");
+            verdict.spf = SpfVerdict { result: spf, domain: "a.example".into(), of_helo: false, aligned };
+            verdict.dkim = dkim.map(|result| signature("b.example", result, false)).into_iter().collect();
+            verdict.iprev = iprev;
+            assert_eq!(verdict.is_doubtful(), is, "{spf} {aligned} {dkim:?} {iprev}");
         }
     }
 

@@ -179,7 +179,8 @@ fn start(
         Arc::clone(&login_delay),
     ));
     let dns = Arc::new(settings::dns(&setup.config.resolver)?);
-    let authenticator = Authenticator::new(host_name.clone(), Arc::clone(&dns));
+    let authenticator = Authenticator::new(host_name.clone(), Arc::clone(&dns))
+        .with_lists(settings::lists(&setup.config.dnsbl));
     let smtp = Arc::new(hub_smtp::Service {
         hub: hub.clone(),
         tls: certs.server_config(&["smtp"])?,

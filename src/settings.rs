@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use hub::Secret;
-use hub_config::{Config, Dnssec, Limits, Milter, MilterFailure, Networks, Relay, RelayTls, Resolver};
+use hub_config::{Config, Dnsbl, Dnssec, Limits, Milter, MilterFailure, Networks, Relay, RelayTls, Resolver};
 use hub_dns::{Dns, Validation};
+use hub_mailauth::{List, Listed};
 
 pub(crate) fn imap(limits: &Limits) -> hub_imap::Settings {
     hub_imap::Settings {
@@ -55,9 +56,24 @@ pub(crate) fn smtp(config: &Config, host_name: String) -> Result<hub_smtp::Setti
         tls_reports: config.outbound.tls_reports,
         policy_port: config.outbound.mta_sts_port,
         trust_roots,
+        greylisting: config.authentication.greylisting,
         check_loopback: config.authentication.check_loopback,
         clock_scale: config.outbound.clock_scale,
     })
+}
+
+/// Lists of senders, in the order in which they are named to whom they concern.
+pub(crate) fn lists(dnsbl: &Dnsbl) -> Vec<List> {
+    let lists = [
+        (&dnsbl.reject, Listed::Addresses, true),
+        (&dnsbl.reject_domains, Listed::Domains, true),
+        (&dnsbl.mark, Listed::Addresses, false),
+        (&dnsbl.mark_domains, Listed::Domains, false),
+    ];
+    let list = |(zones, lists, refuses): (&Vec<String>, Listed, bool)| -> Vec<List> {
+        zones.iter().map(|zone| List { zone: zone.to_ascii_lowercase(), lists, refuses }).collect()
+    };
+    lists.into_iter().flat_map(list).collect()
 }
 
 /// Whom no limit is for, besides this machine: who is named, and proxies.

@@ -14,6 +14,7 @@ mod batch;
 mod blobs;
 mod changes;
 mod checkpoint;
+pub mod contacts;
 mod counted;
 mod db;
 pub mod dkim;

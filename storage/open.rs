@@ -77,6 +77,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ),
     (include_str!("migrations/sqlite/0014_files.sql"), include_str!("migrations/postgres/0014_files.sql")),
     (include_str!("migrations/sqlite/0015_items.sql"), include_str!("migrations/postgres/0015_items.sql")),
+    (
+        include_str!("migrations/sqlite/0016_contact.sql"),
+        include_str!("migrations/postgres/0016_contact.sql"),
+    ),
 ];
 
 #[derive(Clone)]

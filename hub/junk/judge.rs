@@ -15,6 +15,8 @@ pub const HEADER: &str = "X-Junk-Verdict";
 /// much more.
 const JUNK: f64 = 0.95;
 const GOOD: f64 = 0.2;
+/// Lists that are named.
+const MOST_LISTS: usize = 3;
 /// Domains that are named and looked up; a message may bear any number of signatures.
 const MOST_DOMAINS: usize = 3;
 
@@ -25,6 +27,8 @@ const WORDS: f64 = 7.0;
 const AUTHENTIC: f64 = -0.5;
 const NOBODY_ANSWERS: f64 = 0.7;
 const DMARC_FAILS: f64 = 1.5;
+/// In a list of senders known for junk, one or several: many copy from each other.
+const LISTED: f64 = 3.0;
 const CORRESPONDENT: f64 = -8.0;
 /// An author's own record counts for more than that of a domain that many share.
 const AUTHOR_RECORD: f64 = 4.0;
@@ -147,6 +151,11 @@ impl Case {
             self.weigh(DMARC_FAILS, "dmarc=permerror".into());
         } else if domains.is_empty() {
             self.weigh(NOBODY_ANSWERS, "unauthenticated".into());
+        }
+        if !verdict.listed.is_empty() {
+            let lists = verdict.listed.iter().map(|listing| listing.list.as_str());
+            let lists: Vec<&str> = lists.filter(|name| is_name(name)).take(MOST_LISTS).collect();
+            self.weigh(LISTED, format!("listed={}", lists.join(",")));
         }
         let named: Vec<&str> = domains.into_iter().filter(|name| is_name(name)).take(MOST_DOMAINS).collect();
         if !named.is_empty() {
@@ -325,6 +334,25 @@ mod tests {
         let mut quarantined = verdict("", false);
         quarantined.action = DmarcPolicy::Quarantine;
         assert!(decide(&Filter::default(), &quarantined, None).is_junk());
+    }
+
+    #[test]
+    fn lists_speak_against_a_sender_but_not_alone_against_an_author() {
+        let listed = |mut verdict: Verdict| {
+            let listing = crate::Listing {
+                list: "zen.example".into(),
+                subject: "192.0.2.1".into(),
+                refuses: false,
+                reason: Some("spam\r\nX: y".into()),
+            };
+            verdict.listed = vec![listing.clone(), listing];
+            verdict
+        };
+        let judgement = decide(&Filter::default(), &listed(verdict("", false)), None);
+        assert_eq!(judgement.class, Class::Junk);
+        assert_eq!(judgement.reasons, ["unauthenticated", "listed=zen.example,zen.example"]);
+        let judgement = decide(&Filter::default(), &listed(verdict("shop.example", true)), None);
+        assert_eq!(judgement.class, Class::Unsure);
     }
 
     #[test]

@@ -131,6 +131,21 @@ impl Junk {
         }
     }
 
+    /// The twin has sent mail to this address.
+    pub(crate) async fn writes_to(
+        &self,
+        storage: &Storage,
+        account: AccountId,
+        address: &str,
+    ) -> Result<bool> {
+        let key = SenderKey::address(address);
+        if locked(&self.written_to).get(&account).is_some_and(|keys| keys.contains(&key)) {
+            return Ok(true);
+        }
+        let filter = self.filter(storage, account).await?;
+        Ok(filter.is_some_and(|filter| filter.senders.of(key).sent > 0))
+    }
+
     /// Looks at the changes of a commit for something to learn from.
     pub(crate) fn note(&self, changes: &[Change]) {
         for change in changes {

@@ -14,9 +14,10 @@ use mail_auth::dkim::Canonicalization;
 use tokio::time::timeout;
 
 use crate::dns::{Dns, Missing};
+use crate::dnsbl::List;
 use crate::message::{parse, set_body, wanted};
 use crate::spf::{Query, SpfAnswer, check_host};
-use crate::{arc, dkim, dmarc, iprev};
+use crate::{arc, dkim, dmarc, dnsbl, iprev};
 
 /// For all look-ups of either half, unless said otherwise. RFC 7208 §4.6.4 asks for 20 seconds at least.
 const MOST_TIME: Duration = Duration::from_secs(20);
@@ -27,6 +28,7 @@ pub struct Authenticator {
     dns: Dns,
     host_name: String,
     most_time: Duration,
+    lists: Arc<[List]>,
 }
 
 /// What a peer said before the message.
@@ -40,18 +42,38 @@ pub struct Envelope {
 
 /// What is known before the message.
 #[derive(Clone, Debug)]
-pub struct Sender(Verdict);
+pub struct Sender {
+    envelope: Envelope,
+    verdict: Verdict,
+}
+
+impl Sender {
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+}
 
 impl Authenticator {
     /// `host_name` is the hub's own, for its reports and for the macros of SPF.
     pub fn new(host_name: impl Into<String>, dns: Arc<hub_dns::Dns>) -> Self {
-        Self { dns: Dns::new(dns, MOST_TIME / 2), host_name: host_name.into(), most_time: MOST_TIME }
+        Self {
+            dns: Dns::new(dns, MOST_TIME / 2),
+            host_name: host_name.into(),
+            most_time: MOST_TIME,
+            lists: Arc::default(),
+        }
     }
 
     /// Sets the time for all look-ups of either half.
     #[must_use]
     pub fn with_time(self, most_time: Duration) -> Self {
         Self { dns: self.dns.with_time(most_time / 2), most_time, ..self }
+    }
+
+    /// Asks these lists about senders too.
+    #[must_use]
+    pub fn with_lists(self, lists: Vec<List>) -> Self {
+        Self { lists: lists.into(), ..self }
     }
 
     pub(crate) fn dns(&self) -> &Dns {
@@ -79,11 +101,13 @@ impl Authenticator {
             receiver: &self.host_name,
         };
         let late = (AuthResult::TempError, None);
-        let (iprev, spf) = tokio::join!(
+        let (iprev, spf, listed) = tokio::join!(
             async { timeout(self.most_time, iprev::check(&self.dns, envelope.peer)).await.unwrap_or(late) },
             self.spf(query),
+            timeout(self.most_time, dnsbl::of_envelope(&self.dns, &self.lists, &envelope)),
         );
         (verdict.iprev, verdict.ptr) = iprev;
+        verdict.listed = listed.unwrap_or_default();
         if let Some(explanation) = &spf.explanation {
             // For the owner's eyes only: a stranger has written it (RFC 7208 §11.5).
             tracing::debug!(peer = %envelope.peer, domain, explanation, "SPF fails");
@@ -94,7 +118,7 @@ impl Authenticator {
             domain,
             aligned: false,
         };
-        Sender(verdict)
+        Sender { envelope, verdict }
     }
 
     /// `check_host` of RFC 7208 §4.
@@ -121,16 +145,19 @@ impl Authenticator {
         header: &[u8],
         body: impl Iterator<Item = io::Result<Bytes>> + Send + 'static,
     ) -> io::Result<Verdict> {
-        let Sender(mut verdict) = sender;
+        let Sender { envelope, mut verdict } = sender;
         let Some(mut message) = parse(header, now) else { return Ok(verdict) };
         let chain = hub_dkim::read(&message.headers);
         let forms = wanted(&message, last_forms(&chain));
         let found = tokio::task::spawn_blocking(move || hashes(&forms, body)).await??;
         set_body(&mut message, &found);
-        let (keys, arc) = tokio::join!(
+        let authors = dmarc::author_domains(&message.from);
+        let (keys, arc, listed) = tokio::join!(
             dkim::keys(&self.dns, &message),
             timeout(self.most_time, self.chain(&message, &chain, &found)),
+            timeout(self.most_time, dnsbl::of_authors(&self.dns, &self.lists, &envelope, &authors)),
         );
+        verdict.listed.extend(listed.unwrap_or_default());
         let signed = dkim::check(&self.dns, &message, &keys).await;
         verdict.dkim = signed.iter().map(dkim::verdict).collect();
         (verdict.arc, verdict.arc_sealer) = arc.unwrap_or((AuthResult::TempError, None));

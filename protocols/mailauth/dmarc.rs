@@ -18,7 +18,7 @@ use crate::dkim::{self, Judged};
 use crate::dns::{Dns, Missing};
 
 /// Domains of authors that are asked; even two are hardly ever seen.
-const MOST_AUTHORS: usize = 4;
+pub(crate) const MOST_AUTHORS: usize = 4;
 
 /// Decides, and marks in `spf` and `signatures` what is aligned: with all domains, if there are several.
 pub(crate) async fn check(
@@ -55,7 +55,7 @@ pub(crate) async fn check(
 }
 
 /// In lower case and A-labels, each once.
-fn author_domains(from: &[String]) -> Vec<String> {
+pub(crate) fn author_domains(from: &[String]) -> Vec<String> {
     let mut domains = Vec::new();
     for (_, domain) in from.iter().filter_map(|address| address.rsplit_once('@')) {
         let domain = to_a_label(domain).to_ascii_lowercase();

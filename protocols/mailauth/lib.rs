@@ -9,8 +9,9 @@
 //! It finds out and writes down; what becomes of a message is `hub::Verdict::decide`. It must not
 //! know SMTP or storage.
 //!
-//! RFC 6376 (DKIM), 7208 (SPF), 8301 and 8463 (algorithms), 8601 (Authentication-Results, iprev),
-//! 8617 (ARC), 9989 and 9990 (DMARC and its reports), 8460 (reports about TLS).
+//! RFC 5782 (lists of senders), 6376 (DKIM), 7208 (SPF), 8301 and 8463 (algorithms), 8601
+//! (Authentication-Results, iprev), 8617 (ARC), 9989 and 9990 (DMARC and its reports), 8460 (reports
+//! about TLS).
 
 mod answers;
 mod arc;
@@ -18,6 +19,7 @@ mod check;
 mod dkim;
 mod dmarc;
 mod dns;
+mod dnsbl;
 mod iprev;
 mod message;
 mod reports;
@@ -25,6 +27,7 @@ mod results;
 mod spf;
 
 pub use check::{Authenticator, Envelope, Sender};
+pub use dnsbl::{List, Listed};
 pub use reports::{MOST_REPORT, MadeReport, Reporting, read_report};
 pub use results::authentication_results;
 pub use spf::{Query, SpfAnswer};

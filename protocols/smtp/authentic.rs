@@ -13,6 +13,7 @@ use crate::forged::{Removed, restore};
 use crate::reply::Reply;
 use crate::status::Failure;
 use crate::work::unix_now;
+use crate::{Service, session, suspects};
 
 /// Octets of a header. Signatures are checked over all of it, so it is in memory then; ten times what
 /// Postfix takes. More is refused, or whoever pads his header could not be checked at all.
@@ -50,24 +51,26 @@ impl Pending {
 /// Finds out the rest and decides. Refuses what the author's domain wants refused, in the session, so
 /// that a sender who is genuine after all hears of it.
 pub(crate) async fn verify(
-    hub: &Hub,
+    service: &Service,
     authenticator: &Authenticator,
     pending: Pending,
-    incoming: &Incoming,
-    removed: &[Removed],
+    (incoming, removed): (&Incoming, &[Removed]),
+    envelope: &session::Envelope,
 ) -> Result<Verdict, Failure> {
+    let hub = &service.hub;
     if incoming.summary.header_length > MAX_HEADER {
         return Err(HEADER_TOO_LARGE.into());
     }
     let header = restore(&incoming.header()?, removed);
-    let checked = async {
-        let sender = pending.finish().await?;
-        authenticator.message(sender, unix_now(), &header, incoming.body()).await
-    };
-    let mut verdict = checked.await.map_err(|error| {
+    let undecided = |error: io::Error| {
         tracing::error!(%error, "a sender could not be checked");
         Failure::from(UNDECIDED)
-    })?;
+    };
+    let sender = pending.finish().await.map_err(undecided)?;
+    suspects::refuse_listed(sender.verdict(), envelope)?;
+    let checked = authenticator.message(sender, unix_now(), &header, incoming.body()).await;
+    let mut verdict = checked.map_err(undecided)?;
+    suspects::refuse_listed(&verdict, envelope)?;
     let is_ours = speaks_for_us(hub, &verdict, incoming).await?;
     verdict.decide(is_ours, is_from_list(&header));
     tracing::info!(
@@ -82,10 +85,12 @@ pub(crate) async fn verify(
     if verdict.is_open() {
         return Err(UNDECIDED.into());
     }
-    hub.count_for_report(&verdict);
     if verdict.action == DmarcPolicy::Reject {
+        hub.count_for_report(&verdict);
         return Err(refusal(&verdict).into());
     }
+    suspects::put_off(hub, &service.settings, &verdict, envelope).await?;
+    hub.count_for_report(&verdict);
     Ok(verdict)
 }
 

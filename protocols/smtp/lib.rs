@@ -2,8 +2,8 @@
 //! servers or a relay host. LMTP (RFC 2033) for mail from a server that stands in front of this one.
 //!
 //! This file has the sockets of clients. `session` speaks the protocol without I/O, `work` asks the
-//! hub for it, `mx`, `submission` and `lmtp` hold the rules of their port, `authentic` those about
-//! senders, `content` asks a filter. `outbound` empties the queue: `exchange` finds and reaches the
+//! hub for it, `mx`, `submission` and `lmtp` hold the rules of their port, `authentic` and `suspects` those
+//! about senders, `content` asks a filter. `outbound` empties the queue: `exchange` finds and reaches the
 //! hosts of a domain, `dial` and `relay` the relay host, `client` speaks to either, `dsn` writes
 //! reports.
 //!
@@ -45,6 +45,7 @@ mod socket_tests;
 mod status;
 mod stuffer;
 mod submission;
+mod suspects;
 #[cfg(test)]
 mod transcripts;
 mod work;

@@ -46,6 +46,8 @@ pub struct Settings {
     pub policy_port: u16,
     /// Certificates in PEM to trust besides the public ones, when sending.
     pub trust_roots: Vec<u8>,
+    /// How long first contacts that nobody answers for are put off; zero is not at all.
+    pub greylisting: Duration,
     /// Senders on this machine are checked too.
     pub check_loopback: bool,
     /// Times between attempts to send are multiplied by this; 1 except in tests.
@@ -72,6 +74,7 @@ impl Settings {
             tls_reports: true,
             policy_port: 443,
             trust_roots: Vec::new(),
+            greylisting: Duration::from_secs(300),
             check_loopback: false,
             clock_scale: 1.0,
         }

@@ -203,12 +203,12 @@ impl Worker {
     }
 
     /// What is known of the sender now that the message is there; `None` if he is not checked.
-    async fn verify(&mut self, incoming: &Incoming) -> Result<Option<Verdict>, Failure> {
+    async fn verify(&mut self, incoming: &Incoming, envelope: &Envelope) -> Result<Option<Verdict>, Failure> {
         let removed = self.forged.take().map(Forged::into_removed).unwrap_or_default();
         match (&self.service.authenticator, self.sender.take()) {
             (Some(authenticator), Some(pending)) => {
-                let hub = &self.service.hub;
-                authentic::verify(hub, authenticator, pending, incoming, &removed).await.map(Some)
+                let message = (incoming, removed.as_slice());
+                authentic::verify(&self.service, authenticator, pending, message, envelope).await.map(Some)
             }
             _ => Ok(None),
         }
@@ -315,7 +315,7 @@ impl Worker {
         let answer = match self.take_incoming().await {
             Ok(incoming) => {
                 message_id.clone_from(&incoming.summary.message_id);
-                match self.verify(&incoming).await {
+                match self.verify(&incoming, &envelope).await {
                     Ok(verdict) => self.hand_over(envelope, incoming, verdict).await,
                     Err(failure) => Err(failure),
                 }

@@ -1,6 +1,7 @@
 //! The storage's tests: every case runs on SQLite and on PostgreSQL.
 
 mod cases;
+mod contacts;
 mod damage;
 mod dkim;
 mod facts;
@@ -139,6 +140,7 @@ cases! {
     items_are_moved_and_removed,
     items_are_synchronised,
     items_have_properties_and_are_indexed_anew,
+    contacts_are_known_until_they_expire,
 }
 
 /// Hears of commits, and has no mailbox in memory.

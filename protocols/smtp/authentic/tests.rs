@@ -5,14 +5,15 @@
 mod zone;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use hub::Role;
+use hub::{Role, Verdict};
+use hub_mailauth::{List, Listed};
 
 use crate::session::{Link, Session, Step};
 use crate::transcripts::{TestHub, certificate, test_hub};
 use crate::work::Worker;
-use crate::{Kind, Service, Settings};
+use crate::{Kind, RateSettings, Rates, Service, Settings};
 use zone::{Entry, Zone};
 
 /// Mail from 192.0.2.7 is good for these domains; each wants something else done with other mail.
@@ -36,14 +37,24 @@ struct World {
 }
 
 async fn start() -> World {
+    start_with(world(), Duration::ZERO).await
+}
+
+async fn start_with(zone: Zone, greylisting: Duration) -> World {
     let test = test_hub().await;
-    let served = world().serve();
+    let served = zone.serve();
+    let spared = hub_wire::Network::parse("198.51.100.0/24").into_iter().collect();
+    let rates = RateSettings { spared: hub_wire::Networks(spared), ..RateSettings::default() };
+    let settings =
+        Settings { greylisting, rates: Arc::new(Rates::new(&rates)), ..Settings::new("mail.example.org") };
+    let list = |zone: &str, refuses| List { zone: zone.into(), lists: Listed::Addresses, refuses };
+    let lists = vec![list("zen.example", true), list("soft.example", false)];
     let service = Service {
         hub: test.hub.clone(),
         tls: certificate().1,
         login_delay: Arc::default(),
-        settings: Arc::new(Settings::new("mail.example.org")),
-        authenticator: Some(served.authenticator()),
+        settings: Arc::new(settings),
+        authenticator: Some(served.authenticator().with_lists(lists)),
         dns: Arc::new(hub_dns::Dns::new(&hub_dns::Settings::default()).expect("no trust anchor to read")),
     };
     World { test, service: Arc::new(service), _served: served }
@@ -246,4 +257,94 @@ async fn rfc9990_what_was_refused_is_reported_too() {
     let refused = ("192.0.2.8".to_owned(), hub::DmarcPolicy::Reject, 2);
     let delivered = ("192.0.2.7".to_owned(), hub::DmarcPolicy::None, 1);
     assert_eq!(found, [refused, delivered]);
+}
+
+#[tokio::test]
+async fn rfc5782_whom_a_list_has_is_refused_or_suspicious() {
+    let mut zone = world();
+    for listed in ["9.2.0.192", "1.100.51.198"] {
+        zone.address(&format!("{listed}.zen.example"), "127.0.0.4");
+    }
+    zone.txt("9.2.0.192.zen.example", "Look at https://zen.example/");
+    zone.address("10.2.0.192.soft.example", "127.0.0.2");
+    zone.add("11.2.0.192.zen.example", Entry::Trouble);
+    let world = start_with(zone, Duration::ZERO).await;
+    for (peer, recipient, reply) in [
+        ("192.0.2.9", "alice", "550 5.7.1 192.0.2.9 is listed by zen.example: Look at https://zen.example/"),
+        ("192.0.2.9", "postmaster", "250 2.0.0"),
+        ("192.0.2.10", "alice", "250 2.0.0"),
+        // A list that does not answer refuses nobody.
+        ("192.0.2.11", "alice", "250 2.0.0"),
+        // The owner's own network is not asked about.
+        ("198.51.100.1", "alice", "250 2.0.0"),
+    ] {
+        let message = format!("From: x@unknown.example\r\nSubject: {peer}\r\n\r\nhi");
+        let recipient = format!("{recipient}@example.org");
+        let said = world.send_to(peer, "x@unknown.example", &recipient, &message).await;
+        let last = said.last().expect("a reply");
+        assert!(last.starts_with(reply), "{peer}: {last}");
+        match peer {
+            "192.0.2.10" => {
+                let junk = world.last(Role::Junk).await;
+                assert!(
+                    junk.contains("Subject: 192.0.2.10\r\n") && junk.contains("\tlisted=soft.example\r\n")
+                );
+            }
+            "192.0.2.11" | "198.51.100.1" => {
+                assert!(world.last(Role::Inbox).await.contains(&format!("Subject: {peer}\r\n")));
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn first_contacts_that_nobody_answers_for_come_again() {
+    let delay = Duration::from_secs(300);
+    let world = start_with(world(), delay).await;
+    let message = "From: x@unknown.example\r\nSubject: hello\r\n\r\nhi";
+    for _ in 0..2 {
+        let said = world.send("192.0.2.8", "x@unknown.example", message).await;
+        assert!(said.starts_with("451 4.7.1 Nobody answers for this message"), "{said}");
+        assert!(said.ends_with("try again in 5 min"), "{said}");
+    }
+    assert!(world.test.inbox("alice").await.is_empty(), "mox#396: not here yet, so it cannot be here twice");
+    for (peer, domain) in
+        [("192.0.2.7", "lax.example"), ("127.0.0.1", "unknown.example"), ("198.51.100.9", "unknown.example")]
+    {
+        let message = format!("From: x@{domain}\r\n\r\nhi");
+        let said = world.send(peer, &format!("x@{domain}"), &message).await;
+        assert!(said.starts_with("250"), "{domain} from {peer}: {said}");
+    }
+    // What a domain wants refused does not wait.
+    let said = world.send("192.0.2.8", "x@strict.example", "From: x@strict.example\r\n\r\nhi").await;
+    assert!(said.starts_with("550"), "{said}");
+
+    let hub = &world.test.hub;
+    let verdict = Verdict::new("192.0.2.8".parse().expect("an address"), "peer.example");
+    let sender = crate::transcripts::address("x@unknown.example");
+    let later = crate::work::unix_now() + 300;
+    let wait = hub.put_off(&verdict, Some(&sender), &[world.test.alice.id()], delay, later).await;
+    assert_eq!(wait.expect("known"), None, "five minutes later");
+    for recipient in ["alice@example.org", "team@example.org", "bob@example.org"] {
+        let said = world.send_to("192.0.2.8", "x@unknown.example", recipient, message).await;
+        assert!(said.last().is_some_and(|reply| reply.starts_with("250")), "{recipient}: {said:?}");
+    }
+    let said = world.send("192.0.2.8", "y@unknown.example", message).await;
+    assert!(said.starts_with("451"), "another sender: {said}");
+}
+
+/// Nothing that strangers do can shut out this machine, a proxy or another server of the owner's.
+#[tokio::test]
+async fn this_machine_and_the_owners_networks_are_never_shut_out() {
+    let world = start_with(world(), Duration::from_secs(300)).await;
+    for peer in ["127.0.0.1", "::1", "198.51.100.9"] {
+        for n in 0..5 {
+            let message = format!("From: x@strict.example\r\nSubject: {n}\r\n\r\nhi");
+            let said = world.send(peer, "x@strict.example", &message).await;
+            assert!(said.starts_with("250"), "{peer}: {said}");
+            let said = world.send_to(peer, "x@strict.example", "nobody@example.org", &message).await;
+            assert!(said.iter().any(|line| line.starts_with("550 5.1.1")), "{peer}: {said:?}");
+        }
+    }
 }

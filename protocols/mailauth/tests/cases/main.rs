@@ -3,6 +3,7 @@
 mod arc;
 mod dkim;
 mod dmarc;
+mod dnsbl;
 mod hostile;
 mod reports;
 mod signing;
