@@ -1,6 +1,7 @@
 //! A server of a few lines, for tests of the way out.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
@@ -42,6 +43,7 @@ pub(crate) fn but(
 pub(crate) struct Sink {
     pub(crate) address: SocketAddr,
     heard: Arc<Mutex<Vec<String>>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Sink {
@@ -55,8 +57,11 @@ impl Sink {
         let address = listener.local_addr().expect("bound");
         let heard = Arc::new(Mutex::new(Vec::new()));
         let (lines, answers): (_, Answers) = (Arc::clone(&heard), Arc::new(answers));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let accepted = Arc::clone(&connections);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                accepted.fetch_add(1, Ordering::SeqCst);
                 let (lines, answers, tls) = (Arc::clone(&lines), Arc::clone(&answers), tls.clone());
                 tokio::spawn(async move {
                     let Some(stream) = talk(stream, &lines, &answers, true).await else { return };
@@ -68,7 +73,11 @@ impl Sink {
                 });
             }
         });
-        Self { address, heard }
+        Self { address, heard, connections }
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// Every line heard, message text too; a chunk of BDAT is one entry, `(10 bytes)`.

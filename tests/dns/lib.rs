@@ -16,7 +16,8 @@ use hickory_server::proto::dnssec::crypto::Ed25519SigningKey;
 use hickory_server::proto::dnssec::rdata::DNSKEY;
 use hickory_server::proto::dnssec::{DnssecSigner, SigningKey};
 use hickory_server::proto::op::{Header, HeaderCounts, Metadata, ResponseCode};
-use hickory_server::proto::rr::{LowerName, Name, RecordSet, RecordType, RrKey};
+use hickory_server::proto::rr::rdata::{A, CNAME};
+use hickory_server::proto::rr::{LowerName, Name, RData, Record, RecordSet, RecordType, RrKey};
 use hickory_server::proto::serialize::txt::Parser;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::store::in_memory::InMemoryZoneHandler;
@@ -26,6 +27,10 @@ use tokio::net::{TcpListener, UdpSocket};
 /// How a name fails, whatever is asked about it or about names below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
+    /// Each name is an alias of the next: `1.endless.test` of `2.endless.test`.
+    Endless,
+    /// An address, whatever was asked for.
+    OtherType,
     Refused,
     ServFail,
     /// No answer at all.
@@ -119,6 +124,11 @@ impl TestDns {
         let asked = self.asked.lock().expect("nothing panics under it");
         asked.get(&(name(at), kind)).copied().unwrap_or(0)
     }
+
+    /// Questions so far.
+    pub fn questions(&self) -> usize {
+        self.asked.lock().expect("nothing panics under it").values().sum()
+    }
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -140,6 +150,16 @@ fn zone(origin: &str, text: &str, proof: Option<NxProofKind>) -> InMemoryZoneHan
     let (_, records): (_, BTreeMap<RrKey, RecordSet>) =
         parsed.unwrap_or_else(|error| panic!("{error}:\n{text}"));
     InMemoryZoneHandler::new(origin, records, ZoneType::Primary, AxfrPolicy::Deny, proof).expect("a zone")
+}
+
+/// What an endless chain of aliases goes on with.
+fn next(name: &LowerName) -> RData {
+    let name = Name::from(name);
+    let first = name.iter().next().map(|label| String::from_utf8_lossy(label).into_owned());
+    let number: u64 = first.and_then(|label| label.parse().ok()).unwrap_or(0);
+    let rest = if number == 0 { name } else { name.base_name() };
+    let label = (number + 1).to_string();
+    RData::CNAME(CNAME(rest.prepend_label(label.as_bytes()).expect("a short label")))
 }
 
 /// The same free port for both.
@@ -180,6 +200,14 @@ impl RequestHandler for Responder {
             Some(Fault::Silence) => {
                 let metadata = Metadata::response_from_request(&request.metadata);
                 return Header { metadata, counts: HeaderCounts::default() }.into();
+            }
+            Some(fault @ (Fault::Endless | Fault::OtherType)) => {
+                let data = if fault == Fault::Endless { next(&name) } else { RData::A(A::new(127, 0, 0, 1)) };
+                let record = Record::from_rdata(Name::from(&name), 60, data);
+                let response = MessageResponseBuilder::from_message_request(request);
+                let metadata = Metadata::response_from_request(&request.metadata);
+                let response = response.build(metadata, [&record], [], [], []);
+                return handle.send_response(response).await.expect("sent");
             }
             Some(Fault::Unsigned) | None => {
                 let catalog = if kind == RecordType::DS { &self.parent } else { &self.all };

@@ -1,6 +1,7 @@
 //! Mail that can prove who sent it: signatures that others check, and the keys behind them.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use test_dns::{Names, TestDns};
@@ -9,8 +10,8 @@ use tokio::runtime::Runtime;
 use crate::harness::{ALICE, DOMAIN, Hub, PATIENCE, installed, message, wait_until};
 use crate::submission::relay_host_offering;
 
-/// Checks every signature of a message with the records of a zone file; prints `d=`, `a=` and the
-/// answer of each.
+/// Checks a message with the records of a zone file: every signature, printing `d=`, `a=` and the answer of
+/// each, or the chain of seals, printing what comes of it.
 const VERIFY: &str = r#"
 import dkim, re, sys
 records = {}
@@ -18,20 +19,32 @@ for line in open(sys.argv[1]):
     found = re.match(r'(\S+) \d+ IN TXT (.*)', line)
     if found:
         records[found[1]] = ''.join(re.findall(r'"([^"]*)"', found[2]))
+ask = lambda name, timeout=5: records.get(name.decode(), '').encode() or None
 message = open(sys.argv[2], 'rb').read()
+if sys.argv[3] == 'seals':
+    print(dkim.arc_verify(message, dnsfunc=ask)[0].decode())
+    sys.exit()
 count = len(re.findall(rb'(?mi)^dkim-signature:', message))
 for n in range(count):
     checker = dkim.DKIM(message)
-    answer = checker.verify(n, dnsfunc=lambda name, timeout=5: records.get(name.decode(), '').encode() or None)
+    answer = checker.verify(n, dnsfunc=ask)
     print(checker.signature_fields[b'd'].decode(), checker.signature_fields[b'a'].decode(), answer)
 "#;
 
 /// The one that Debian's packages are for.
 const PYTHON: &str = "/usr/bin/python3";
 
-fn has_dkimpy() -> bool {
+pub(crate) fn has_dkimpy() -> bool {
     let there = Command::new(PYTHON).args(["-c", "import dkim, nacl"]).output();
     installed("python3-dkim python3-nacl", there.is_ok_and(|output| output.status.success()))
+}
+
+/// What dkimpy says about the `signatures` or the `seals` of the message in a file.
+pub(crate) fn verify(what: &str, zone: &Path, mail: &Path) -> String {
+    let mut command = Command::new(PYTHON);
+    let output = command.arg("-c").arg(VERIFY).args([zone, mail]).arg(what).output().expect("runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[test]
@@ -81,9 +94,7 @@ fn relayed(offers: &'static str, text: &str) -> (String, String) {
     let (zone, mail) = (hub.path("zone"), hub.path("signed.eml"));
     fs::write(&zone, hub.admin(&["dns", DOMAIN])).expect("written");
     fs::write(&mail, body).expect("written");
-    let output = Command::new(PYTHON).arg("-c").arg(VERIFY).args([&zone, &mail]).output().expect("runs");
-    let answers = [output.stdout, output.stderr].concat();
-    (String::from_utf8_lossy(body).into_owned(), String::from_utf8_lossy(&answers).into_owned())
+    (String::from_utf8_lossy(body).into_owned(), verify("signatures", &zone, &mail))
 }
 
 #[test]

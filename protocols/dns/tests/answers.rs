@@ -47,6 +47,8 @@ async fn world() -> TestDns {
         .fault("refused.test.", Fault::Refused)
         .fault("silent.test.", Fault::Silence)
         .fault("unsigned.test.", Fault::Unsigned)
+        .fault("endless.test.", Fault::Endless)
+        .fault("odd.test.", Fault::OtherType)
         .serve()
         .await
 }
@@ -113,6 +115,39 @@ async fn errors_are_kept_apart() {
             assert_eq!((error.kind(), error.is_permanent()), (kind, permanent), "{domain}: {error}");
         }
         assert!(dns.addresses("loop.test").await.is_err(), "a ring of CNAMEs ends, and leads nowhere");
+    }
+}
+
+/// Whoever owns a zone can make a chain of aliases as long as he likes.
+#[tokio::test]
+async fn endless_chains_of_aliases_end() {
+    for (server, dns) in [validating().await, not_validating().await] {
+        // From here on it is known whether there are signatures.
+        dns.mail_hosts("sink.test").await.expect("found");
+        let before = server.questions();
+        for error in [
+            dns.mail_hosts("endless.test").await.map(|_| ()),
+            dns.addresses("1000.endless.test").await.map(|_| ()),
+            dns.texts("2000.endless.test").await.map(|_| ()),
+        ] {
+            assert!(error.as_ref().is_err_and(|error| !error.is_permanent()), "{error:?}");
+        }
+        // Not an error where nobody validates: then it is not asked for.
+        let tlsa = dns.tlsa(25, "3000.endless.test").await;
+        assert!(tlsa.is_err() || tlsa == Ok(Vec::new()), "{tlsa:?}");
+        let asked = server.questions() - before;
+        assert!(asked <= 5 * 10, "{asked} questions");
+    }
+}
+
+/// An address where hosts or texts were asked for is no answer, and no "no" either.
+#[tokio::test]
+async fn answers_of_another_type_are_none() {
+    for (server, dns) in [validating().await, not_validating().await] {
+        let hosts = dns.mail_hosts("odd.test").await.expect_err("no hosts");
+        let texts = dns.texts("odd.test").await.expect_err("no texts");
+        assert!(!hosts.is_permanent() && !texts.is_permanent(), "{hosts}; {texts}");
+        assert!(server.questions() <= 10, "{} questions", server.questions());
     }
 }
 

@@ -1,6 +1,7 @@
 //! The way to hosts, over a DNS and servers of the test's own. Each host has an address of its own in
 //! 127.0.0.0/8; all of them share a port, because DNS has no ports.
 
+mod hostile;
 mod policies;
 mod protection;
 mod reports;

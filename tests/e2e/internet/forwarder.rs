@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 
 use rcgen::PublicKeyData as _;
 
-use super::{Dns, Internet, count, wait_for_empty_queue};
+use super::{Dns, Internet, count, rules, wait_for_empty_queue};
 use crate::harness::{ALICE, Hub, message, wait_until};
 use crate::postfix::Postfix;
+use crate::senders::{has_dkimpy, verify};
 
 const BOB: &str = "bob@far.test";
 
@@ -19,6 +20,7 @@ struct Way {
     there: Hub,
     dns: Dns,
     port: u16,
+    records: String,
 }
 
 impl Way {
@@ -41,7 +43,7 @@ impl Way {
             ("body", "/^Change this line$/ REPLACE It was changed\n"),
         ];
         let postfix = Postfix::start_at(internet.at(9), &settings(internet.at(2), internet.at(3)), &files);
-        Self { here, postfix, there, dns, port }
+        Self { here, postfix, there, dns, port, records: internet.records }
     }
 
     /// Alice sends this text.
@@ -99,9 +101,17 @@ fn body(message: &[u8]) -> &[u8] {
     &message[at + 4..]
 }
 
+/// What dkimpy says about a message, with the records of this DNS.
+fn verified_by_others(way: &Way, what: &str, message: &[u8]) -> String {
+    let (zone, mail) = (way.here.path("zone"), way.here.path("message.eml"));
+    std::fs::write(&zone, &way.records).expect("written");
+    std::fs::write(&mail, message).expect("written");
+    verify(what, &zone, &mail)
+}
+
 #[test]
 fn signed_mail_is_believed_behind_a_forwarder() {
-    if !Postfix::is_installed() {
+    if !Postfix::is_installed() || !has_dkimpy() {
         return;
     }
     let way = Way::new();
@@ -126,6 +136,11 @@ fn signed_mail_is_believed_behind_a_forwarder() {
     );
     assert!(way.here.log().contains("certificate verified by DANE"), "{}", way.here.log());
     assert_eq!(way.dns.server.asked(&format!("_{}._tcp.mx.relay.test.", way.port), "TLSA"), 1);
+
+    assert_eq!(
+        verified_by_others(&way, "signatures", &kept),
+        "hub.test rsa-sha256 True\nhub.test ed25519-sha256 True\n"
+    );
 
     // Directly, SPF knows the address too.
     way.send(&[BOB], "directly", "x\r\n");
@@ -188,11 +203,7 @@ fn bounces_go_home_through_who_passed_the_message_on() {
         return;
     }
     let way = Way::new();
-    let script = way.there.path("script");
-    std::fs::write(&script, "redirect \"home@relay.test\";\r\n").expect("written");
-    let script = script.display().to_string();
-    way.there.admin(&["sieve", "put", BOB, "main", &script]);
-    way.there.admin(&["sieve", "activate", BOB, "main"]);
+    rules(&way.there, BOB, "redirect \"home@relay.test\";");
     way.send(&[BOB], "on and on", "x\r\n");
     let bounce = way.here.arrived(ALICE, "Undelivered Mail Returned to Sender");
     let bounce = String::from_utf8_lossy(&bounce).into_owned();
@@ -203,4 +214,20 @@ fn bounces_go_home_through_who_passed_the_message_on() {
     wait_for_empty_queue(&way.here);
     wait_for_empty_queue(&way.there);
     assert_eq!((count(&way.here, ALICE, "INBOX"), count(&way.there, BOB, "INBOX")), (1, 0));
+}
+
+/// RFC 8617: who passes a message on seals what it found out about it; others believe the seal.
+#[test]
+fn seals_are_believed_by_others() {
+    if !Postfix::is_installed() || !has_dkimpy() {
+        return;
+    }
+    let way = Way::new();
+    rules(&way.there, BOB, &format!("redirect \"{ALICE}\";"));
+    let sent = message("x@stranger.test", BOB, "sealed", "One line.\r\n");
+    way.there.smtp().send("x@stranger.test", &[BOB], &sent).expect_code(250);
+    let kept = way.here.arrived(ALICE, "sealed");
+    let found = results(&kept, "mail.hub.test");
+    assert!(found.contains("arc=pass"), "{found}");
+    assert_eq!(verified_by_others(&way, "seals", &kept), "pass\n", "{}", String::from_utf8_lossy(&kept));
 }

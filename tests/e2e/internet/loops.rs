@@ -1,7 +1,7 @@
 //! Two hubs whose twins send everything on to each other, answer each other, and domains that lead
 //! nowhere but back: each message ends somewhere, once, and nobody hears more than one word about it.
 
-use super::{Dns, Internet, count, wait_for_empty_queue};
+use super::{Dns, Internet, count, rules, wait_for_empty_queue};
 use crate::harness::{ALICE, Hub, message, wait_until};
 
 const BOB: &str = "bob@far.test";
@@ -36,12 +36,6 @@ impl Pair {
     }
 }
 
-fn rules(hub: &Hub, twin: &str, script: &str) {
-    std::fs::write(hub.path("script"), script).expect("written");
-    hub.admin(&["sieve", "put", twin, "main", &hub.path("script").display().to_string()]);
-    hub.admin(&["sieve", "activate", twin, "main"]);
-}
-
 /// A twin of `hub.test` sends something.
 fn send(pair: &Pair, from: &str, to: &[&str], subject: &str) {
     pair.here.submission(from).send(from, to, &message(from, to[0], subject, "x\r\n")).expect_code(250);
@@ -70,6 +64,27 @@ fn twins_who_send_everything_to_each_other() {
         "nobody is told"
     );
     // Carol's message, and its way to bob; the way back was refused.
+    assert_eq!((Pair::accepted(&pair.here), Pair::accepted(&pair.there)), (1, 1));
+}
+
+/// Aliases that lead to each other have no account in which the message could stay: it comes back to the
+/// postmaster (bob) of the hub that cannot pass it on, once and whole.
+#[test]
+fn aliases_that_lead_to_each_other() {
+    let pair = Pair::new("");
+    pair.here.admin(&["alias", "add", "ring@hub.test", "ring@far.test"]);
+    pair.there.admin(&["alias", "add", "ring@far.test", "ring@hub.test"]);
+    send(&pair, CAROL, &["ring@hub.test"], "for the ring");
+    let kept = pair.there.arrived(BOB, "Your message could not be delivered");
+    let text = String::from_utf8_lossy(&kept);
+    assert!(text.contains("5.4.6 The message runs in a circle"), "{text}");
+    assert!(
+        text.contains("\r\nSubject: for the ring\r\n") && text.contains("\r\n\r\nx\r\n"),
+        "all of it: {text}"
+    );
+    pair.settled();
+    assert_eq!(count(&pair.there, BOB, "INBOX"), 1);
+    assert_eq!((count(&pair.here, ALICE, "INBOX"), count(&pair.here, CAROL, "INBOX")), (0, 0));
     assert_eq!((Pair::accepted(&pair.here), Pair::accepted(&pair.there)), (1, 1));
 }
 

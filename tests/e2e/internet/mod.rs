@@ -13,7 +13,7 @@ use serde_json::Value;
 use test_dns::{Names, TestDns};
 use tokio::runtime::Runtime;
 
-use crate::harness::{Database, Hub, PASSWORD, wait_until};
+use crate::harness::{Database, Hub, PASSWORD, assert_success, wait_until};
 
 /// Before its hosts are there.
 struct Internet {
@@ -114,4 +114,11 @@ fn count(hub: &Hub, twin: &str, mailbox: &str) -> usize {
     let mut imap = hub.imap(twin);
     imap.ok(&format!("SELECT {mailbox}"));
     imap.search("ALL").len()
+}
+
+/// Gives a twin rules.
+fn rules(hub: &Hub, twin: &str, script: &str) {
+    let put = hub.cli_with_input(&["sieve", "put", twin, "main", "-"], script);
+    assert_success(&put, &["sieve", "put"]);
+    hub.admin(&["sieve", "activate", twin, "main"]);
 }

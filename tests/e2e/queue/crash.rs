@@ -1,5 +1,5 @@
 //! kill -9 in the middle of sending. What was acknowledged is at the other side, or reported, after
-//! however many crashes; reported exactly once, and sent twice only if a kill came between the other
+//! however many crashes, whether its author sent it there or somebody's rules; reported exactly once, and sent twice only if a kill came between the other
 //! side's 250 and our commit.
 
 use std::collections::BTreeMap;
@@ -9,8 +9,8 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, SystemTime};
 
 use super::sink::{Manner, Sink};
-use super::{config, message, queue, reports};
-use crate::harness::{ALICE, Database, Hub, PATIENCE, Random, wait_until};
+use super::{config, message, queue, reports_to};
+use crate::harness::{ALICE, BOB, Database, Hub, PATIENCE, Random, wait_until};
 use crate::on_both_databases;
 use crate::smtp_client::Smtp;
 
@@ -32,7 +32,15 @@ enum Fate {
     Bounce,
     /// One of each.
     Both,
+    /// A twin whose rules pass it on to somebody who exists.
+    PassOn,
+    /// The same to nobody: it comes back to the twin, and the sender hears nothing.
+    ComeBack,
 }
+
+/// What bob does with what comes for him.
+const RULES: &str = "if header :contains \"subject\" \"ComeBack\" { redirect \"bounce@far.test\"; }\n\
+                     else { redirect \"friend@far.test\"; }\n";
 
 impl Fate {
     fn recipients(self) -> &'static [&'static str] {
@@ -40,7 +48,13 @@ impl Fate {
             Self::Arrive => &["friend@far.test"],
             Self::Bounce => &["bounce@far.test"],
             Self::Both => &["bounce@far.test", "friend@far.test"],
+            Self::ComeBack | Self::PassOn => &[BOB],
         }
+    }
+
+    fn any(random: &mut Random) -> Self {
+        [Self::Arrive, Self::Arrive, Self::Bounce, Self::Both, Self::PassOn, Self::ComeBack]
+            [random.below(6) as usize]
     }
 }
 
@@ -52,6 +66,8 @@ fn kill_9_sends_and_reports_everything(database: Database) {
     let sink = Sink::start(Manner::Good);
     let mut hub = Hub::new(database, &config(&sink, 0.001));
     hub.launch_with_people();
+    hub.cli_with_input(&["sieve", "put", BOB, "main", "-"], RULES);
+    hub.admin(&["sieve", "activate", BOB, "main"]);
     let promised = Mutex::new(BTreeMap::new());
     for cycle in 0..CYCLES {
         // Some trouble, so that there are retries too.
@@ -109,8 +125,8 @@ fn submit(
     first: &Sender<()>,
 ) -> io::Result<()> {
     for n in 0.. {
-        let fate = [Fate::Arrive, Fate::Arrive, Fate::Bounce, Fate::Both][random.below(4) as usize];
-        let id = format!("{cycle}-{sender}-{n}");
+        let fate = Fate::any(&mut random);
+        let id = format!("{cycle}-{sender}-{n}-{fate:?}");
         let reply = smtp.try_send(ALICE, fate.recipients(), &message(&id))?;
         assert_eq!(reply.code, 250, "{reply:?}");
         promised.lock().expect("no test thread panicked").insert(id, fate);
@@ -126,18 +142,31 @@ fn verify(hub: &Hub, sink: &Sink, promised: &BTreeMap<String, Fate>) {
         counts
     };
     let taken = count(sink.taken());
-    let reported = count(reports(hub).into_iter().map(|(id, _)| id).collect());
+    // On a slow machine there are delays to be told too.
+    let failures = |twin| {
+        let failed = |(id, text): (String, String)| text.contains("Action: failed\r\n").then_some(id);
+        count(reports_to(hub, twin).into_iter().filter_map(failed).collect())
+    };
+    let (reported, returned) = (failures(ALICE), failures(BOB));
     for (id, fate) in promised {
-        let (taken, reported) = (taken.get(id).copied().unwrap_or(0), reported.get(id).copied().unwrap_or(0));
-        let (arrives, bounces) = (*fate != Fate::Bounce, *fate != Fate::Arrive);
-        assert_eq!(taken > 0, arrives, "{id} {fate:?}: taken {taken} times");
-        assert_eq!(reported, usize::from(bounces), "{id} {fate:?}: times reported");
+        let [taken, reported, returned] =
+            [&taken, &reported, &returned].map(|counts| counts.get(id).copied().unwrap_or(0));
+        let arrives = matches!(fate, Fate::Arrive | Fate::Both | Fate::PassOn);
+        let bounces = matches!(fate, Fate::Bounce | Fate::Both);
+        assert_eq!(taken > 0, arrives, "{id}: taken {taken} times");
+        assert_eq!(reported, usize::from(bounces), "{id}: times reported");
+        assert_eq!(returned, usize::from(*fate == Fate::ComeBack), "{id}: times returned to bob");
     }
     // A message without its acknowledgement may be kept or not; twice it must not be reported either.
-    let twice: Vec<_> = reported.iter().filter(|(_, times)| **times > 1).collect();
+    let twice: Vec<_> = reported.iter().chain(&returned).filter(|(_, times)| **times > 1).collect();
     assert!(twice.is_empty(), "reported more than once: {twice:?}");
     let doubled: usize = taken.values().map(|times| times - 1).sum();
-    eprintln!("{} acknowledged, {} reports, {doubled} sent twice", promised.len(), reported.len());
+    eprintln!(
+        "{} acknowledged, {} reports, {} returned, {doubled} sent twice",
+        promised.len(),
+        reported.len(),
+        returned.len()
+    );
     assert!(doubled <= CYCLES as usize * CONNECTIONS, "{doubled} sent twice");
     assert!(promised.len() > 200, "only {} were acknowledged: the test shows too little", promised.len());
 }

@@ -49,7 +49,11 @@ fn queue(hub: &Hub, arguments: &[&str]) -> Vec<Value> {
 
 /// The ids of messages that alice got reports about, with the reports.
 fn reports(hub: &Hub) -> Vec<(String, String)> {
-    let mut imap = hub.imap(ALICE);
+    reports_to(hub, ALICE)
+}
+
+fn reports_to(hub: &Hub, twin: &str) -> Vec<(String, String)> {
+    let mut imap = hub.imap(twin);
     imap.ok("SELECT INBOX");
     let found = imap.search("FROM MAILER-DAEMON");
     let report = |uid| {

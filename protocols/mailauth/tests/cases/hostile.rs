@@ -6,7 +6,7 @@ use hub::AuthResult;
 use hub_mailauth::{Envelope, Query};
 
 use crate::dkim::evaluate;
-use crate::zone::{Entry, Zone, address_entry, mail_host, txt};
+use crate::zone::{Entry, Zone, address_entry, alias, mail_host, pointer, txt};
 
 async fn spf(zone: Zone, domain: &str) -> (AuthResult, usize) {
     let served = zone.serve();
@@ -161,4 +161,91 @@ async fn a_silent_signer_does_not_use_up_the_authors_time() {
         assert_eq!(verdict.dmarc.result, result, "{author}: {verdict:?}");
         assert_eq!(verdict.is_open(), result == AuthResult::TempError);
     }
+}
+
+/// RFC 8617 §4.2.1 allows 50 sets: more are no chain, and nobody is asked about it. Of one that is whole,
+/// what does not fit ends the work.
+#[tokio::test]
+async fn a_chain_of_a_hundred_seals_is_none() {
+    let set = |i: usize| {
+        let tags = format!("i={i}; a=rsa-sha256; d=d{i}.example.com; s=s; b=AAAA");
+        format!(
+            "ARC-Seal: {tags}; cv={}\nARC-Message-Signature: {tags}; h=from;\n \
+             bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\nARC-Authentication-Results: i={i}; x\n",
+            if i == 1 { "none" } else { "pass" }
+        )
+    };
+    let asked = async |sets: usize| {
+        let chain: String = (1..=sets).rev().map(set).collect();
+        let served = Zone::default().serve();
+        let message = format!("{chain}From: a@example.com\n\n");
+        let verdict = evaluate(&served.authenticator(), &message).await;
+        (verdict.arc, served.asked())
+    };
+    let (without, usual) = asked(0).await;
+    assert_eq!(without, AuthResult::None);
+    assert_eq!(asked(100).await, (AuthResult::Fail, usual));
+    let (whole, asked) = asked(50).await;
+    assert_eq!(whole, AuthResult::Fail);
+    assert!(asked <= usual + 1, "{asked} questions, {usual} without a chain");
+}
+
+/// RFC 9989 §4.10: at most eight names are asked, however long the author's domain is.
+#[tokio::test]
+async fn authors_with_endless_domains_cost_eight_questions() {
+    let served = Zone::default().serve();
+    let message = format!("From: a@{}example.com\n\n", "x.".repeat(100));
+    let verdict = evaluate(&served.authenticator(), &message).await;
+    assert_eq!(verdict.dmarc.result, AuthResult::None);
+    // With those for iprev and SPF.
+    assert!(served.asked() <= 12, "{} questions", served.asked());
+}
+
+#[tokio::test]
+async fn authors_by_the_hundred_are_refused_unasked() {
+    let served = Zone::default().serve();
+    let authors: Vec<_> = (0..100).map(|n| format!("a@d{n}.example.com")).collect();
+    let message = format!("From: {}\n\n", authors.join(",\n "));
+    let verdict = evaluate(&served.authenticator(), &message).await;
+    assert_eq!(verdict.dmarc.policy, hub::DmarcPolicy::Reject);
+    assert!(served.asked() <= 4, "{} questions", served.asked());
+}
+
+#[tokio::test]
+async fn an_address_of_many_names_is_asked_about_a_few() {
+    let mut zone = Zone::default();
+    for n in 0..40 {
+        zone.add("1.2.0.192.in-addr.arpa", pointer(&format!("h{n}.example.net")));
+        zone.address(&format!("h{n}.example.net"), "192.0.2.99");
+    }
+    let served = zone.serve();
+    let verdict = evaluate(&served.authenticator(), "From: a@example.com\n\n").await;
+    assert_eq!(verdict.iprev, AuthResult::Fail);
+    assert!(served.asked() <= 12, "{} questions", served.asked());
+}
+
+/// Every record that is looked for may be an alias of an alias, and so on for ever.
+#[tokio::test]
+async fn rings_of_aliases_end() {
+    let mut zone = Zone::default();
+    for at in ["example.com", "_dmarc.example.com", "s._domainkey.example.com", "1.2.0.192.in-addr.arpa"] {
+        zone.add(at, alias(&format!("0.ring.{at}")));
+        for n in 0..100 {
+            zone.add(&format!("{n}.ring.{at}"), alias(&format!("{}.ring.{at}", (n + 1) % 100)));
+        }
+    }
+    let served = zone.serve();
+    let authenticator = served.authenticator();
+    let envelope = Envelope {
+        peer: "192.0.2.1".parse().expect("an address"),
+        helo: "peer.example".to_owned(),
+        reverse_path: hub::Address::parse("a@example.com").ok(),
+    };
+    let sender = authenticator.sender(envelope).await;
+    let header = b"DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=s; h=from; b=AAAA;\r\n \
+        bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\r\nFrom: a@example.com\r\n\r\n";
+    let verdict = authenticator.message(sender, 0, header, std::iter::empty()).await.expect("evaluated");
+    assert_eq!(verdict.dkim.len(), 1);
+    assert!(served.asked() <= 40, "{} questions", served.asked());
+    assert!(!verdict.is_authentic());
 }
