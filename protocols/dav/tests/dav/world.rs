@@ -20,7 +20,6 @@ pub(crate) const BOB: &str = "bob@example.org";
 pub(crate) const HOME: &str = "/dav/files/alice@example.org/";
 
 pub(crate) struct World {
-    pub(crate) hub: Hub,
     service: Arc<Service>,
     _folder: TempDir,
 }
@@ -57,8 +56,8 @@ impl World {
             let address = Address::parse(twin).expect("an address");
             hub.add_twin(&address, &Secret::new("password")).await.expect("added");
         }
-        let service = Arc::new(Service { hub: hub.clone(), delays: Arc::new(LoginDelay::new()) });
-        Self { hub, service, _folder: folder }
+        let service = Arc::new(Service { hub, delays: Arc::new(LoginDelay::new()) });
+        Self { service, _folder: folder }
     }
 
     /// Alice's request to a path.
