@@ -22,6 +22,7 @@ async fn open(folder: &Path) -> Hub {
         header_cache: 1 << 20,
         message_cache: 1 << 20,
         queue: Default::default(),
+        files: Default::default(),
     };
     Hub::open(storage, settings).await.expect("opens")
 }
