@@ -272,6 +272,15 @@ section! {
 }
 
 section! {
+    /// Rules about mail (Sieve).
+    pub struct Rules {
+        /// Folder with scripts of the site, which every twin's rules can use: include :global "NAME" means
+        /// the file NAME.sieve. Read at the start; at most 32 files of 64 KiB.
+        global_scripts: Option<PathBuf> = None, "\"/etc/twinhub/sieve\"";
+    }
+}
+
+section! {
     /// Logs, to standard error.
     pub struct Log {
         /// "text" for people, "json" for programs. The option --log wins.
@@ -329,6 +338,7 @@ config! {
     relay: Relay,
     lmtp: Lmtp,
     milter: Milter,
+    rules: Rules,
     log: Log,
 }
 
@@ -367,6 +377,7 @@ impl Config {
             self.tls.trust_roots.as_mut(),
             self.resolver.trust_anchor.as_mut(),
             self.relay.password_file.as_mut(),
+            self.rules.global_scripts.as_mut(),
         ];
         let certificates =
             self.tls.certificates.iter_mut().flat_map(|files| [&mut files.chain, &mut files.key]);

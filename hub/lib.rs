@@ -123,6 +123,7 @@ struct Inner {
     routes: cache::Cache<String, Route>,
     /// Rules about mail of accounts, and which have none.
     rules: cache::Cache<AccountId, Option<Arc<rules::Rules>>>,
+    site_scripts: Mutex<Arc<rules::SiteScripts>>,
     /// Accounts without a quota: for them nothing need be asked.
     unlimited: cache::Cache<AccountId, ()>,
     signers: keys::Signers,
@@ -173,6 +174,7 @@ impl Hub {
             keywords: cache::Cache::new(),
             routes: cache::Cache::new(),
             rules: cache::Cache::new(),
+            site_scripts: Mutex::default(),
             unlimited: cache::Cache::new(),
             signers: keys::Signers::default(),
             reports: reports::Counts::default(),

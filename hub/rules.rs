@@ -4,6 +4,7 @@ pub(crate) mod letters;
 mod run;
 mod surroundings;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hub_sieve::{CompileError, Limits, Location, Program, Scripts};
@@ -13,7 +14,7 @@ use hub_storage::sieve::ScriptRow;
 pub(crate) use run::{Notes, Ruled};
 pub(crate) use surroundings::Around;
 
-use crate::{Account, AccountId, Address, Error, Hub, Result};
+use crate::{Account, AccountId, Address, Error, Hub, Result, locked};
 
 /// Scripts of one account at most, and octets of all of them.
 const MOST: usize = 32;
@@ -44,19 +45,26 @@ impl Rules {
     }
 }
 
-/// The account's own scripts; the hub has none for all.
-struct Own<'a>(&'a [ScriptRow]);
+/// Scripts of the site by name, for `include :global` (RFC 6609 §3.2).
+pub(crate) type SiteScripts = BTreeMap<String, String>;
 
-impl Scripts for Own<'_> {
+/// What a script can include.
+struct Known<'a> {
+    own: &'a [ScriptRow],
+    site: &'a SiteScripts,
+}
+
+impl Scripts for Known<'_> {
     fn script(&self, location: Location, name: &str) -> Option<String> {
-        let own = self.0.iter().find(|row| location == Location::Personal && row.name == name)?;
-        Some(own.text.clone())
+        match location {
+            Location::Global => self.site.get(name).cloned(),
+            Location::Personal => self.own.iter().find(|row| row.name == name).map(|row| row.text.clone()),
+        }
     }
 }
 
-/// Hundreds of kilobytes of script take their time.
-async fn compile(text: String, rows: Vec<ScriptRow>) -> Result<Result<Program, CompileError>> {
-    crate::apart(move || hub_sieve::compile(&text, &Own(&rows), &Limits::default())).await
+fn compile_with(text: &str, own: &[ScriptRow], site: &SiteScripts) -> Result<Program, CompileError> {
+    hub_sieve::compile(text, &Known { own, site }, &Limits::default())
 }
 
 fn invalid(error: CompileError) -> Error {
@@ -84,7 +92,7 @@ impl Account {
     /// Whether a script would be accepted: `Invalid` names every mistake with its line and column.
     pub async fn check_script(&self, text: &str) -> Result<()> {
         let rows = self.hub.0.storage.scripts(self.id).await?;
-        compile(text.to_owned(), rows).await?.map(drop).map_err(invalid)
+        self.hub.compile(text.to_owned(), rows).await?.map(drop).map_err(invalid)
     }
 
     /// Whether there is room for a script of so many octets. `Limit`, `TooLarge`.
@@ -99,7 +107,7 @@ impl Account {
         check_name(name)?;
         let rows = self.hub.0.storage.scripts(self.id).await?;
         has_room(&rows, name, text.len())?;
-        compile(text.to_owned(), rows).await?.map_err(invalid)?;
+        self.hub.compile(text.to_owned(), rows).await?.map_err(invalid)?;
         let (account, name, text) = (self.id, name.to_owned(), text.to_owned());
         let put = self.hub.0.storage.transact([account], move |tx| {
             Box::pin(async move { rows::put(tx, account, &name, &text).await })
@@ -172,6 +180,34 @@ fn has_room(rows: &[ScriptRow], name: &str, size: usize) -> Result<()> {
 }
 
 impl Hub {
+    /// Sets the scripts of the site (name and text), in place of those before. Returns what is wrong with
+    /// them: twins whose rules include such a one are told when they run. `Limit`.
+    pub async fn set_site_scripts(&self, scripts: Vec<(String, String)>) -> Result<Vec<String>> {
+        let octets: usize = scripts.iter().map(|(_, text)| text.len()).sum();
+        if scripts.len() > MOST || octets > MOST_OCTETS {
+            return Err(Error::Limit("a site has at most 32 scripts of 512 KiB in all"));
+        }
+        let site: Arc<SiteScripts> = Arc::new(scripts.into_iter().collect());
+        let checked = Arc::clone(&site);
+        let check = move || {
+            let wrong = |(name, text): (&String, &String)| {
+                let error = compile_with(text, &[], &checked).err()?;
+                Some(format!("{name}: {error}"))
+            };
+            checked.iter().filter_map(wrong).collect()
+        };
+        let mistakes = crate::apart(check).await?;
+        *locked(&self.0.site_scripts) = site;
+        self.0.rules.clear();
+        Ok(mistakes)
+    }
+
+    /// Hundreds of kilobytes of script take their time.
+    async fn compile(&self, text: String, own: Vec<ScriptRow>) -> Result<Result<Program, CompileError>> {
+        let site = Arc::clone(&locked(&self.0.site_scripts));
+        crate::apart(move || compile_with(&text, &own, &site)).await
+    }
+
     /// The rules of an account, if it has any: from memory, unless they have changed.
     pub(crate) async fn rules(&self, account: AccountId) -> Result<Option<Arc<Rules>>> {
         match self.0.rules.get(&account) {
@@ -193,7 +229,7 @@ impl Hub {
         let row = storage.account(account).await?.ok_or(Error::NotFound("account"))?;
         let addresses = storage.addresses(Some(account)).await?;
         let (name, text) = (active.name.clone(), active.text.clone());
-        let program = compile(text, rows).await?;
+        let program = self.compile(text, rows).await?;
         if let Err(error) = &program {
             tracing::warn!(twin = row.handle, script = name, %error, "the rules do not compile");
         }

@@ -13,6 +13,7 @@ mod listeners;
 mod log;
 mod queue;
 mod reports;
+mod rules;
 mod serve;
 mod services;
 mod settings;

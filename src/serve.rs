@@ -27,7 +27,7 @@ use crate::banner::Banner;
 use crate::cli::Serve;
 use crate::listeners::{Bound, Kind, bind};
 use crate::setup::Setup;
-use crate::{acme, control, data_dir, reports, services, settings, text};
+use crate::{acme, control, data_dir, reports, rules, services, settings, text};
 
 /// How often changed certificate files are looked for.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(30);
@@ -64,6 +64,9 @@ async fn serve(setup: &Setup, options: &Serve, hub: &Hub, signals: &mut Signals)
             .await
             .map_err(described)
             .with_context(|| format!("signing keys of {domain}"))?;
+    }
+    if let Some(folder) = &setup.config.rules.global_scripts {
+        rules::load(hub, folder).await?;
     }
     let host_name = setup.host_name(&domains);
     hub_certs::hub_key(&setup.hub_key_file())?;

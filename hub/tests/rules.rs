@@ -410,6 +410,30 @@ async fn suspicious_mail_is_not_passed_on() {
 }
 
 #[tokio::test]
+async fn rfc6609_3_2_scripts_of_the_site() {
+    let fixture = fixture().await;
+    let Fixture { hub, alice, .. } = &fixture;
+    let set = async |text: &str| hub.set_site_scripts(vec![("spam".into(), text.into())]).await;
+    let file = r#"require "fileinto"; if header :contains "Subject" "offer" { fileinto "Junk"; }"#;
+    assert!(set(file).await.expect("set").is_empty());
+    // What is the twin's own under the same name is another script.
+    alice.put_script("spam", "discard;").await.expect("kept");
+    fixture.rules(alice, r#"require "include"; include :global "spam";"#).await;
+    let offer = MESSAGE.replace("Hi", "An offer");
+    fixture.deliver(&[alice], &offer).await.expect("delivered");
+    fixture.deliver(&[alice], MESSAGE).await.expect("delivered");
+    assert_eq!((mailbox(alice, "Junk").await.len(), mailbox(alice, "INBOX").await.len()), (1, 1));
+
+    assert!(set("stop;").await.expect("set").is_empty());
+    fixture.deliver(&[alice], &offer).await.expect("delivered");
+    assert_eq!(mailbox(alice, "INBOX").await.len(), 2, "changed at once");
+    let mistakes = set("keep").await.expect("set");
+    assert!(mistakes.len() == 1 && mistakes[0].starts_with("spam: line 1, column 5: "), "{mistakes:?}");
+    let many = (0..33).map(|n| (n.to_string(), "keep;".to_owned())).collect();
+    assert!(matches!(hub.set_site_scripts(many).await, Err(Error::Limit(_))));
+}
+
+#[tokio::test]
 async fn rfc5804_scripts_are_managed() {
     let fixture = fixture().await;
     let alice = &fixture.alice;
