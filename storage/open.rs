@@ -70,6 +70,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/postgres/0012_forward.sql"),
     ),
     (include_str!("migrations/sqlite/0014_files.sql"), include_str!("migrations/postgres/0014_files.sql")),
+    (
+        include_str!("migrations/sqlite/0015_sharing.sql"),
+        include_str!("migrations/postgres/0015_sharing.sql"),
+    ),
 ];
 
 #[derive(Clone)]

@@ -109,11 +109,6 @@ impl FilePath {
     pub(crate) fn key(&self) -> Option<&str> {
         self.keys.last().map(String::as_str)
     }
-
-    /// What two spellings of a path have in common.
-    pub(crate) fn joined_keys(&self) -> String {
-        self.keys.join("/")
-    }
 }
 
 impl PartialEq for FilePath {

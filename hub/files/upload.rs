@@ -6,6 +6,7 @@ use hub_storage::files::{self, Content, NewNode, NodeRow};
 use hub_storage::{Error as Refusal, Result as Decision, Spool, Tx};
 
 use crate::files::change::{Found, Work};
+use crate::files::sharing::By;
 use crate::files::{Conditions, FilePath, Files, Placed};
 use crate::{Error, Result};
 
@@ -51,7 +52,9 @@ impl Files {
     ) -> Result<Upload> {
         let mut room = None;
         if expected.is_none_or(|bytes| bytes > SMALL) {
-            self.may_begin(path, &conditions).await?;
+            if self.by == By::Owner {
+                self.may_begin(path, &conditions).await?;
+            }
             if let (used, Some(limit)) = self.quota().await? {
                 let free = limit.saturating_sub(used);
                 if expected.is_some_and(|bytes| bytes > free) {
@@ -71,11 +74,11 @@ impl Files {
         if !conditions.is_too_long() {
             for path in conditions.paths() {
                 let chain = self.storage().file_path(self.owner, self.top, path.keys()).await?;
-                others.push(work.state(&Found { path, chain, locks: Vec::new() }));
+                others.push(work.state(&Found { path, base: Vec::new(), chain, locks: Vec::new() }));
             }
         }
         let chain = self.storage().file_path(self.owner, self.top, path.keys()).await?;
-        let found = Found { path: path.clone(), chain, locks };
+        let found = Found { path: path.clone(), base: Vec::new(), chain, locks };
         conditions.check(&work.state(&found), &others, &found.locks)?;
         Ok(work.may_put(&found, conditions)?)
     }
@@ -157,7 +160,7 @@ impl Upload {
             .storage()
             .transact_writing(files.owner, bytes, move |tx| {
                 Box::pin(async move {
-                    let found = work.find(tx, &path).await?;
+                    let found = work.find_to_add(tx, &path).await?;
                     work.check(tx, &found, &conditions).await?;
                     work.may_put(&found, &conditions)?;
                     work.put(tx, &found, content, metadata).await
@@ -173,6 +176,7 @@ impl Work {
     pub(super) fn may_put(&self, found: &Found, conditions: &Conditions) -> Decision<()> {
         match found.node() {
             Some(node) if node.is_folder => Err(Refusal::Exists("folder")),
+            Some(_) if !self.access.may_write() => Err(Refusal::Exists("file")),
             Some(_) => self.may_change(found, conditions),
             None => found.place().and_then(|_| self.may_change_members(found, conditions)),
         }
