@@ -125,6 +125,7 @@ struct Inner {
     pauses: Mutex<HashMap<NextHop, Pause>>,
     text_index: Arc<textsearch::TextIndex>,
     etags: files::Etags,
+    file_watches: files::FileWatches,
     junk: Arc<junk::Junk>,
     maintenance: Mutex<tokio::task::JoinSet<()>>,
 }
@@ -172,6 +173,7 @@ impl Hub {
             pauses: Mutex::default(),
             text_index: Arc::default(),
             etags,
+            file_watches: files::FileWatches::default(),
             maintenance: Mutex::default(),
         }));
         let inner = Arc::downgrade(&hub.0);
@@ -232,6 +234,7 @@ impl Inner {
             }
         }
         self.watches.note(&changes);
+        self.file_watches.note(&changes);
         self.junk.note(&changes);
         self.mailboxes.apply(changes);
     }

@@ -21,6 +21,7 @@ pub(crate) mod trash;
 mod tree;
 mod upload;
 mod versions;
+mod watch;
 
 use hub_storage::Storage;
 pub use hub_storage::files::NodeId;
@@ -41,6 +42,8 @@ pub use trash::Trashed;
 pub use tree::{CopyDepth, Overwrite, Placed};
 pub use upload::{FileMetadata, Upload};
 pub use versions::{Version, VersionId};
+pub use watch::FileWatch;
+pub(crate) use watch::FileWatches;
 
 use crate::{Account, AccountId, Hub};
 

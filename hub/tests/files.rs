@@ -654,3 +654,16 @@ async fn links_are_for_reading_or_for_adding() {
     files.remove_link(id).await.expect("removed");
     assert!(matches!(files.remove_link(id).await, Err(Error::NotFound(_))));
 }
+
+#[tokio::test]
+async fn who_watches_is_told_after_the_commit() {
+    let Fixture { files, hub, .. } = fixture().await;
+    let (mut first, mut second) = (files.watch(), files.watch());
+    let node = write(&files, "f", b"x").await;
+    assert_eq!((first.changed().await, second.changed().await), (node.modseq, node.modseq));
+    let bob = twin(&hub, "bob").await.files();
+    write(&bob, "f", b"x").await;
+    files.delete(&path("f"), none()).await.expect("deleted");
+    let top = files.lookup(&path("")).await.expect("there");
+    assert_eq!(first.changed().await, top.modseq, "of the twin's own files only");
+}
