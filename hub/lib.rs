@@ -1,5 +1,5 @@
-//! The hub's native primitives and every rule about them: accounts, messages (later contacts,
-//! agenda, files), the one way in ([`Hub::deliver`]) and the one way out ([`Account::submit`]).
+//! The hub's native primitives and every rule about them: accounts, messages, files (later
+//! contacts, agenda), the one way in ([`Hub::deliver`]) and the one way out ([`Account::submit`]).
 //!
 //! It may touch storage and the clock. It must not know wire words, sockets or HTTP types: how a
 //! refusal is said is decided in each protocol's `status.rs`.

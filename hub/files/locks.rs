@@ -1,7 +1,7 @@
 //! Locks (RFC 4918 §6 and §7). All of an account are few and known to every change; what they forbid
 //! is decided here, on paths.
 
-use hub_storage::files::{self, Content, LockRow, NewNode};
+use hub_storage::files::{self, Content, LockRow, NewNode, NodeId};
 use hub_storage::{AccountId, Error as Refusal};
 
 use crate::files::change::{Found, Work};
@@ -119,6 +119,9 @@ impl Files {
         request: LockRequest,
         conditions: Conditions,
     ) -> Result<(FileLock, Placed)> {
+        if self.top == NodeId::UPLOADS {
+            return Err(Error::Forbidden("locking parts of an upload"));
+        }
         if request.owner.len() > OWNER {
             return Err(Error::TooLarge { limit: OWNER as u64 });
         }

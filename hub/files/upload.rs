@@ -52,11 +52,13 @@ impl Files {
     ) -> Result<Upload> {
         let mut room = None;
         if expected.is_none_or(|bytes| bytes > SMALL) {
-            if self.by == By::Owner {
-                self.may_begin(path, &conditions).await?;
-            }
+            let given_back = match self.by {
+                By::Owner => self.may_begin(path, &conditions).await?,
+                // For others it is decided at the end.
+                By::Grant | By::Link(_) => 0,
+            };
             if let (used, Some(limit)) = self.quota().await? {
-                let free = limit.saturating_sub(used);
+                let free = (limit + given_back).saturating_sub(used);
                 if expected.is_some_and(|bytes| bytes > free) {
                     return Err(Error::OverQuota { used, limit });
                 }
@@ -67,7 +69,8 @@ impl Files {
         Ok(Upload { files, path, conditions, spool, room })
     }
 
-    async fn may_begin(&self, path: &FilePath, conditions: &Conditions) -> Result<()> {
+    /// Asks what [`Upload::finish`] is going to ask. Returns the bytes that it would give back.
+    async fn may_begin(&self, path: &FilePath, conditions: &Conditions) -> Result<u64> {
         let work = self.work();
         let locks = self.storage().file_locks(self.owner, crate::unix_now()).await?;
         let mut others = Vec::new();
@@ -80,7 +83,9 @@ impl Files {
         let chain = self.storage().file_path(self.owner, self.top, path.keys()).await?;
         let found = Found { path: path.clone(), base: Vec::new(), chain, locks };
         conditions.check(&work.state(&found), &others, &found.locks)?;
-        Ok(work.may_put(&found, conditions)?)
+        work.may_put(&found, conditions)?;
+        let is_kept = work.settings.versions > 0;
+        Ok(found.node().filter(|_| !is_kept).map_or(0, |node| node.size))
     }
 
     /// Puts the files in the folder `parts` of `uploads` together, in the order of their names (numbers
