@@ -1,5 +1,5 @@
-//! The hub's native primitives and every rule about them: accounts, messages (later contacts,
-//! agenda, files), the one way in ([`Hub::deliver`]) and the one way out ([`Account::submit`]).
+//! The hub's native primitives and every rule about them: accounts, messages, files (later
+//! contacts, agenda), the one way in ([`Hub::deliver`]) and the one way out ([`Account::submit`]).
 //!
 //! It may touch storage and the clock. It must not know wire words, sockets or HTTP types: how a
 //! refusal is said is decided in each protocol's `status.rs`.
@@ -135,6 +135,7 @@ struct Inner {
     pauses: Mutex<HashMap<NextHop, Pause>>,
     text_index: Arc<textsearch::TextIndex>,
     etags: files::Etags,
+    file_watches: files::FileWatches,
     junk: Arc<junk::Junk>,
     maintenance: Mutex<tokio::task::JoinSet<()>>,
 }
@@ -184,6 +185,7 @@ impl Hub {
             pauses: Mutex::default(),
             text_index: Arc::default(),
             etags,
+            file_watches: files::FileWatches::default(),
             maintenance: Mutex::default(),
         }));
         hub.0.storage.listen(Box::new(Ear(Arc::downgrade(&hub.0))));
@@ -258,6 +260,7 @@ impl Inner {
             }
         }
         self.watches.note(&changes);
+        self.file_watches.note(&changes);
         self.junk.note(&changes);
         self.mailboxes.apply(changes);
     }

@@ -81,6 +81,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/sqlite/0016_contact.sql"),
         include_str!("migrations/postgres/0016_contact.sql"),
     ),
+    (
+        include_str!("migrations/sqlite/0017_sharing.sql"),
+        include_str!("migrations/postgres/0017_sharing.sql"),
+    ),
 ];
 
 #[derive(Clone)]

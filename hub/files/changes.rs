@@ -87,6 +87,7 @@ impl Files {
         depth: SyncDepth,
         limit: usize,
     ) -> Result<FileChanges> {
+        self.may_read()?;
         let (since, is_deep) = (since.map(|state| state.0), depth == SyncDepth::Infinity);
         let most = limit.clamp(1, PAGE);
         let changes =

@@ -47,6 +47,8 @@ pub enum IfTerm {
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     pub(crate) path: FilePath,
+    /// Where locks say it is.
+    pub(crate) location: String,
     /// `None`: nothing is there.
     pub(crate) etag: Option<String>,
     pub(crate) modified_at: i64,
@@ -103,11 +105,11 @@ impl IfTerm {
                 matches != *not
             }
             Self::Token { not, token } => {
-                let path = state.map(|state| state.path.joined_keys());
-                let is_locked = |path: &String| {
-                    held.iter().any(|lock| lock.token == token.as_str() && locks::is_covering(lock, path))
+                let is_locked = |state: &State| {
+                    let covers = |lock: &LockRow| locks::is_covering(lock, &state.location);
+                    held.iter().any(|lock| lock.token == token.as_str() && covers(lock))
                 };
-                path.as_ref().is_some_and(is_locked) != *not
+                state.is_some_and(is_locked) != *not
             }
         }
     }
@@ -123,7 +125,12 @@ mod tests {
     }
 
     fn state(text: &str, etag: &str) -> State {
-        State { path: path(text), etag: (!etag.is_empty()).then(|| etag.to_owned()), modified_at: 100 }
+        State {
+            path: path(text),
+            location: text.to_owned(),
+            etag: (!etag.is_empty()).then(|| etag.to_owned()),
+            modified_at: 100,
+        }
     }
 
     fn lock(token: &str, path: &str) -> LockRow {

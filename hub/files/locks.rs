@@ -1,10 +1,11 @@
 //! Locks (RFC 4918 §6 and §7). All of an account are few and known to every change; what they forbid
 //! is decided here, on paths.
 
-use hub_storage::files::{self, Content, LockRow, NewNode};
+use hub_storage::files::{self, Content, LockRow, NewNode, NodeId};
 use hub_storage::{AccountId, Error as Refusal};
 
 use crate::files::change::{Found, Work};
+use crate::files::sharing::By;
 use crate::files::{Conditions, FilePath, Files, Placed};
 use crate::{Error, Result};
 
@@ -90,15 +91,20 @@ impl FileLock {
         u32::try_from(self.expires_at - crate::unix_now()).unwrap_or(0)
     }
 
-    fn from_row(row: LockRow) -> Result<Self> {
+    /// `top` is where the files of whoever asks begin.
+    fn from_row(row: LockRow, top: &str) -> Result<Self> {
+        let root = match top.is_empty() {
+            true => row.path.as_str(),
+            false => row.path.strip_prefix(top).unwrap_or_default(),
+        };
         Ok(Self {
+            root: FilePath::parse(root)?,
             token: LockToken(row.token),
             scope: if row.is_exclusive { LockScope::Exclusive } else { LockScope::Shared },
             is_deep: row.is_deep,
             owner: row.owner,
             timeout_seconds: row.timeout_seconds,
             expires_at: row.expires_at,
-            root: FilePath::parse(&row.path)?,
             holder: row.holder,
         })
     }
@@ -113,13 +119,16 @@ impl Files {
         request: LockRequest,
         conditions: Conditions,
     ) -> Result<(FileLock, Placed)> {
+        if self.top == NodeId::UPLOADS {
+            return Err(Error::Forbidden("locking parts of an upload"));
+        }
         if request.owner.len() > OWNER {
             return Err(Error::TooLarge { limit: OWNER as u64 });
         }
         let timeout_seconds = request.timeout_seconds.clamp(1, LONGEST);
         let row = LockRow {
             token: LockToken::random()?.0,
-            path: path.joined_keys(),
+            path: String::new(),
             holder: self.user,
             is_exclusive: request.scope == LockScope::Exclusive,
             is_deep: request.is_deep,
@@ -127,12 +136,13 @@ impl Files {
             timeout_seconds,
             expires_at: crate::unix_now() + i64::from(timeout_seconds),
         };
-        let (work, path, lock) = (self.work(), path.clone(), row.clone());
-        let placed = self
+        let (work, path, mut lock) = (self.work(), path.clone(), row);
+        let (placed, lock) = self
             .transact(move |tx| {
                 Box::pin(async move {
                     let found = work.find(tx, &path).await?;
                     work.check(tx, &found, &conditions).await?;
+                    lock.path = found.location();
                     if let Some(other) = found.locks.iter().find(|other| excludes(other, &lock)) {
                         return Err(Refusal::Held(other.path.clone()));
                     }
@@ -144,11 +154,11 @@ impl Files {
                         None => (work.make_empty(tx, &found, &conditions).await?, true),
                     };
                     files::lock(tx, work.account, &lock).await?;
-                    Ok(placed)
+                    Ok((placed, lock))
                 })
             })
             .await?;
-        Ok((FileLock::from_row(row)?, self.placed(placed)))
+        Ok((FileLock::from_row(lock, &self.location().await?)?, self.placed(placed)))
     }
 
     /// RFC 4918 §9.10.2: the time of a lock starts anew. `Stale` unless it is the user's and covers
@@ -165,7 +175,7 @@ impl Files {
             .transact(move |tx| {
                 Box::pin(async move {
                     let found = work.find(tx, &path).await?;
-                    let path = path.joined_keys();
+                    let path = found.location();
                     let lock = found.locks.into_iter().find(|lock| {
                         lock.token == token.0 && is_covering(lock, &path) && lock.holder == work.user
                     });
@@ -177,7 +187,7 @@ impl Files {
                 })
             })
             .await?;
-        FileLock::from_row(row)
+        FileLock::from_row(row, &self.location().await?)
     }
 
     /// RFC 4918 §9.11. `Conflict` unless the lock covers `path`, `Forbidden` if it is somebody else's
@@ -202,8 +212,22 @@ impl Files {
     /// All locks of these files that have not expired, at most 500. [`FileLock::covers`] tells which
     /// concern a path.
     pub async fn locks(&self) -> Result<Vec<FileLock>> {
-        let rows = self.storage().file_locks(self.owner, crate::unix_now()).await?;
-        rows.into_iter().map(FileLock::from_row).collect()
+        self.may_read()?;
+        let top = self.location().await?;
+        let mut rows = self.storage().file_locks(self.owner, crate::unix_now()).await?;
+        rows.retain(|lock| is_covering(lock, &top) || lock.path == top || is_below(&lock.path, &top));
+        rows.into_iter().map(|row| FileLock::from_row(row, &top)).collect()
+    }
+
+    /// Where these files begin in the owner's: names in NFC.
+    async fn location(&self) -> Result<String> {
+        if self.by == By::Owner {
+            return Ok(String::new());
+        }
+        let above = self.storage().file_ancestors(self.owner, self.top).await?;
+        let top = self.storage().file_path(self.owner, self.top, &[]).await?;
+        let keys: Vec<&str> = above.iter().chain(&top).skip(1).map(|node| node.key.as_str()).collect();
+        Ok(keys.join("/"))
     }
 }
 

@@ -10,15 +10,18 @@
 mod change;
 mod changes;
 mod conditions;
+mod links;
 mod locks;
 mod node;
 mod path;
 mod properties;
 mod read;
+mod sharing;
 pub(crate) mod trash;
 mod tree;
 mod upload;
 mod versions;
+mod watch;
 
 use hub_storage::Storage;
 pub use hub_storage::files::NodeId;
@@ -26,16 +29,21 @@ use hub_storage::files::NodeRow;
 
 pub use changes::{FileChange, FileChanges, SyncDepth, SyncState};
 pub use conditions::{Conditions, IfList, IfTerm, Precondition, StateOf};
+pub use links::{Link, LinkId, LinkRequest};
 pub use locks::{FileLock, LockRequest, LockScope, LockToken};
 pub(crate) use node::Etags;
 pub use node::{Node, NodeKind};
 pub use path::FilePath;
 pub use properties::{NodePatch, Property, PropertyName};
 pub use read::{Listing, OpenFile, Walk, Walked};
+use sharing::By;
+pub use sharing::{Access, Grant, Granted, SHARED};
 pub use trash::Trashed;
 pub use tree::{CopyDepth, Overwrite, Placed};
 pub use upload::{FileMetadata, Upload};
 pub use versions::{Version, VersionId};
+pub use watch::FileWatch;
+pub(crate) use watch::FileWatches;
 
 use crate::{Account, AccountId, Hub};
 
@@ -59,7 +67,7 @@ impl Default for FileSettings {
     }
 }
 
-/// The files of a twin. Cheap to clone.
+/// The files of a twin, or the part of them that a grant or a link opens. Cheap to clone.
 #[derive(Clone)]
 pub struct Files {
     hub: Hub,
@@ -69,6 +77,9 @@ pub struct Files {
     top: NodeId,
     /// Who works on them: locks are held in this name.
     user: AccountId,
+    /// What opened them, and what may be done with them.
+    by: By,
+    access: Access,
 }
 
 impl Account {
@@ -84,7 +95,8 @@ impl Account {
     }
 
     fn files_below(&self, top: NodeId) -> Files {
-        Files { hub: self.hub.clone(), owner: self.id, top, user: self.id }
+        let (by, access) = (By::Owner, Access::Share);
+        Files { hub: self.hub.clone(), owner: self.id, top, user: self.id, by, access }
     }
 }
 

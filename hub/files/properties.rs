@@ -41,6 +41,7 @@ pub struct NodePatch {
 impl Files {
     /// The dead properties of nodes, a page of them at a time; those without any are left out.
     pub async fn properties(&self, nodes: &[NodeId]) -> Result<HashMap<NodeId, Vec<Property>>> {
+        self.may_read()?;
         let mut all: HashMap<NodeId, Vec<Property>> = HashMap::new();
         for (node, row) in self.storage().file_properties(self.owner, nodes).await? {
             let name = PropertyName { namespace: row.namespace, name: row.name };

@@ -18,6 +18,7 @@ const FOLDERS: usize = 64;
 impl Files {
     /// The file or folder at a path. `NotFound`.
     pub async fn lookup(&self, path: &FilePath) -> Result<Node> {
+        self.may_read()?;
         let mut chain = self.storage().file_path(self.owner, self.top, path.keys()).await?;
         let node = chain.pop().filter(|_| chain.len() == path.keys().len());
         node.map(|row| self.node(row)).ok_or(Error::NotFound("file or folder"))
@@ -44,6 +45,7 @@ impl Files {
 
     /// Opens a file that was looked up. `Invalid` for a folder.
     pub async fn open_node(&self, node: Node) -> Result<OpenFile> {
+        self.may_read()?;
         if node.is_folder() {
             return Err(Error::Invalid("a folder has no content".to_owned()));
         }

@@ -29,6 +29,7 @@ pub struct Trashed {
 impl Files {
     /// What is in the trash, newest first, at most 1,000.
     pub async fn trash(&self) -> Result<Vec<Trashed>> {
+        self.is_owner()?;
         let rows = self.storage().file_trash(self.owner, LISTED).await?;
         let trashed = rows.into_iter().map(|row| Trashed {
             node: self.node(row.node),
@@ -41,6 +42,7 @@ impl Files {
     /// Puts something back where it was, or to `to`. Folders that are no longer there are made.
     /// `NotFound`, `Exists`, `Conflict` if a file is in the way, `Locked`.
     pub async fn restore(&self, id: NodeId, to: Option<&FilePath>) -> Result<Node> {
+        self.is_owner()?;
         let (work, to) = (self.work(), to.cloned());
         let row = self
             .transact(move |tx| {
@@ -56,7 +58,7 @@ impl Files {
                         return Err(Refusal::Exists("file or folder"));
                     }
                     work.may_change_members(&found, &crate::files::Conditions::default())?;
-                    let levels = path.keys().len() as u64 + files::height(tx, work.account, id).await?;
+                    let levels = found.levels() + files::height(tx, work.account, id).await?;
                     if trashed.node.is_folder && levels > FilePath::LEVELS as u64 {
                         return Err(Refusal::Limit("folders within folders"));
                     }
@@ -69,6 +71,7 @@ impl Files {
 
     /// Removes something in the trash for good. `NotFound`.
     pub async fn purge(&self, id: NodeId) -> Result<()> {
+        self.is_owner()?;
         let account = self.owner;
         self.transact(move |tx| {
             Box::pin(async move {
@@ -82,6 +85,7 @@ impl Files {
 
     /// Removes all that is in the trash for good.
     pub async fn empty_trash(&self) -> Result<()> {
+        self.is_owner()?;
         loop {
             let rows = self.storage().file_trash(self.owner, SLICE).await?;
             if rows.is_empty() {

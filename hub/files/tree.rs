@@ -183,7 +183,7 @@ impl Work {
         let place = to.place()?;
         let node = from.existing()?;
         if node.is_folder && node.nodes > 1 {
-            let levels = to.path.keys().len() as u64 + files::height(tx, self.account, node.id).await?;
+            let levels = to.levels() + files::height(tx, self.account, node.id).await?;
             if levels > FilePath::LEVELS as u64 {
                 return Err(Refusal::Limit("folders within folders"));
             }
@@ -221,10 +221,10 @@ impl Work {
     /// Puts it into the trash, unless nobody is going to miss it.
     async fn throw_away(&self, tx: &mut Tx, found: &Found) -> Decision<()> {
         let (node, above) = (found.existing()?, found.above());
-        if self.top != NodeId::FILES || is_litter(node) || self.settings.trash_days == 0 {
+        if self.top == NodeId::UPLOADS || is_litter(node) || self.settings.trash_days == 0 {
             return files::remove(tx, self.account, node, &above).await;
         }
-        files::trash(tx, self.account, node, &above, &found.path.to_string()).await
+        files::trash(tx, self.account, node, &above, &found.written()).await
     }
 }
 

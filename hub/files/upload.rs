@@ -6,6 +6,7 @@ use hub_storage::files::{self, Content, NewNode, NodeRow};
 use hub_storage::{Error as Refusal, Result as Decision, Spool, Tx};
 
 use crate::files::change::{Found, Work};
+use crate::files::sharing::By;
 use crate::files::{Conditions, FilePath, Files, Placed};
 use crate::{Error, Result};
 
@@ -51,9 +52,13 @@ impl Files {
     ) -> Result<Upload> {
         let mut room = None;
         if expected.is_none_or(|bytes| bytes > SMALL) {
-            self.may_begin(path, &conditions).await?;
+            let given_back = match self.by {
+                By::Owner => self.may_begin(path, &conditions).await?,
+                // For others it is decided at the end.
+                By::Grant | By::Link(_) => 0,
+            };
             if let (used, Some(limit)) = self.quota().await? {
-                let free = limit.saturating_sub(used);
+                let free = (limit + given_back).saturating_sub(used);
                 if expected.is_some_and(|bytes| bytes > free) {
                     return Err(Error::OverQuota { used, limit });
                 }
@@ -64,20 +69,23 @@ impl Files {
         Ok(Upload { files, path, conditions, spool, room })
     }
 
-    async fn may_begin(&self, path: &FilePath, conditions: &Conditions) -> Result<()> {
+    /// Asks what [`Upload::finish`] is going to ask. Returns the bytes that it would give back.
+    async fn may_begin(&self, path: &FilePath, conditions: &Conditions) -> Result<u64> {
         let work = self.work();
         let locks = self.storage().file_locks(self.owner, crate::unix_now()).await?;
         let mut others = Vec::new();
         if !conditions.is_too_long() {
             for path in conditions.paths() {
                 let chain = self.storage().file_path(self.owner, self.top, path.keys()).await?;
-                others.push(work.state(&Found { path, chain, locks: Vec::new() }));
+                others.push(work.state(&Found { path, base: Vec::new(), chain, locks: Vec::new() }));
             }
         }
         let chain = self.storage().file_path(self.owner, self.top, path.keys()).await?;
-        let found = Found { path: path.clone(), chain, locks };
+        let found = Found { path: path.clone(), base: Vec::new(), chain, locks };
         conditions.check(&work.state(&found), &others, &found.locks)?;
-        Ok(work.may_put(&found, conditions)?)
+        work.may_put(&found, conditions)?;
+        let is_kept = work.settings.versions > 0;
+        Ok(found.node().filter(|_| !is_kept).map_or(0, |node| node.size))
     }
 
     /// Puts the files in the folder `parts` of `uploads` together, in the order of their names (numbers
@@ -157,7 +165,7 @@ impl Upload {
             .storage()
             .transact_writing(files.owner, bytes, move |tx| {
                 Box::pin(async move {
-                    let found = work.find(tx, &path).await?;
+                    let found = work.find_to_add(tx, &path).await?;
                     work.check(tx, &found, &conditions).await?;
                     work.may_put(&found, &conditions)?;
                     work.put(tx, &found, content, metadata).await
@@ -173,6 +181,7 @@ impl Work {
     pub(super) fn may_put(&self, found: &Found, conditions: &Conditions) -> Decision<()> {
         match found.node() {
             Some(node) if node.is_folder => Err(Refusal::Exists("folder")),
+            Some(_) if !self.access.may_write() => Err(Refusal::Exists("file")),
             Some(_) => self.may_change(found, conditions),
             None => found.place().and_then(|_| self.may_change_members(found, conditions)),
         }

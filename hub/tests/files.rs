@@ -120,7 +120,7 @@ fn exclusive(is_deep: bool) -> LockRequest {
 
 #[tokio::test]
 async fn a_file_is_what_was_written() {
-    let Fixture { files, .. } = fixture().await;
+    let Fixture { files, .. } = &fixture().await;
     let large: Vec<u8> = (0..1_000_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     for (name, bytes) in [("empty", &b""[..]), ("small", b"abc"), ("large", &large)] {
         let node = write(&files, name, bytes).await;
@@ -139,7 +139,7 @@ async fn a_file_is_what_was_written() {
 
 #[tokio::test]
 async fn what_a_path_rests_on_must_be_there() {
-    let Fixture { files, .. } = fixture().await;
+    let Fixture { files, .. } = &fixture().await;
     write(&files, "file", b"x").await;
     let nowhere = |result: Result<Placed>| matches!(result, Err(Error::Conflict(_)));
     assert!(nowhere(try_write(&files, "no/file", b"x", none()).await));
@@ -167,7 +167,7 @@ async fn what_a_path_rests_on_must_be_there() {
 
 #[tokio::test]
 async fn names_are_the_same_in_either_normal_form() {
-    let Fixture { files, .. } = fixture().await;
+    let Fixture { files, .. } = &fixture().await;
     write(&files, "e\u{301}", b"decomposed").await;
     assert_eq!(read(&files, "\u{e9}").await, b"decomposed");
     write(&files, "\u{e9}", b"replaced").await;
@@ -177,7 +177,7 @@ async fn names_are_the_same_in_either_normal_form() {
 
 #[tokio::test]
 async fn etags_tell_contents_and_nothing_else() {
-    let Fixture { files, hub, .. } = fixture().await;
+    let Fixture { files, hub, .. } = &fixture().await;
     let first = write(&files, "a", b"content").await;
     let other = write(&files, "b", b"other").await;
     assert_ne!(first.etag, other.etag);
@@ -195,7 +195,7 @@ async fn etags_tell_contents_and_nothing_else() {
 
 #[tokio::test]
 async fn preconditions_are_decided_with_the_change() {
-    let Fixture { files, .. } = fixture().await;
+    let Fixture { files, .. } = &fixture().await;
     let stale = |result: Result<Placed>| matches!(result, Err(Error::Stale));
     assert!(stale(try_write(&files, "f", b"x", if_(Precondition::Exists)).await));
     let node = try_write(&files, "f", b"x", if_(Precondition::NotExists)).await.expect("written").node;
@@ -215,7 +215,7 @@ async fn preconditions_are_decided_with_the_change() {
 #[tokio::test]
 async fn replaced_contents_become_versions() {
     let settings = FileSettings { versions: 2, ..FileSettings::default() };
-    let Fixture { files, .. } = fixture_with(None, settings).await;
+    let Fixture { files, .. } = &fixture_with(None, settings).await;
     let first = write(&files, "f", b"").await;
     for bytes in [b"1", b"2", b"3", b"4"] {
         assert_eq!(write(&files, "f", bytes).await.id, first.id, "replaced in place");
@@ -236,7 +236,7 @@ async fn replaced_contents_become_versions() {
 
 #[tokio::test]
 async fn saving_by_moving_over_a_file_keeps_its_history() {
-    let Fixture { files, .. } = fixture().await;
+    let Fixture { files, .. } = &fixture().await;
     write(&files, "report", b"one").await;
     write(&files, "report", b"two").await;
     write(&files, "report.tmp", b"three").await;
@@ -256,7 +256,7 @@ async fn saving_by_moving_over_a_file_keeps_its_history() {
 
 #[tokio::test]
 async fn a_tree_is_copied_and_moved_whole() {
-    let Fixture { files, .. } = fixture().await;
+    let Fixture { files, .. } = &fixture().await;
     folder(&files, "a").await;
     folder(&files, "a/b").await;
     write(&files, "a/b/deep", b"deep").await;
@@ -286,7 +286,7 @@ async fn a_tree_is_copied_and_moved_whole() {
 
 #[tokio::test]
 async fn large_folders_come_in_pages() {
-    let Fixture { files, .. } = fixture().await;
+    let Fixture { files, .. } = &fixture().await;
     folder(&files, "a").await;
     folder(&files, "a/b").await;
     for n in 0..70 {
@@ -312,7 +312,7 @@ async fn large_folders_come_in_pages() {
 
 #[tokio::test]
 async fn the_trash_gives_back() {
-    let Fixture { files, .. } = fixture().await;
+    let Fixture { files, .. } = &fixture().await;
     folder(&files, "a").await;
     folder(&files, "a/b").await;
     write(&files, "a/b/f", b"content").await;
@@ -340,7 +340,7 @@ async fn the_trash_gives_back() {
 #[tokio::test]
 async fn the_quota_is_exact() {
     let Fixture { files, .. } =
-        fixture_with(Some(1_000), FileSettings { versions: 0, ..Default::default() }).await;
+        &fixture_with(Some(1_000), FileSettings { versions: 0, ..Default::default() }).await;
     let full = |result: Result<Placed>| matches!(result, Err(Error::OverQuota { .. }));
     write(&files, "a", &[1; 600]).await;
     assert!(full(try_write(&files, "b", &[1; 401], none()).await));
@@ -362,7 +362,7 @@ async fn the_quota_is_exact() {
 
 #[tokio::test]
 async fn locks_keep_others_away() {
-    let Fixture { files, .. } = fixture().await;
+    let Fixture { files, .. } = &fixture().await;
     folder(&files, "a").await;
     write(&files, "a/f", b"x").await;
     let (lock, placed) = files.lock(&path("a/f"), exclusive(false), none()).await.expect("locked");
@@ -386,7 +386,7 @@ async fn locks_keep_others_away() {
 
 #[tokio::test]
 async fn a_lock_on_a_folder_keeps_its_members() {
-    let Fixture { files, .. } = fixture().await;
+    let Fixture { files, .. } = &fixture().await;
     folder(&files, "a").await;
     write(&files, "a/f", b"x").await;
     let (shallow, _) = files.lock(&path("a"), exclusive(false), none()).await.expect("locked");
@@ -443,7 +443,7 @@ async fn a_lock_on_nothing_makes_an_empty_file() {
 
 #[tokio::test]
 async fn locks_are_bounded() {
-    let Fixture { files, .. } = fixture().await;
+    let Fixture { files, .. } = &fixture().await;
     let shared = LockRequest { scope: LockScope::Shared, ..exclusive(false) };
     for _ in 0..500 {
         files.lock(&path("f"), shared.clone(), none()).await.expect("locked");
@@ -455,7 +455,7 @@ async fn locks_are_bounded() {
 
 #[tokio::test]
 async fn properties_are_all_or_nothing_and_bounded() {
-    let Fixture { files, .. } = fixture().await;
+    let Fixture { files, .. } = &fixture().await;
     write(&files, "f", b"x").await;
     let name = |name: &str| PropertyName { namespace: "urn:x".to_owned(), name: name.to_owned() };
     let set = |properties| NodePatch { properties, ..NodePatch::default() };
@@ -481,7 +481,7 @@ async fn properties_are_all_or_nothing_and_bounded() {
 
 #[tokio::test]
 async fn changes_are_told_for_one_level_or_all() {
-    let Fixture { files, .. } = fixture().await;
+    let Fixture { files, .. } = &fixture().await;
     folder(&files, "a").await;
     folder(&files, "a/b").await;
     write(&files, "a/b/f", b"x").await;
@@ -515,7 +515,7 @@ async fn changes_are_told_for_one_level_or_all() {
 
 #[tokio::test]
 async fn parts_become_a_file() {
-    let Fixture { alice, files, .. } = fixture().await;
+    let Fixture { alice, files, .. } = &fixture().await;
     let uploads = alice.uploads();
     folder(&uploads, "id").await;
     for (name, bytes) in [("10", &b"third"[..]), ("9", b"second "), ("00001", b"first ")] {
@@ -527,4 +527,143 @@ async fn parts_become_a_file() {
     assert_eq!((placed.node.modified_at, placed.created), (5, true));
     assert_eq!(read(&files, "whole").await, b"first second third");
     assert!(names(&uploads, "").await.is_empty());
+}
+
+async fn twin(hub: &Hub, name: &str) -> Account {
+    hub.login(name, &Secret::new(name), Door::Dav).await.expect("right")
+}
+
+fn handle(name: &str) -> Address {
+    Address::parse(&format!("{name}@example.org")).expect("an address")
+}
+
+#[tokio::test]
+async fn grants_open_a_part_and_end_at_once() {
+    let Fixture { hub, files, .. } = &fixture().await;
+    let bob = twin(&hub, "bob").await;
+    folder(&files, "a").await;
+    folder(&files, "a/shared").await;
+    write(&files, "a/shared/f", b"x").await;
+    write(&files, "a/own", b"secret").await;
+    files.grant(&path("a/shared"), &handle("bob"), Access::Read).await.expect("granted");
+    let at = path("Shared with me/alice@example.org/shared/f");
+    let (seen, rest) = bob.files_at(&at).await.expect("shared");
+    assert_eq!(rest, path("f"));
+    assert_eq!(read(&seen, "f").await, b"x");
+    assert!(matches!(try_write(&seen, "g", b"y", none()).await, Err(Error::Forbidden(_))));
+    assert!(matches!(
+        seen.grant(&path("f"), &handle("bob"), Access::Read).await,
+        Err(Error::Forbidden(_)) | Err(Error::Invalid(_))
+    ));
+
+    files.grant(&path("a/shared"), &handle("bob"), Access::Write).await.expect("changed");
+    assert!(matches!(try_write(&seen, "g", b"y", none()).await, Err(Error::Forbidden(_))), "opened to read");
+    let (seen, _) = bob.files_at(&at).await.expect("shared");
+    write(&seen, "g", b"by bob").await;
+    assert_eq!(read(&files, "a/shared/g").await, b"by bob");
+    assert_eq!(used(&bob.files()).await, 0, "the owner's quota counts");
+    assert!(used(&files).await > 6);
+    // Counters above what is shared are true.
+    assert_eq!(files.lookup(&path("")).await.expect("there").size, 13);
+    // A lock is one for all who see it.
+    let (lock, _) = seen.lock(&path("g"), exclusive(false), none()).await.expect("locked");
+    assert_eq!(
+        (lock.root.clone(), files.locks().await.expect("read")[0].root.clone()),
+        (path("g"), path("a/shared/g"))
+    );
+    assert!(matches!(
+        try_write(&files, "a/shared/g", b"z", with(&lock.token)).await,
+        Err(Error::Locked { .. })
+    ));
+    try_write(&seen, "g", b"z", with(&lock.token)).await.expect("its holder may");
+    let all = files.lock(&path("a"), exclusive(true), none()).await;
+    assert!(matches!(all, Err(Error::Locked { root }) if root == "a/shared/g"));
+    assert!(matches!(seen.delete(&path(""), none()).await, Err(Error::Forbidden(_))));
+    assert!(matches!(seen.trash().await, Err(Error::Forbidden(_))));
+
+    files.revoke(&path("a/shared"), &handle("bob")).await.expect("revoked");
+    assert!(files.locks().await.expect("read").is_empty());
+    assert!(matches!(try_write(&seen, "g", b"late", none()).await, Err(Error::NotFound(_))), "at once");
+    assert!(matches!(bob.files_at(&at).await, Err(Error::NotFound(_))));
+    assert!(matches!(files.revoke(&path("a/shared"), &handle("bob")).await, Err(Error::NotFound(_))));
+}
+
+#[tokio::test]
+async fn what_is_shared_has_names_and_is_not_in_the_trash() {
+    let Fixture { hub, files, .. } = &fixture().await;
+    let bob = twin(&hub, "bob").await;
+    for name in ["a", "a/x", "b", "b/x"] {
+        folder(&files, name).await;
+    }
+    for at in ["a/x", "b/x"] {
+        files.grant(&path(at), &handle("bob"), Access::Share).await.expect("granted");
+    }
+    let names = async || -> Vec<String> {
+        bob.granted().await.expect("read").into_iter().map(|one| one.name).collect()
+    };
+    assert_eq!(names().await, ["x", "x (2)"]);
+    files.delete(&path("b"), none()).await.expect("deleted");
+    assert_eq!(names().await, ["x"]);
+    assert!(matches!(bob.files_at(&path("Shared with me")).await, Err(Error::Forbidden(_))));
+    let (own, rest) = bob.files_at(&path("x/y")).await.expect("its own");
+    assert!(rest == path("x/y") && own.lookup(&path("")).await.is_ok());
+    assert!(matches!(files.grant(&path("a"), &handle("alice"), Access::Read).await, Err(Error::Invalid(_))));
+    assert!(matches!(files.grant(&path("a"), &handle("nobody"), Access::Read).await, Err(Error::Invalid(_))));
+    assert!(matches!(files.grant(&path(""), &handle("bob"), Access::Read).await, Err(Error::Forbidden(_))));
+    assert_eq!(files.grants().await.expect("read").len(), 2);
+}
+
+#[tokio::test]
+async fn links_are_for_reading_or_for_adding() {
+    let Fixture { hub, files, .. } = &fixture().await;
+    folder(&files, "a").await;
+    write(&files, "a/f", b"x").await;
+    let request = LinkRequest { access: Access::Read, password: None, expires_at: None };
+    let (id, token) = files.add_link(&path("a"), request.clone()).await.expect("made");
+    let visitor = hub.open_link(token.expose(), None).await.expect("opens");
+    assert_eq!((names(&visitor, "").await, read(&visitor, "f").await), (vec!["f".to_owned()], b"x".to_vec()));
+    assert!(matches!(try_write(&visitor, "g", b"y", none()).await, Err(Error::Forbidden(_))));
+    assert!(matches!(hub.open_link(&"a".repeat(32), None).await, Err(Error::NotFound(_))));
+
+    let upload = LinkRequest { access: Access::Upload, ..request.clone() };
+    let (_, token) = files.add_link(&path("a"), upload.clone()).await.expect("made");
+    let visitor = hub.open_link(token.expose(), None).await.expect("opens");
+    write(&visitor, "g", b"y").await;
+    assert!(
+        matches!(try_write(&visitor, "f", b"y", none()).await, Err(Error::Exists(_))),
+        "nothing is replaced"
+    );
+    assert!(matches!(visitor.lookup(&path("f")).await, Err(Error::Forbidden(_))), "nothing is seen");
+    assert!(matches!(visitor.delete(&path("g"), none()).await, Err(Error::Forbidden(_))));
+    assert!(matches!(visitor.make_folder(&path("d"), vec![], none()).await, Err(Error::Forbidden(_))));
+    assert!(matches!(files.add_link(&path("a/f"), upload).await, Err(Error::Forbidden(_))), "a file");
+
+    let secret = Secret::new("open sesame");
+    let guarded = LinkRequest { password: Some(secret.clone()), ..request.clone() };
+    let (_, token) = files.add_link(&path("a/f"), guarded).await.expect("made");
+    for wrong in [None, Some(Secret::new("wrong"))] {
+        assert!(matches!(hub.open_link(token.expose(), wrong.as_ref()).await, Err(Error::BadCredentials)));
+    }
+    let visitor = hub.open_link(token.expose(), Some(&secret)).await.expect("opens");
+    assert_eq!(read(&visitor, "").await, b"x", "the file itself");
+
+    let past = LinkRequest { expires_at: Some(1), ..request };
+    let (_, token) = files.add_link(&path("a"), past).await.expect("made");
+    assert!(matches!(hub.open_link(token.expose(), None).await, Err(Error::NotFound(_))));
+    assert_eq!(files.links().await.expect("read").len(), 4);
+    files.remove_link(id).await.expect("removed");
+    assert!(matches!(files.remove_link(id).await, Err(Error::NotFound(_))));
+}
+
+#[tokio::test]
+async fn who_watches_is_told_after_the_commit() {
+    let Fixture { files, hub, .. } = &fixture().await;
+    let (mut first, mut second) = (files.watch(), files.watch());
+    let node = write(&files, "f", b"x").await;
+    assert_eq!((first.changed().await, second.changed().await), (node.modseq, node.modseq));
+    let bob = twin(&hub, "bob").await.files();
+    write(&bob, "f", b"x").await;
+    files.delete(&path("f"), none()).await.expect("deleted");
+    let top = files.lookup(&path("")).await.expect("there");
+    assert_eq!(first.changed().await, top.modseq, "of the twin's own files only");
 }

@@ -11,6 +11,7 @@ mod locks;
 mod properties;
 mod read;
 mod reclaim;
+mod sharing;
 mod trash;
 mod versions;
 
@@ -22,6 +23,9 @@ pub use locks::{LockRow, lock, refresh_lock, unlock};
 pub use properties::{PropertyCount, PropertyRow, Times, patch};
 pub use read::{height, resolve};
 pub(crate) use reclaim::{remove_all_of, trim};
+pub use sharing::{
+    GrantRow, LinkRow, NewLink, access, add_link, ancestors, grant, has_link, remove_link, revoke,
+};
 pub use trash::{TrashRow, purge, restore, trash, trashed};
 pub use versions::{VersionRow, inherit, version};
 

@@ -166,6 +166,8 @@ async fn forget(tx: &mut Tx, account: AccountId, gone: Vec<Going>) -> Result<()>
         "DELETE FROM file_gone WHERE (account, parent) IN (VALUES {values})",
         folders.map(|node| values![account, node.id]).collect(),
     );
+    tx.connection.defer_many("DELETE FROM file_grant WHERE (account, node) IN (VALUES {values})", ids());
+    tx.connection.defer_many("DELETE FROM file_link WHERE (account, node) IN (VALUES {values})", ids());
     tx.connection.defer_many("DELETE FROM file_node WHERE (account, id) IN (VALUES {values})", ids());
     tx.give_back_bytes(account, gone.iter().map(|node| node.properties).sum())?;
     let mut effect = Effect::default();
@@ -219,6 +221,9 @@ pub(crate) async fn remove_all_of(tx: &mut Tx, account: AccountId) -> Result<()>
         "DELETE FROM file_version WHERE account = $1",
         "DELETE FROM file_property WHERE account = $1",
         "DELETE FROM file_lock WHERE account = $1",
+        "DELETE FROM file_grant WHERE account = $1",
+        "DELETE FROM file_grant WHERE grantee = $1",
+        "DELETE FROM file_link WHERE account = $1",
     ] {
         tx.connection.execute(sql, values![account]).await?;
     }
