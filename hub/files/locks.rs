@@ -197,7 +197,7 @@ impl Files {
         self.transact(move |tx| {
             Box::pin(async move {
                 let found = work.find(tx, &path).await?;
-                let path = path.joined_keys();
+                let path = found.location();
                 let lock = found.locks.iter().find(|lock| lock.token == token.0 && is_covering(lock, &path));
                 let lock = lock.ok_or(Refusal::Conflict("lock"))?;
                 if lock.holder != work.user && work.user != work.account {

@@ -59,8 +59,8 @@ async fn make(files: &Files, change: Change) {
     let none = Conditions::default;
     match change {
         Change::Copy { from, to } => {
-            let copied = files.copy(&path(&from), &path(&to), CopyDepth::Zero, Overwrite::Allow, none());
-            copied.await.map(drop)
+            let (from, to) = (path(&from), path(&to));
+            files.copy(&from, &to, CopyDepth::Zero, Overwrite::Allow, none()).await.map(drop)
         }
         Change::Delete(at) => files.delete(&path(&at), none()).await,
         Change::Move { from, to } => {
