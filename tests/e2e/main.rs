@@ -6,6 +6,7 @@ mod admin;
 mod clients;
 mod crash;
 mod dav;
+mod dav_crash;
 mod differential;
 mod dovecot;
 mod durability;
