@@ -23,8 +23,9 @@ use crate::{AccountId, Edit, Error, Flags, IdSet, MailboxId, Modseq, Result};
 const SOON: Duration = Duration::from_millis(100);
 /// How long until a commit that failed is tried again, unless there is another.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Ranges of messages whose changes may wait; then they are written at once.
-const MOST: usize = 512;
+/// Messages whose changes may wait; with more they are written at once, so that whoever changes all
+/// flags of large mailboxes again and again keeps the writer only as long as it waits itself.
+const MOST: u64 = 10_000;
 
 /// A change of flags of messages in one mailbox.
 #[derive(Clone, Debug)]
@@ -63,7 +64,7 @@ pub trait Listener: Send + Sync {
 /// What was told and is not committed yet, in order.
 pub(crate) struct Told {
     edits: Vec<Waiting>,
-    ranges: usize,
+    messages: u64,
     since: Option<Instant>,
     /// A commit with them has failed. They are written before anything else.
     is_late: bool,
@@ -79,14 +80,14 @@ struct Waiting {
 
 impl Told {
     pub(crate) fn new(any: Arc<AtomicBool>) -> Self {
-        Self { edits: Vec::new(), ranges: 0, since: None, is_late: false, any }
+        Self { edits: Vec::new(), messages: 0, since: None, is_late: false, any }
     }
 
     /// When they must be written; `None` if there are none.
     pub(crate) fn due(&self) -> Option<Instant> {
         let wait = match self.is_late {
             true => AGAIN,
-            false if self.ranges >= MOST => Duration::ZERO,
+            false if self.messages >= MOST => Duration::ZERO,
             false => SOON,
         };
         self.since.map(|since| since + wait)
@@ -120,7 +121,7 @@ impl Told {
             Change::Messages { account, mailbox, modseq, edit: flags },
             Change::Counters { account, counters },
         ]);
-        self.ranges += edit.uids.ranges().len();
+        self.messages = self.messages.saturating_add(edit.uids.len());
         self.since.get_or_insert_with(Instant::now);
         self.any.store(true, Ordering::Release);
         self.edits.push(Waiting { edit: edit.clone(), modseq, _mailbox: foreseen.mailbox });
@@ -165,7 +166,7 @@ impl Told {
     /// The transaction was committed.
     pub(crate) fn written(&mut self) {
         self.edits.clear();
-        (self.ranges, self.since, self.is_late) = (0, None, false);
+        (self.messages, self.since, self.is_late) = (0, None, false);
         self.any.store(false, Ordering::Release);
     }
 
