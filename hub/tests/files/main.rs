@@ -125,43 +125,43 @@ async fn a_file_is_what_was_written() {
     let Fixture { files, .. } = &fixture().await;
     let large: Vec<u8> = (0..1_000_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     for (name, bytes) in [("empty", &b""[..]), ("small", b"abc"), ("large", &large)] {
-        let node = write(&files, name, bytes).await;
+        let node = write(files, name, bytes).await;
         assert_eq!((node.size, node.name.as_str()), (bytes.len() as u64, name));
-        assert_eq!(read(&files, name).await, bytes);
+        assert_eq!(read(files, name).await, bytes);
     }
     let file = files.open(&path("large")).await.expect("opens");
     assert_eq!(file.read(999_990, 100).await.expect("read"), &large[999_990..]);
     assert_eq!(file.read(500_000, 3).await.expect("read"), &large[500_000..500_003]);
     assert!(file.read(1_000_000, 3).await.expect("read").is_empty());
-    assert_eq!(names(&files, "").await, ["empty", "large", "small"]);
+    assert_eq!(names(files, "").await, ["empty", "large", "small"]);
     assert!(matches!(files.open(&path("")).await, Err(Error::Invalid(_))), "a folder");
     assert!(matches!(files.lookup(&path("nothing")).await, Err(Error::NotFound(_))));
-    assert_eq!(used(&files).await, 1_000_003);
+    assert_eq!(used(files).await, 1_000_003);
 }
 
 #[tokio::test]
 async fn what_a_path_rests_on_must_be_there() {
     let Fixture { files, .. } = &fixture().await;
-    write(&files, "file", b"x").await;
+    write(files, "file", b"x").await;
     let nowhere = |result: Result<Placed>| matches!(result, Err(Error::Conflict(_)));
-    assert!(nowhere(try_write(&files, "no/file", b"x", none()).await));
-    assert!(nowhere(try_write(&files, "file/file", b"x", none()).await), "a file is no folder");
-    assert!(nowhere(copy(&files, "file", "no/file").await));
-    assert!(nowhere(move_to(&files, "file", "no/file", Overwrite::Allow).await));
-    folder(&files, "folder").await;
+    assert!(nowhere(try_write(files, "no/file", b"x", none()).await));
+    assert!(nowhere(try_write(files, "file/file", b"x", none()).await), "a file is no folder");
+    assert!(nowhere(copy(files, "file", "no/file").await));
+    assert!(nowhere(move_to(files, "file", "no/file", Overwrite::Allow).await));
+    folder(files, "folder").await;
     let exists = |error| matches!(error, Some(Error::Exists(_)));
-    assert!(exists(try_write(&files, "folder", b"x", none()).await.err()));
+    assert!(exists(try_write(files, "folder", b"x", none()).await.err()));
     assert!(exists(files.make_folder(&path("file"), Vec::new(), none()).await.err()));
-    assert!(exists(move_to(&files, "file", "folder", Overwrite::Refuse).await.err()));
+    assert!(exists(move_to(files, "file", "folder", Overwrite::Refuse).await.err()));
     let missing = files.make_folder(&path("a/b"), Vec::new(), none()).await.err();
     assert!(matches!(missing, Some(Error::Conflict(_))));
     for result in [
         files.delete(&path(""), none()).await.err(),
-        move_to(&files, "", "x", Overwrite::Allow).await.err(),
-        copy(&files, "folder", "folder").await.err(),
-        copy(&files, "folder", "folder/in/itself").await.err(),
-        move_to(&files, "folder", "folder/x", Overwrite::Allow).await.err(),
-        move_to(&files, "file", "", Overwrite::Allow).await.err(),
+        move_to(files, "", "x", Overwrite::Allow).await.err(),
+        copy(files, "folder", "folder").await.err(),
+        copy(files, "folder", "folder/in/itself").await.err(),
+        move_to(files, "folder", "folder/x", Overwrite::Allow).await.err(),
+        move_to(files, "file", "", Overwrite::Allow).await.err(),
     ] {
         assert!(matches!(result, Some(Error::Forbidden(_))), "{result:?}");
     }
@@ -170,28 +170,28 @@ async fn what_a_path_rests_on_must_be_there() {
 #[tokio::test]
 async fn names_are_the_same_in_either_normal_form() {
     let Fixture { files, .. } = &fixture().await;
-    write(&files, "e\u{301}", b"decomposed").await;
-    assert_eq!(read(&files, "\u{e9}").await, b"decomposed");
-    write(&files, "\u{e9}", b"replaced").await;
-    assert_eq!(names(&files, "").await, ["e\u{301}"], "as it was written first");
+    write(files, "e\u{301}", b"decomposed").await;
+    assert_eq!(read(files, "\u{e9}").await, b"decomposed");
+    write(files, "\u{e9}", b"replaced").await;
+    assert_eq!(names(files, "").await, ["e\u{301}"], "as it was written first");
     assert!(files.lookup(&path("E\u{301}")).await.is_err(), "case makes a difference");
 }
 
 #[tokio::test]
 async fn etags_tell_contents_and_nothing_else() {
     let Fixture { files, hub, .. } = &fixture().await;
-    let first = write(&files, "a", b"content").await;
-    let other = write(&files, "b", b"other").await;
+    let first = write(files, "a", b"content").await;
+    let other = write(files, "b", b"other").await;
     assert_ne!(first.etag, other.etag);
-    let moved = move_to(&files, "a", "c", Overwrite::Allow).await.expect("moved");
+    let moved = move_to(files, "a", "c", Overwrite::Allow).await.expect("moved");
     assert_eq!((moved.node.etag, moved.node.id, moved.created), (first.etag.clone(), first.id, true));
-    assert_ne!(write(&files, "c", b"changed").await.etag, first.etag);
-    assert_eq!(write(&files, "c", b"content").await.etag, first.etag);
+    assert_ne!(write(files, "c", b"changed").await.etag, first.etag);
+    assert_eq!(write(files, "c", b"content").await.etag, first.etag);
     let bob = hub.login("bob", &Secret::new("bob"), Door::Dav).await.expect("right").files();
     assert_ne!(write(&bob, "x", b"content").await.etag, first.etag, "nobody learns who else has it");
     let before = files.lookup(&path("")).await.expect("there").etag;
-    folder(&files, "d").await;
-    write(&files, "d/deep", b"").await;
+    folder(files, "d").await;
+    write(files, "d/deep", b"").await;
     assert_ne!(files.lookup(&path("")).await.expect("there").etag, before, "of folders, all below");
 }
 
@@ -199,38 +199,38 @@ async fn etags_tell_contents_and_nothing_else() {
 async fn preconditions_are_decided_with_the_change() {
     let Fixture { files, .. } = &fixture().await;
     let stale = |result: Result<Placed>| matches!(result, Err(Error::Stale));
-    assert!(stale(try_write(&files, "f", b"x", if_(Precondition::Exists)).await));
-    let node = try_write(&files, "f", b"x", if_(Precondition::NotExists)).await.expect("written").node;
-    assert!(stale(try_write(&files, "f", b"y", if_(Precondition::NotExists)).await));
+    assert!(stale(try_write(files, "f", b"x", if_(Precondition::Exists)).await));
+    let node = try_write(files, "f", b"x", if_(Precondition::NotExists)).await.expect("written").node;
+    assert!(stale(try_write(files, "f", b"y", if_(Precondition::NotExists)).await));
     let same = || if_(Precondition::Match(vec![node.etag.clone()]));
-    try_write(&files, "f", b"yy", same()).await.expect("written");
-    assert!(stale(try_write(&files, "f", b"z", same()).await));
+    try_write(files, "f", b"yy", same()).await.expect("written");
+    assert!(stale(try_write(files, "f", b"z", same()).await));
     assert!(stale(files.copy(&path("f"), &path("g"), CopyDepth::Zero, Overwrite::Allow, same()).await));
     assert!(matches!(files.delete(&path("f"), same()).await, Err(Error::Stale)));
     assert!(matches!(files.patch(&path("f"), NodePatch::default(), same()).await, Err(Error::Stale)));
     // Before a large body is sent, too.
     let begun = files.begin(&path("f"), Some(1 << 30), same()).await;
     assert!(matches!(begun, Err(Error::Stale)));
-    assert_eq!(read(&files, "f").await, b"yy");
+    assert_eq!(read(files, "f").await, b"yy");
 }
 
 #[tokio::test]
 async fn replaced_contents_become_versions() {
     let settings = FileSettings { versions: 2, ..FileSettings::default() };
     let Fixture { files, .. } = &fixture_with(None, settings).await;
-    let first = write(&files, "f", b"").await;
+    let first = write(files, "f", b"").await;
     for bytes in [b"1", b"2", b"3", b"4"] {
-        assert_eq!(write(&files, "f", bytes).await.id, first.id, "replaced in place");
+        assert_eq!(write(files, "f", bytes).await.id, first.id, "replaced in place");
     }
-    write(&files, "f", b"4").await;
+    write(files, "f", b"4").await;
     let versions = files.versions(&path("f")).await.expect("read");
     assert_eq!(versions.iter().map(|v| v.size).collect::<Vec<_>>(), [1, 1], "two, and none that is empty");
-    assert_eq!(used(&files).await, 3);
+    assert_eq!(used(files).await, 3);
     let open = files.open_version(&path("f"), versions[1].id).await.expect("opens");
     assert_eq!(open.read(0, 10).await.expect("read"), "2".as_bytes());
     let restored = files.restore_version(&path("f"), versions[1].id, none()).await.expect("restored");
     assert_eq!((restored.id, restored.etag), (first.id, versions[1].etag.clone()));
-    assert_eq!(read(&files, "f").await, b"2");
+    assert_eq!(read(files, "f").await, b"2");
     assert_eq!(files.versions(&path("f")).await.expect("read").len(), 2);
     let unknown = files.restore_version(&path("f"), VersionId(1), none()).await;
     assert!(matches!(unknown, Err(Error::NotFound(_))));
@@ -239,14 +239,14 @@ async fn replaced_contents_become_versions() {
 #[tokio::test]
 async fn saving_by_moving_over_a_file_keeps_its_history() {
     let Fixture { files, .. } = &fixture().await;
-    write(&files, "report", b"one").await;
-    write(&files, "report", b"two").await;
-    write(&files, "report.tmp", b"three").await;
-    let placed = move_to(&files, "report.tmp", "report", Overwrite::Allow).await.expect("moved");
+    write(files, "report", b"one").await;
+    write(files, "report", b"two").await;
+    write(files, "report.tmp", b"three").await;
+    let placed = move_to(files, "report.tmp", "report", Overwrite::Allow).await.expect("moved");
     assert!(!placed.created);
-    write(&files, "copy", b"four").await;
-    assert!(!copy(&files, "copy", "report").await.expect("copied").created);
-    assert_eq!(read(&files, "report").await, b"four");
+    write(files, "copy", b"four").await;
+    assert!(!copy(files, "copy", "report").await.expect("copied").created);
+    assert_eq!(read(files, "report").await, b"four");
     let mut contents = Vec::new();
     for version in files.versions(&path("report")).await.expect("read") {
         let open = files.open_version(&path("report"), version.id).await.expect("opens");
@@ -259,84 +259,84 @@ async fn saving_by_moving_over_a_file_keeps_its_history() {
 #[tokio::test]
 async fn a_tree_is_copied_and_moved_whole() {
     let Fixture { files, .. } = &fixture().await;
-    folder(&files, "a").await;
-    folder(&files, "a/b").await;
-    write(&files, "a/b/deep", b"deep").await;
-    write(&files, "a/file", b"file").await;
+    folder(files, "a").await;
+    folder(files, "a/b").await;
+    write(files, "a/b/deep", b"deep").await;
+    write(files, "a/file", b"file").await;
     let name = PropertyName { namespace: "urn:x".to_owned(), name: "color".to_owned() };
     let patch =
         NodePatch { properties: vec![(name.clone(), Some("red".to_owned()))], ..NodePatch::default() };
     files.patch(&path("a/b"), patch, none()).await.expect("patched");
-    let copied = copy(&files, "a", "c").await.expect("copied");
+    let copied = copy(files, "a", "c").await.expect("copied");
     assert!(copied.created && copied.node.size == 8 && copied.node.nodes == 4);
     assert_eq!(
-        walked(&files, "").await,
+        walked(files, "").await,
         ["a", "a/b", "a/b/deep", "a/file", "c", "c/b", "c/b/deep", "c/file"]
     );
-    assert_eq!(read(&files, "c/b/deep").await, b"deep");
+    assert_eq!(read(files, "c/b/deep").await, b"deep");
     let node = files.lookup(&path("c/b")).await.expect("there");
     let properties = files.properties(&[node.id]).await.expect("read");
     assert_eq!(properties[&node.id], [(name, "red".to_owned())]);
     let shallow = files.copy(&path("a"), &path("s"), CopyDepth::Zero, Overwrite::Allow, none()).await;
     assert_eq!(shallow.expect("copied").node.nodes, 1);
-    assert!(names(&files, "s").await.is_empty());
+    assert!(names(files, "s").await.is_empty());
     // What is in the way goes to the trash.
-    assert!(!move_to(&files, "a/b", "c", Overwrite::Allow).await.expect("moved").created);
-    assert_eq!(walked(&files, "").await, ["a", "a/file", "c", "c/deep", "s"]);
+    assert!(!move_to(files, "a/b", "c", Overwrite::Allow).await.expect("moved").created);
+    assert_eq!(walked(files, "").await, ["a", "a/file", "c", "c/deep", "s"]);
     assert_eq!(files.trash().await.expect("read")[0].path, "c");
 }
 
 #[tokio::test]
 async fn large_folders_come_in_pages() {
     let Fixture { files, .. } = &fixture().await;
-    folder(&files, "a").await;
-    folder(&files, "a/b").await;
+    folder(files, "a").await;
+    folder(files, "a/b").await;
     for n in 0..70 {
-        folder(&files, &format!("a/b/{n:03}")).await;
-        write(&files, &format!("a/b/{n:03}/x"), b"").await;
+        folder(files, &format!("a/b/{n:03}")).await;
+        write(files, &format!("a/b/{n:03}/x"), b"").await;
     }
     for n in 0..4 {
-        copy(&files, "a/b", &format!("a/c{n}")).await.expect("copied");
+        copy(files, "a/b", &format!("a/c{n}")).await.expect("copied");
         for (from, to) in [("a/b", "b"), ("a/c0", "c")] {
-            copy(&files, from, &format!("a/c{n}/{to}")).await.expect("copied");
+            copy(files, from, &format!("a/c{n}/{to}")).await.expect("copied");
         }
     }
-    let all = walked(&files, "a").await;
+    let all = walked(files, "a").await;
     let node = files.lookup(&path("a")).await.expect("there");
     assert_eq!(all.len() as u64 + 1, node.nodes);
     assert!(node.nodes > 1_000 && all.windows(2).all(|pair| pair[0] != pair[1]));
     for n in 0..600 {
-        write(&files, &format!("a/b/file{n:03}"), b"").await;
+        write(files, &format!("a/b/file{n:03}"), b"").await;
     }
-    let listed = names(&files, "a/b").await;
+    let listed = names(files, "a/b").await;
     assert!(listed.len() == 670 && listed.is_sorted());
 }
 
 #[tokio::test]
 async fn the_trash_gives_back() {
     let Fixture { files, .. } = &fixture().await;
-    folder(&files, "a").await;
-    folder(&files, "a/b").await;
-    write(&files, "a/b/f", b"content").await;
+    folder(files, "a").await;
+    folder(files, "a/b").await;
+    write(files, "a/b/f", b"content").await;
     files.delete(&path("a/b/f"), none()).await.expect("deleted");
     files.delete(&path("a"), none()).await.expect("deleted");
-    assert!(names(&files, "").await.is_empty());
+    assert!(names(files, "").await.is_empty());
     let trash = files.trash().await.expect("read");
     assert_eq!(trash.iter().map(|one| one.path.as_str()).collect::<Vec<_>>(), ["a", "a/b/f"]);
     let restored = files.restore(trash[1].node.id, None).await.expect("restored");
     assert_eq!((restored.name.as_str(), restored.size), ("f", 7));
-    assert_eq!(read(&files, "a/b/f").await, b"content", "its folders were made anew");
+    assert_eq!(read(files, "a/b/f").await, b"content", "its folders were made anew");
     assert!(matches!(files.restore(trash[0].node.id, None).await, Err(Error::Exists(_))));
     files.restore(trash[0].node.id, Some(&path("old"))).await.expect("restored");
-    assert_eq!(walked(&files, "").await, ["a", "a/b", "a/b/f", "old", "old/b"]);
+    assert_eq!(walked(files, "").await, ["a", "a/b", "a/b/f", "old", "old/b"]);
     for litter in ["._x", ".DS_Store", "a/empty"] {
-        write(&files, litter, if litter.contains("empty") { b"" } else { b"x" }).await;
+        write(files, litter, if litter.contains("empty") { b"" } else { b"x" }).await;
         files.delete(&path(litter), none()).await.expect("deleted");
     }
     assert!(files.trash().await.expect("read").is_empty(), "nobody misses these");
     files.delete(&path("a"), none()).await.expect("deleted");
     files.empty_trash().await.expect("emptied");
-    assert_eq!((used(&files).await, files.trash().await.expect("read").len()), (0, 0));
+    assert_eq!((used(files).await, files.trash().await.expect("read").len()), (0, 0));
 }
 
 #[tokio::test]
@@ -344,63 +344,63 @@ async fn the_quota_is_exact() {
     let Fixture { files, .. } =
         &fixture_with(Some(1_000), FileSettings { versions: 0, ..Default::default() }).await;
     let full = |result: Result<Placed>| matches!(result, Err(Error::OverQuota { .. }));
-    write(&files, "a", &[1; 600]).await;
-    assert!(full(try_write(&files, "b", &[1; 401], none()).await));
-    assert!(full(copy(&files, "a", "b").await));
-    write(&files, "a", &[1; 1_000]).await;
-    write(&files, "a", &[2; 999]).await;
-    assert!(full(try_write(&files, "b", &[1; 2], none()).await));
-    write(&files, "b", &[1; 1]).await;
-    assert_eq!(used(&files).await, 1_000);
+    write(files, "a", &[1; 600]).await;
+    assert!(full(try_write(files, "b", &[1; 401], none()).await));
+    assert!(full(copy(files, "a", "b").await));
+    write(files, "a", &[1; 1_000]).await;
+    write(files, "a", &[2; 999]).await;
+    assert!(full(try_write(files, "b", &[1; 2], none()).await));
+    write(files, "b", &[1; 1]).await;
+    assert_eq!(used(files).await, 1_000);
     assert!(matches!(files.begin(&path("c"), Some(1 << 40), none()).await, Err(Error::OverQuota { .. })));
     let mut upload = files.begin(&path("c"), None, none()).await.expect("nobody knows how much");
     assert!(matches!(upload.write(&[0; 10]).await, Err(Error::OverQuota { used: 1_000, limit: 1_000 })));
     drop(upload);
     files.delete(&path("a"), none()).await.expect("deleted");
-    assert_eq!(used(&files).await, 1_000, "the trash counts");
+    assert_eq!(used(files).await, 1_000, "the trash counts");
     files.empty_trash().await.expect("emptied");
-    assert_eq!(used(&files).await, 1);
+    assert_eq!(used(files).await, 1);
 }
 
 #[tokio::test]
 async fn locks_keep_others_away() {
     let Fixture { files, .. } = &fixture().await;
-    folder(&files, "a").await;
-    write(&files, "a/f", b"x").await;
+    folder(files, "a").await;
+    write(files, "a/f", b"x").await;
     let (lock, placed) = files.lock(&path("a/f"), exclusive(false), none()).await.expect("locked");
     assert!(!placed.created && lock.covers(&path("a/f")) && !lock.covers(&path("a")));
     let locked = |result: Option<Error>| matches!(result, Some(Error::Locked { root }) if root == "a/f");
-    assert!(locked(try_write(&files, "a/f", b"y", none()).await.err()));
+    assert!(locked(try_write(files, "a/f", b"y", none()).await.err()));
     assert!(locked(files.delete(&path("a/f"), none()).await.err()));
     assert!(locked(files.delete(&path("a"), none()).await.err()), "with what it is in");
-    assert!(locked(move_to(&files, "a", "b", Overwrite::Allow).await.err()));
+    assert!(locked(move_to(files, "a", "b", Overwrite::Allow).await.err()));
     assert!(locked(files.patch(&path("a/f"), NodePatch::default(), none()).await.err()));
     assert!(locked(files.lock(&path("a/f"), exclusive(false), none()).await.err()));
     assert!(locked(files.lock(&path("a"), exclusive(true), none()).await.err()));
-    copy(&files, "a", "c").await.expect("reading is free");
-    try_write(&files, "a/f", b"y", with(&lock.token)).await.expect("written");
+    copy(files, "a", "c").await.expect("reading is free");
+    try_write(files, "a/f", b"y", with(&lock.token)).await.expect("written");
     assert_eq!(files.locks().await.expect("read").len(), 1);
     // RFC 4918 §7.5: a lock does not move.
     files.rename(&path("a"), &path("b"), Overwrite::Allow, with(&lock.token)).await.expect("moved");
     assert!(files.locks().await.expect("read").is_empty());
-    write(&files, "b/f", b"free").await;
+    write(files, "b/f", b"free").await;
 }
 
 #[tokio::test]
 async fn a_lock_on_a_folder_keeps_its_members() {
     let Fixture { files, .. } = &fixture().await;
-    folder(&files, "a").await;
-    write(&files, "a/f", b"x").await;
+    folder(files, "a").await;
+    write(files, "a/f", b"x").await;
     let (shallow, _) = files.lock(&path("a"), exclusive(false), none()).await.expect("locked");
     let locked = |result: Option<Error>| matches!(result, Some(Error::Locked { root }) if root == "a");
     // RFC 4918 §7.4: adding and removing members, but not changing them.
-    assert!(locked(try_write(&files, "a/new", b"", none()).await.err()));
+    assert!(locked(try_write(files, "a/new", b"", none()).await.err()));
     assert!(locked(files.delete(&path("a/f"), none()).await.err()));
-    write(&files, "a/f", b"y").await;
+    write(files, "a/f", b"y").await;
     files.unlock(&path("a"), &shallow.token).await.expect("unlocked");
     let (deep, _) = files.lock(&path("a"), exclusive(true), none()).await.expect("locked");
-    assert!(locked(try_write(&files, "a/f", b"z", none()).await.err()));
-    try_write(&files, "a/new", b"", with(&deep.token)).await.expect("written");
+    assert!(locked(try_write(files, "a/f", b"z", none()).await.err()));
+    try_write(files, "a/new", b"", with(&deep.token)).await.expect("written");
     let wrong = files.unlock(&path("b"), &deep.token).await;
     assert!(matches!(wrong, Err(Error::Conflict(_))));
     files.unlock(&path("a/f"), &deep.token).await.expect("anywhere within its scope");
@@ -458,7 +458,7 @@ async fn locks_are_bounded() {
 #[tokio::test]
 async fn properties_are_all_or_nothing_and_bounded() {
     let Fixture { files, .. } = &fixture().await;
-    write(&files, "f", b"x").await;
+    write(files, "f", b"x").await;
     let name = |name: &str| PropertyName { namespace: "urn:x".to_owned(), name: name.to_owned() };
     let set = |properties| NodePatch { properties, ..NodePatch::default() };
     let value = |text: &str| Some(text.to_owned());
@@ -466,7 +466,7 @@ async fn properties_are_all_or_nothing_and_bounded() {
     let node = files.patch(&path("f"), patch, none()).await.expect("patched");
     assert!(node.has_properties);
     assert_eq!(files.properties(&[node.id]).await.expect("read")[&node.id], [(name("b"), "2".to_owned())]);
-    let used = used(&files).await;
+    let used = used(files).await;
     assert_eq!(used, 1 + "urn:xb2".len() as u64);
     let too_large = set(vec![(name("b"), None), (name("c"), Some("x".repeat(70_000)))]);
     assert!(matches!(files.patch(&path("f"), too_large, none()).await, Err(Error::Limit(_))));
@@ -484,10 +484,10 @@ async fn properties_are_all_or_nothing_and_bounded() {
 #[tokio::test]
 async fn changes_are_told_for_one_level_or_all() {
     let Fixture { files, .. } = &fixture().await;
-    folder(&files, "a").await;
-    folder(&files, "a/b").await;
-    write(&files, "a/b/f", b"x").await;
-    write(&files, "a/g", b"x").await;
+    folder(files, "a").await;
+    folder(files, "a/b").await;
+    write(files, "a/b/f", b"x").await;
+    write(files, "a/g", b"x").await;
     let changes = async |at: &str, since, depth| {
         let page = files.changes(&path(at), since, depth, 100).await.expect("known");
         let mut told: Vec<String> = Vec::new();
@@ -502,9 +502,9 @@ async fn changes_are_told_for_one_level_or_all() {
     assert_eq!(files.lookup(&path("")).await.expect("there").state(), state);
     let (told, within) = changes("a", None, SyncDepth::One).await;
     assert_eq!(told, ["b", "g"]);
-    move_to(&files, "a/b", "c", Overwrite::Allow).await.expect("moved");
+    move_to(files, "a/b", "c", Overwrite::Allow).await.expect("moved");
     files.delete(&path("a/g"), none()).await.expect("deleted");
-    write(&files, "c/f", b"changed").await;
+    write(files, "c/f", b"changed").await;
     assert_eq!(changes("", Some(state), SyncDepth::Infinity).await.0, ["-a/b", "-a/g", "c", "c/f"]);
     assert_eq!(changes("", Some(state), SyncDepth::One).await.0, ["c"]);
     assert_eq!(changes("a", Some(within), SyncDepth::One).await.0, ["-b", "-g"]);
@@ -523,10 +523,10 @@ async fn parts_become_a_file() {
     for (name, bytes) in [("10", &b"third"[..]), ("9", b"second "), ("00001", b"first ")] {
         write(&uploads, &format!("id/{name}"), bytes).await;
     }
-    assert!(names(&files, "").await.is_empty(), "nobody sees them");
+    assert!(names(files, "").await.is_empty(), "nobody sees them");
     let metadata = FileMetadata { modified_at: Some(5), ..FileMetadata::default() };
     let placed = files.assemble(&uploads, &path("id"), &path("whole"), metadata, none()).await.expect("done");
     assert_eq!((placed.node.modified_at, placed.created), (5, true));
-    assert_eq!(read(&files, "whole").await, b"first second third");
+    assert_eq!(read(files, "whole").await, b"first second third");
     assert!(names(&uploads, "").await.is_empty());
 }

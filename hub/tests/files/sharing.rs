@@ -13,11 +13,11 @@ fn handle(name: &str) -> Address {
 #[tokio::test]
 async fn grants_open_a_part_and_end_at_once() {
     let Fixture { hub, files, .. } = &fixture().await;
-    let bob = twin(&hub, "bob").await;
-    folder(&files, "a").await;
-    folder(&files, "a/shared").await;
-    write(&files, "a/shared/f", b"x").await;
-    write(&files, "a/own", b"secret").await;
+    let bob = twin(hub, "bob").await;
+    folder(files, "a").await;
+    folder(files, "a/shared").await;
+    write(files, "a/shared/f", b"x").await;
+    write(files, "a/own", b"secret").await;
     files.grant(&path("a/shared"), &handle("bob"), Access::Read).await.expect("granted");
     let at = path("Shared with me/alice@example.org/shared/f");
     let (seen, rest) = bob.files_at(&at).await.expect("shared");
@@ -33,9 +33,9 @@ async fn grants_open_a_part_and_end_at_once() {
     assert!(matches!(try_write(&seen, "g", b"y", none()).await, Err(Error::Forbidden(_))), "opened to read");
     let (seen, _) = bob.files_at(&at).await.expect("shared");
     write(&seen, "g", b"by bob").await;
-    assert_eq!(read(&files, "a/shared/g").await, b"by bob");
+    assert_eq!(read(files, "a/shared/g").await, b"by bob");
     assert_eq!(used(&bob.files()).await, 0, "the owner's quota counts");
-    assert!(used(&files).await > 6);
+    assert!(used(files).await > 6);
     // Counters above what is shared are true.
     assert_eq!(files.lookup(&path("")).await.expect("there").size, 13);
     // A lock is one for all who see it.
@@ -45,7 +45,7 @@ async fn grants_open_a_part_and_end_at_once() {
         (path("g"), path("a/shared/g"))
     );
     assert!(matches!(
-        try_write(&files, "a/shared/g", b"z", with(&lock.token)).await,
+        try_write(files, "a/shared/g", b"z", with(&lock.token)).await,
         Err(Error::Locked { .. })
     ));
     try_write(&seen, "g", b"z", with(&lock.token)).await.expect("its holder may");
@@ -64,9 +64,9 @@ async fn grants_open_a_part_and_end_at_once() {
 #[tokio::test]
 async fn what_is_shared_has_names_and_is_not_in_the_trash() {
     let Fixture { hub, files, .. } = &fixture().await;
-    let bob = twin(&hub, "bob").await;
+    let bob = twin(hub, "bob").await;
     for name in ["a", "a/x", "b", "b/x"] {
-        folder(&files, name).await;
+        folder(files, name).await;
     }
     for at in ["a/x", "b/x"] {
         files.grant(&path(at), &handle("bob"), Access::Share).await.expect("granted");
@@ -89,8 +89,8 @@ async fn what_is_shared_has_names_and_is_not_in_the_trash() {
 #[tokio::test]
 async fn links_are_for_reading_or_for_adding() {
     let Fixture { hub, files, .. } = &fixture().await;
-    folder(&files, "a").await;
-    write(&files, "a/f", b"x").await;
+    folder(files, "a").await;
+    write(files, "a/f", b"x").await;
     let request = LinkRequest { access: Access::Read, password: None, expires_at: None };
     let (id, token) = files.add_link(&path("a"), request.clone()).await.expect("made");
     let visitor = hub.open_link(token.expose(), None).await.expect("opens");
@@ -132,9 +132,9 @@ async fn links_are_for_reading_or_for_adding() {
 async fn who_watches_is_told_after_the_commit() {
     let Fixture { files, hub, .. } = &fixture().await;
     let (mut first, mut second) = (files.watch(), files.watch());
-    let node = write(&files, "f", b"x").await;
+    let node = write(files, "f", b"x").await;
     assert_eq!((first.changed().await, second.changed().await), (node.modseq, node.modseq));
-    let bob = twin(&hub, "bob").await.files();
+    let bob = twin(hub, "bob").await.files();
     write(&bob, "f", b"x").await;
     files.delete(&path("f"), none()).await.expect("deleted");
     let top = files.lookup(&path("")).await.expect("there");
