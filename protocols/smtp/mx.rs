@@ -15,6 +15,8 @@ use crate::status::Failure;
 const NO_SUCH_USER: Reply = Reply::new(550, "5.1.1", "No such user here");
 /// Domains of one message that are counted; a message may bear any number of signatures.
 const MOST_DOMAINS: usize = 3;
+/// Times that a message comes back to a mailbox under another detail.
+const MOST_ROUNDS: usize = 1;
 const LOOP: Reply = Reply::new(554, "5.4.6", "The message runs in a circle");
 
 /// RFC 5321 §3.3: who is not ours is refused here and now; nothing is accepted to be bounced later.
@@ -142,12 +144,26 @@ pub(crate) fn check_loop(
     max_received: u32,
 ) -> Result<(), Failure> {
     let summary = &incoming.summary;
-    let seen = |recipient: &Recipient| {
-        let key = recipient.address.key();
-        summary.delivered_to.iter().any(|value| value.trim().to_lowercase() == key)
-    };
-    if summary.received_count > max_received || recipients.iter().any(seen) {
+    let is_back = |recipient: &Recipient| is_back(&summary.delivered_to, &recipient.address);
+    if summary.received_count > max_received || recipients.iter().any(is_back) {
         return Err(LOOP.into());
     }
     Ok(())
+}
+
+/// A message may come back to a mailbox under another detail, from a filter elsewhere perhaps, but not
+/// again and again: a script can make up a new detail for each round, and several of them.
+fn is_back(delivered_to: &[String], recipient: &Address) -> bool {
+    let key = recipient.key();
+    let mailbox = mailbox(recipient);
+    let mut rounds = 0;
+    delivered_to.iter().any(|value| {
+        let before = Address::parse(value.trim()).is_ok_and(|before| self::mailbox(&before) == mailbox);
+        rounds += usize::from(before);
+        rounds > MOST_ROUNDS || value.trim().to_lowercase() == key
+    })
+}
+
+fn mailbox(address: &Address) -> String {
+    address.without_detail().map_or_else(|| address.key(), |without| without.key())
 }

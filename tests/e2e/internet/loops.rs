@@ -67,6 +67,29 @@ fn twins_who_send_everything_to_each_other() {
     assert_eq!((Pair::accepted(&pair.here), Pair::accepted(&pair.there)), (1, 1));
 }
 
+/// Rules that make up two new addresses for each round, on both hubs: without an end there would be a million
+/// messages after ten rounds.
+#[test]
+fn loops_through_details_that_grow() {
+    let pair = Pair::new("");
+    let grow = |to: &str, domain: &str| {
+        format!(
+            "require [\"variables\", \"envelope\", \"subaddress\", \"editheader\"];\n\
+             if envelope :detail :matches \"to\" \"*\" {{ set \"d\" \"${{1}}\"; }}\n\
+             deleteheader \"Delivered-To\"; deleteheader \"Received\";\n\
+             redirect \"{to}+${{d}}l@{domain}\"; redirect \"{to}+${{d}}r@{domain}\";"
+        )
+    };
+    rules(&pair.here, ALICE, &grow("bob", "far.test"));
+    rules(&pair.there, BOB, &grow("alice", "hub.test"));
+    send(&pair, CAROL, &[ALICE], "more and more");
+    // Carol's, 2 to bob, 4 back, 8 on, and none of 16 back.
+    wait_until("what comes back to bob", || (count(&pair.there, BOB, "INBOX") == 16).then_some(()));
+    pair.settled();
+    assert_eq!((Pair::accepted(&pair.here), Pair::accepted(&pair.there)), (1 + 4, 2 + 8));
+    assert_eq!((count(&pair.here, ALICE, "INBOX"), count(&pair.here, CAROL, "INBOX")), (0, 0));
+}
+
 /// Aliases that lead to each other have no account in which the message could stay: it comes back to the
 /// postmaster (bob) of the hub that cannot pass it on, once and whole.
 #[test]
