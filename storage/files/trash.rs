@@ -22,7 +22,7 @@ const SELECT: &str = concat!(
     "SELECT t.path, t.trashed_at, ",
     node_columns!(),
     " FROM file_trash t CROSS JOIN file_node f WHERE t.account = $1 AND f.account = $1 AND f.id = t.node
-      ORDER BY t.trashed_at DESC, t.node DESC LIMIT $2"
+      ORDER BY t.trashed_at DESC, f.placed DESC LIMIT $2"
 );
 
 const SELECT_ONE: &str = concat!(

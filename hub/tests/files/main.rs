@@ -269,10 +269,7 @@ async fn a_tree_is_copied_and_moved_whole() {
     files.patch(&path("a/b"), patch, none()).await.expect("patched");
     let copied = copy(files, "a", "c").await.expect("copied");
     assert!(copied.created && copied.node.size == 8 && copied.node.nodes == 4);
-    assert_eq!(
-        walked(files, "").await,
-        ["a", "a/b", "a/b/deep", "a/file", "c", "c/b", "c/b/deep", "c/file"]
-    );
+    assert_eq!(walked(files, "").await, ["a", "a/b", "a/b/deep", "a/file", "c", "c/b", "c/b/deep", "c/file"]);
     assert_eq!(read(files, "c/b/deep").await, b"deep");
     let node = files.lookup(&path("c/b")).await.expect("there");
     let properties = files.properties(&[node.id]).await.expect("read");
