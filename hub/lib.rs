@@ -1,5 +1,5 @@
-//! The hub's native primitives and every rule about them: accounts, messages, files (later
-//! contacts, agenda), the one way in ([`Hub::deliver`]) and the one way out ([`Account::submit`]).
+//! The hub's native primitives and every rule about them: accounts, messages, files,
+//! agenda and contacts, the one way in ([`Hub::deliver`]) and the one way out ([`Account::submit`]).
 //!
 //! It may touch storage and the clock. It must not know wire words, sockets or HTTP types: how a
 //! refusal is said is decided in each protocol's `status.rs`.
@@ -43,6 +43,7 @@ mod snapshot;
 mod sort;
 mod srs;
 mod submit;
+mod sync_state;
 mod textsearch;
 mod thread;
 mod threads;
@@ -93,6 +94,7 @@ pub use snapshot::{Difference, Snapshot, difference};
 pub use sort::{SortCriterion, SortKey};
 pub use srs::Srs;
 pub use submit::{Notify, Return, Submission, SubmissionRecipient, Submitted};
+pub use sync_state::SyncState;
 pub use threads::{ThreadAlgorithm, Threads};
 pub use transport::StsPolicy;
 pub use verdict::{AuthResult, DkimVerdict, DmarcPolicy, DmarcVerdict, Listing, SpfVerdict, Verdict};
@@ -153,6 +155,20 @@ pub struct Settings {
     pub message_cache: u64,
     pub queue: QueueSettings,
     pub files: files::FileSettings,
+}
+
+impl Default for Settings {
+    /// No quota, small caches: what tests and tools need.
+    fn default() -> Self {
+        Self {
+            default_quota: None,
+            index_cache: 1 << 20,
+            header_cache: 1 << 20,
+            message_cache: 1 << 20,
+            queue: QueueSettings::default(),
+            files: files::FileSettings::default(),
+        }
+    }
 }
 
 impl Hub {

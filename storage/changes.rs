@@ -72,6 +72,36 @@ pub enum Change {
     Scripts(AccountId),
 }
 
+/// A place in the changes of files, a calendar or an address book, which come in the order of modseqs
+/// and, within one, of ids: all up to here are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Since {
+    pub modseq: Modseq,
+    /// Within the modseq.
+    pub id: i64,
+    /// Nothing was known at this modseq: what had gone by then is no news. 0 once everything of then is
+    /// known.
+    pub began: Modseq,
+}
+
+impl Since {
+    /// All of a modseq.
+    pub const fn all(modseq: Modseq) -> Self {
+        Self { modseq, id: i64::MAX, began: 0 }
+    }
+
+    /// Nothing, of what is now at this modseq.
+    pub(crate) const fn nothing(now: Modseq) -> Self {
+        Self { began: now, ..Self::all(0) }
+    }
+
+    /// Whether all that has gone since is known, if what had gone by `floor` is forgotten and `now` is
+    /// the last modseq.
+    pub(crate) fn is_known(self, floor: Modseq, now: Modseq) -> bool {
+        self.modseq.max(self.began) >= floor && self.modseq <= now
+    }
+}
+
 /// A mailbox's counters as of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counters {
@@ -153,5 +183,26 @@ impl Storage {
             passed: passed.into_iter().collect(),
             modseq,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever begins after names were forgotten must be able to go on page by page.
+    #[test]
+    fn what_is_known_of_what_has_gone() {
+        let (floor, now) = (100, 200);
+        for (since, known) in [
+            (Since::all(99), false),
+            (Since::all(100), true),
+            (Since::all(200), true),
+            (Since::all(201), false),
+            (Since { modseq: 3, id: 7, began: 150 }, true),
+            (Since { modseq: 3, id: 7, began: 50 }, false),
+        ] {
+            assert_eq!(since.is_known(floor, now), known, "{since:?}");
+        }
     }
 }

@@ -48,7 +48,7 @@ mod writer;
 mod zip;
 
 pub use blobs::StagedBlob;
-pub use changes::{Change, Counters, Folded, Kind};
+pub use changes::{Change, Counters, Folded, Kind, Since};
 pub use error::{Error, Result};
 pub use flags::Flags;
 pub use id::{AccountId, BlobId, EmailId, MailboxId, Modseq, Uid, UidValidity};

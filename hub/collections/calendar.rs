@@ -74,27 +74,30 @@ fn index(object: &Object<'_>, calendar: Component<'_>, now: i64) -> ItemIndex {
     index
 }
 
-fn when(object: &Object<'_>, now: i64) -> ItemIndex {
-    // What says nothing of time may be found at any.
-    let always = ItemIndex {
+/// Of what may happen at any time: it is looked at itself.
+pub(super) fn always() -> ItemIndex {
+    ItemIndex {
         first_at: i64::MIN,
         last_at: i64::MAX,
         is_open: true,
         indexed_from: i64::MAX,
         indexed_to: i64::MAX,
         ..ItemIndex::default()
-    };
-    let Some(bounds) = object.bounds(&Zone::UTC) else { return always };
+    }
+}
+
+fn when(object: &Object<'_>, now: i64) -> ItemIndex {
+    let Some(bounds) = object.bounds(&Zone::UTC) else { return always() };
     let mut entries = object.master.iter().chain(&object.overrides);
     if entries
         .any(|entry| entry.start.is_none() || !matches!(entry.kind, Kind::Event | Kind::Journal | Kind::Todo))
     {
-        return always;
+        return always();
     }
     let slack = if has_local_times(object) { ALL_CLOCKS } else { 0 };
     let first_at = bounds.first.saturating_sub(slack);
     let last_at = bounds.last.map_or(i64::MAX, |last| last.saturating_add(slack));
-    let open = ItemIndex { first_at, last_at, ..always };
+    let open = ItemIndex { first_at, last_at, ..always() };
     // All of it, if that is not too much; else the years around today.
     let (from, to) = match bounds.last {
         Some(last) if last.saturating_sub(bounds.first) < 100 * YEAR => {

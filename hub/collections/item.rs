@@ -6,14 +6,14 @@ use hub_storage::items::{CollectionId, CollectionKind, ItemId, ItemKind, ItemRow
 
 use crate::collections::calendar::Read;
 use crate::collections::settings::check_name;
-use crate::collections::{Collections, MOST_BYTES, calendar, card};
+use crate::collections::{Collections, MOST_BYTES, Overwrite, calendar, card};
 use crate::precondition::Precondition;
 use crate::{Error, Result, unix_now};
 
 /// Bytes of a UID: RFC 7986 §5.3 asks that 255 be understood.
 pub(super) const UID: usize = 1_000;
-/// Items whose names, or bytes, are read at a time.
-const PAGE: usize = 500;
+/// Items whose rows are read at a time.
+pub(super) const PAGE: usize = 500;
 
 /// An object in a calendar or an address book.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,12 +71,6 @@ pub struct Placed {
     pub created: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overwrite {
-    Allow,
-    Refuse,
-}
-
 /// What a write transaction decides, for those who asked.
 type Decided<T> = hub_storage::Result<Result<T, Refused>>;
 
@@ -124,8 +118,23 @@ impl Collections {
         if data.len() > MOST_BYTES {
             return Ok(PutOutcome::Refused(Refusal::TooLarge(MOST_BYTES as u64)));
         }
-        // The usual ones are made if it is one of them.
-        self.find(collection).await?;
+        let put = self.put_into(collection, name, data.clone(), preconditions.clone()).await;
+        match put {
+            // If it is one of the usual ones, it is made now.
+            Err(Error::NotFound(_)) if self.find(collection).await.is_ok() => {
+                self.put_into(collection, name, data, preconditions).await
+            }
+            put => put,
+        }
+    }
+
+    async fn put_into(
+        &self,
+        collection: &str,
+        name: &str,
+        data: Bytes,
+        preconditions: Vec<Precondition>,
+    ) -> Result<PutOutcome> {
         let new = match self.read(name, data).await? {
             Ok(new) => new,
             Err(refusal) => return Ok(PutOutcome::Refused(refusal)),

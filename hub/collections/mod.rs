@@ -15,11 +15,12 @@ mod sync;
 
 pub use hub_storage::items::{CollectionFacts, CollectionId, CollectionKind, ItemId, ItemKind};
 
-pub use item::{Item, Overwrite, Placed, PutOutcome, Refusal};
+pub use crate::files::{Overwrite, PropertyName};
+pub use item::{Item, Placed, PutOutcome, Refusal};
 pub(crate) use keep::keep_indexed;
 pub use query::{Found, MOST_FOUND};
-pub use settings::{Collection, CollectionPatch, ItemProperty};
-pub use sync::{ItemChange, ItemChanges, ItemState};
+pub use settings::{Collection, CollectionPatch};
+pub use sync::{ItemChange, ItemChanges};
 
 use crate::{Account, AccountId, Hub, Storage};
 
@@ -27,8 +28,6 @@ use crate::{Account, AccountId, Hub, Storage};
 pub const MOST_COLLECTIONS: usize = 500;
 /// Bytes of an object. Cards have photos in them.
 pub const MOST_BYTES: usize = 10 << 20;
-/// Occurrences of one object that any answer holds (CALDAV:max-instances).
-pub const MOST_INSTANCES: usize = 5_000;
 
 /// A twin's calendars, or its address books. Cheap to clone.
 ///
@@ -58,9 +57,5 @@ impl Account {
 impl Collections {
     fn storage(&self) -> &Storage {
         &self.hub.0.storage
-    }
-
-    pub fn kind(&self) -> CollectionKind {
-        self.kind
     }
 }

@@ -1,29 +1,31 @@
 //! Finding objects: the index proposes, the bytes decide.
 
-use bytes::Bytes;
+use std::collections::HashSet;
+
 use hub_ical::{
     CardFilter, Collation, Component, ComponentFilter, ComponentTest, Document, Object, PropertyFilter,
     PropertyTest, TimeRange, Zone, Zones,
 };
-use hub_storage::items::{StoredItem, TimeWindow};
+use hub_storage::items::{ItemRow, TimeWindow};
 
 use crate::Result;
-use crate::collections::{Collection, Collections, Item, calendar};
+use crate::collections::item::PAGE;
+use crate::collections::{Collection, Collections, Item, ItemId, calendar};
 
 /// Items that one question finds at most; who asks is told that there are more.
 pub const MOST_FOUND: usize = 20_000;
-/// Items that are looked at at a time, if the index cannot help.
-const PAGE: usize = 200;
+/// Bytes of items that are looked at at a time, but for one that has more by itself.
+const AT_A_TIME: u64 = 4 << 20;
 /// Bytes of folded text for one object: beyond that it is looked at itself.
 const TEXT: usize = 64 << 10;
 /// The text of what has too much of it. It is in no folded text, which has no control characters but
 /// line breaks.
 const TOO_LONG: &str = "\u{1}";
 
-/// What a question found.
+/// What a question found; [`Collections::contents`] has the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    pub items: Vec<(Item, Bytes)>,
+    pub items: Vec<Item>,
     /// There are more than [`MOST_FOUND`], or than were asked for.
     pub has_more: bool,
 }
@@ -44,8 +46,8 @@ impl Collections {
             (None, Some(text)) => Candidates::Texts(vec![text]),
             (None, None) => Candidates::All,
         };
-        let takes = move |item: &StoredItem| {
-            let Ok(document) = Document::parse(&item.data) else { return false };
+        let takes = move |data: &[u8]| {
+            let Ok(document) = Document::parse(data) else { return false };
             document.roots().next().is_some_and(|calendar| {
                 let zones = Zones::of(Some(calendar));
                 filter.takes(calendar, &Object::all(calendar, &zones), &floating)
@@ -62,8 +64,8 @@ impl Collections {
         most: usize,
     ) -> Result<Found> {
         let candidates = card_texts(&filter).map_or(Candidates::All, Candidates::Texts);
-        let takes = move |item: &StoredItem| {
-            let Ok(document) = Document::parse(&item.data) else { return false };
+        let takes = move |data: &[u8]| {
+            let Ok(document) = Document::parse(data) else { return false };
             document.roots().next().is_some_and(|card| filter.takes(card))
         };
         self.find_among(collection, candidates, most.min(MOST_FOUND), takes).await
@@ -74,40 +76,67 @@ impl Collections {
         collection: &Collection,
         candidates: Candidates,
         most: usize,
-        takes: impl Fn(&StoredItem) -> bool + Clone + Send + 'static,
+        takes: impl Fn(&[u8]) -> bool + Clone + Send + 'static,
     ) -> Result<Found> {
         let (storage, account, id) = (self.storage(), self.account, collection.id);
-        let mut found: Vec<StoredItem> = Vec::new();
+        let mut rows: Vec<ItemRow> = Vec::new();
         match candidates {
             Candidates::All => {
                 let mut after = String::new();
                 loop {
-                    let page = storage.stored_items(account, id, &after, PAGE).await?;
+                    let page = storage.items(account, id, &after, PAGE).await?;
                     let Some(last) = page.last() else { break };
-                    after.clone_from(&last.row.name);
-                    found.append(&mut taken(page, takes.clone()).await?);
-                    if found.len() > most {
-                        break;
-                    }
+                    after.clone_from(&last.name);
+                    rows.extend(page);
                 }
             }
             Candidates::Texts(texts) => {
                 for text in texts {
-                    let page = storage.items_with_text(account, id, &text, TOO_LONG).await?;
-                    found.append(&mut taken(page, takes.clone()).await?);
+                    rows.append(&mut storage.items_with_text(account, id, &text, TOO_LONG).await?);
                 }
             }
-            Candidates::Within(window) => {
-                found = taken(storage.items_within(account, id, window).await?, takes).await?;
+            Candidates::Within(window) => rows = storage.items_within(account, id, window).await?,
+        }
+        rows.sort_by(|one, other| one.name.cmp(&other.name));
+        rows.dedup_by_key(|row| row.id);
+        let mut found: Vec<Item> = Vec::new();
+        for rows in portions(&rows) {
+            found.append(&mut self.taken(rows, takes.clone()).await?);
+            if found.len() > most {
+                break;
             }
         }
-        found.sort_by(|one, other| one.row.name.cmp(&other.row.name));
-        found.dedup_by_key(|item| item.row.id);
         let has_more = found.len() > most;
         found.truncate(most);
-        let items = found.into_iter().map(|item| (item.row.into(), item.data.into())).collect();
-        Ok(Found { items, has_more })
+        Ok(Found { items: found, has_more })
     }
+
+    async fn taken(
+        &self,
+        rows: &[ItemRow],
+        takes: impl Fn(&[u8]) -> bool + Send + 'static,
+    ) -> Result<Vec<Item>> {
+        let ids: Vec<ItemId> = rows.iter().map(|row| row.id).collect();
+        let data = self.storage().item_data(self.account, &ids).await?;
+        let taken = crate::apart(move || {
+            data.into_iter().filter(|(_, data)| takes(data)).map(|(id, _)| id).collect::<HashSet<_>>()
+        });
+        let taken = taken.await?;
+        Ok(rows.iter().filter(|row| taken.contains(&row.id)).cloned().map(Item::from).collect())
+    }
+}
+
+/// Rows whose bytes fit in memory together.
+pub(super) fn portions(rows: &[ItemRow]) -> impl Iterator<Item = &[ItemRow]> {
+    let mut bytes = 0;
+    rows.chunk_by(move |row, next| {
+        bytes += row.size;
+        let fits = bytes + next.size <= AT_A_TIME;
+        if !fits {
+            bytes = 0;
+        }
+        fits
+    })
 }
 
 /// What has to be looked at.
@@ -116,13 +145,6 @@ enum Candidates {
     /// What has one of these in its text.
     Texts(Vec<String>),
     Within(TimeWindow),
-}
-
-async fn taken(
-    items: Vec<StoredItem>,
-    takes: impl Fn(&StoredItem) -> bool + Send + 'static,
-) -> Result<Vec<StoredItem>> {
-    crate::apart(move || items.into_iter().filter(takes).collect()).await
 }
 
 /// The window that what passes must overlap. Alarms ring at other times than their events happen, so

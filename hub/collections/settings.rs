@@ -3,8 +3,9 @@
 use hub_storage::items as rows;
 use hub_storage::items::{CollectionFacts, CollectionId, CollectionKind, CollectionRow, ItemKind};
 
-use crate::collections::{Collections, ItemState, MOST_COLLECTIONS};
-use crate::{Error, Result};
+use crate::collections::{Collections, MOST_COLLECTIONS};
+use crate::files::{Property, PropertyName};
+use crate::{Error, Result, SyncState};
 
 /// Bytes of a name in a URL.
 const NAME: usize = 255;
@@ -24,7 +25,7 @@ pub struct Collection {
     /// Unix seconds.
     pub created_at: i64,
     /// Changes when anything in it or it itself does.
-    pub state: ItemState,
+    pub state: SyncState,
 }
 
 impl Collection {
@@ -37,7 +38,7 @@ impl Collection {
 impl From<CollectionRow> for Collection {
     fn from(row: CollectionRow) -> Self {
         let CollectionRow { id, name, facts, created_at, modseq, .. } = row;
-        Self { id, name, facts, created_at, state: ItemState::all(modseq) }
+        Self { id, name, facts, created_at, state: SyncState::all(modseq) }
     }
 }
 
@@ -55,16 +56,8 @@ pub struct CollectionPatch {
     /// An iCalendar object with one VTIMEZONE (RFC 4791 §5.2.2), or nothing.
     pub time_zone: Option<String>,
     pub is_transparent: Option<bool>,
-    /// Dead properties: namespace, name, and XML or nothing.
-    pub properties: Vec<(String, String, Option<String>)>,
-}
-
-/// A dead property (RFC 4918 §4) of a collection or an item.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ItemProperty {
-    pub namespace: String,
-    pub name: String,
-    pub value: String,
+    /// Dead properties, those without value to be removed; the value is XML.
+    pub properties: Vec<(PropertyName, Option<String>)>,
 }
 
 impl Collections {
@@ -145,12 +138,10 @@ impl Collections {
     }
 
     /// Dead properties of an object: the id of a collection or an item.
-    pub async fn properties(&self, object: i64) -> Result<Vec<ItemProperty>> {
+    pub async fn properties(&self, object: i64) -> Result<Vec<Property>> {
         let rows = self.storage().item_properties(self.account, &[object]).await?;
-        let property = |row: rows::ItemPropertyRow| ItemProperty {
-            namespace: row.namespace,
-            name: row.name,
-            value: row.value,
+        let property = |row: rows::ItemPropertyRow| {
+            (PropertyName { namespace: row.namespace, name: row.name }, row.value)
         };
         Ok(rows.into_iter().map(property).collect())
     }
@@ -198,11 +189,12 @@ pub(super) async fn set_properties(
     tx: &mut hub_storage::Tx,
     account: crate::AccountId,
     object: i64,
-    set: Vec<(String, String, Option<String>)>,
+    set: Vec<(PropertyName, Option<String>)>,
 ) -> hub_storage::Result<()> {
     if set.is_empty() {
         return Ok(());
     }
+    let set = set.into_iter().map(|(name, value)| (name.namespace, name.name, value)).collect();
     let (count, bytes) = rows::patch_properties(tx, account, object, set).await?;
     match count > PROPERTIES || bytes > PROPERTY_BYTES {
         true => Err(hub_storage::Error::Limit("an object has at most 100 properties and 64 KiB of them")),

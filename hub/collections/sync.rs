@@ -1,54 +1,12 @@
 //! What has changed in a collection (RFC 6578).
 
-use std::fmt;
-use std::str::FromStr;
-
-use hub_storage::items::{CollectionId, Since};
+use hub_storage::items::CollectionId;
 
 use crate::collections::{Collections, Item};
-use crate::{Error, Modseq, Result};
+use crate::{Error, Result, SyncState};
 
 /// Changes of one answer at most.
 const MOST: usize = 10_000;
-
-/// How far somebody knows a collection: its modseq, and how much of what came with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ItemState(Since);
-
-impl ItemState {
-    pub(super) fn all(modseq: Modseq) -> Self {
-        Self(Since::all(modseq))
-    }
-
-    pub fn modseq(self) -> Modseq {
-        self.0.modseq
-    }
-}
-
-/// `MODSEQ`, or `MODSEQ-ID` between two pages.
-impl fmt::Display for ItemState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Since { modseq, id: i64::MAX } => write!(f, "{modseq}"),
-            Since { modseq, id } => write!(f, "{modseq}-{id}"),
-        }
-    }
-}
-
-impl FromStr for ItemState {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let stale = |_| Error::Stale;
-        let (modseq, id) = text.split_once('-').map_or((text, None), |(modseq, id)| (modseq, Some(id)));
-        let modseq: Modseq = modseq.parse().map_err(stale)?;
-        let id = id.map(str::parse).transpose().map_err(stale)?.unwrap_or(i64::MAX);
-        match modseq <= i64::MAX as u64 && id >= 0 {
-            true => Ok(Self(Since { modseq, id })),
-            false => Err(Error::Stale),
-        }
-    }
-}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemChange {
@@ -61,7 +19,7 @@ pub struct ItemChange {
 pub struct ItemChanges {
     pub changes: Vec<ItemChange>,
     /// What to ask with next.
-    pub state: ItemState,
+    pub state: SyncState,
     pub has_more: bool,
 }
 
@@ -71,7 +29,7 @@ impl Collections {
     pub async fn changes(
         &self,
         collection: CollectionId,
-        since: Option<ItemState>,
+        since: Option<SyncState>,
         most: usize,
     ) -> Result<ItemChanges> {
         let most = most.clamp(1, MOST);
@@ -84,7 +42,7 @@ impl Collections {
         };
         Ok(ItemChanges {
             changes: changes.changes.into_iter().map(change).collect(),
-            state: ItemState(changes.state),
+            state: SyncState(changes.state),
             has_more: changes.has_more,
         })
     }

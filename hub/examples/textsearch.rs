@@ -23,12 +23,10 @@ async fn main() {
     let hub = Hub::open(
         storage.clone(),
         Settings {
-            default_quota: None,
             index_cache: 1 << 28,
             header_cache: 1 << 28,
             message_cache: 1 << 28,
-            queue: Default::default(),
-            files: Default::default(),
+            ..Settings::default()
         },
     )
     .await

@@ -1,47 +1,10 @@
 //! What has changed below a folder (RFC 6578), and being told that something has.
 
-use std::fmt;
-use std::str::FromStr;
-
-use hub_storage::files::Since;
-
 use crate::files::{FilePath, Files, Node};
-use crate::{Error, Result};
+use crate::{Error, Result, SyncState};
 
 /// Changes of a page.
 const PAGE: usize = 10_000;
-
-/// A state of the files that somebody knows: what a sync-token says. Written as `123`, or as
-/// `123-45-0` between two pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SyncState(Since);
-
-impl fmt::Display for SyncState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Since { modseq, id: i64::MAX, .. } => write!(f, "{modseq}"),
-            Since { modseq, id, began } => write!(f, "{modseq}-{id}-{began}"),
-        }
-    }
-}
-
-impl FromStr for SyncState {
-    type Err = Error;
-
-    /// `Stale` if nobody ever got such a state.
-    fn from_str(text: &str) -> Result<Self> {
-        let number = |text: &str| {
-            let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-            text.parse::<i64>().ok().filter(|_| is_number).ok_or(Error::Stale)
-        };
-        let numbers = text.split('-').map(number).collect::<Result<Vec<i64>>>()?;
-        match *numbers.as_slice() {
-            [modseq] => Ok(Self(Since::all(modseq as u64))),
-            [modseq, id, began] => Ok(Self(Since { modseq: modseq as u64, id, began: began as u64 })),
-            _ => Err(Error::Stale),
-        }
-    }
-}
 
 /// How far below the folder changes are looked for (RFC 6578 §3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +35,7 @@ pub struct FileChanges {
 impl Node {
     /// The state of a folder with all that is below it: its sync-token.
     pub fn state(&self) -> SyncState {
-        SyncState(Since::all(self.modseq))
+        SyncState::all(self.modseq)
     }
 }
 
@@ -102,23 +65,5 @@ impl Files {
             has_more: changes.has_more,
             changes: changes.changes.into_iter().map(change).collect(),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn states_are_written_and_read() {
-        for (text, known) in
-            [("0", true), ("123", true), ("123-45-7", true), ("", false), ("-", false), ("12-3", false)]
-        {
-            let state = text.parse::<SyncState>().ok();
-            assert_eq!(state.map(|state| state.to_string()), known.then(|| text.to_owned()), "{text}");
-        }
-        for text in ["+1", "1-+2-3", "-1", "1--2", "1-2-3-4", "99999999999999999999", "1 "] {
-            assert!(text.parse::<SyncState>().is_err(), "{text}");
-        }
     }
 }

@@ -27,7 +27,7 @@ use hub_storage::Storage;
 pub use hub_storage::files::NodeId;
 use hub_storage::files::NodeRow;
 
-pub use changes::{FileChange, FileChanges, SyncDepth, SyncState};
+pub use changes::{FileChange, FileChanges, SyncDepth};
 pub use conditions::{Conditions, IfList, IfTerm, Precondition, StateOf};
 pub use links::{Link, LinkId, LinkRequest};
 pub use locks::{FileLock, LockRequest, LockScope, LockToken};

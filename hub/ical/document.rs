@@ -1,19 +1,20 @@
 //! Components within components.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::Error;
-use crate::lines::{Line, lines};
+use crate::lines::lines;
 use crate::property::Property;
 
 /// `VALARM` in `VEVENT` in `VCALENDAR` is 3; nobody needs many more.
-pub const MAX_DEPTH: usize = 16;
+pub(crate) const MAX_DEPTH: usize = 16;
 
 /// A text of content lines and the components that they form. Lines that are no property belong to
 /// nobody, and stay.
 #[derive(Debug)]
 pub struct Document<'a> {
-    lines: Vec<Line<'a>>,
+    lines: Vec<Cow<'a, str>>,
     components: Vec<Node>,
 }
 
@@ -42,7 +43,7 @@ impl<'a> Document<'a> {
         let mut components: Vec<Node> = Vec::new();
         let mut open: Vec<usize> = Vec::new();
         for (number, line) in lines.iter().enumerate() {
-            let property = Property::parse(&line.text);
+            let property = Property::parse(line);
             let is =
                 |name| property.filter(|property| property.is(name)).map(|property| property.value.trim());
             if let Some(name) = is("BEGIN") {
@@ -103,7 +104,7 @@ impl<'d> Component<'d> {
 
     /// The properties of the component itself, in order.
     pub fn properties(&self) -> impl Iterator<Item = Property<'d>> + use<'d> {
-        self.own_lines().filter_map(|line| Property::parse(&line.text))
+        self.own_lines().filter_map(|line| Property::parse(line))
     }
 
     pub fn all(&self, name: &'d str) -> impl Iterator<Item = Property<'d>> + use<'d> {
@@ -114,13 +115,8 @@ impl<'d> Component<'d> {
         self.properties().find(|property| property.is(name))
     }
 
-    /// The text of the whole component with what is in it, as it stands.
-    pub fn raw(&self) -> impl Iterator<Item = &'d [u8]> + use<'d> {
-        self.document.lines[self.node().lines.clone()].iter().map(|line| line.raw)
-    }
-
     /// Without `BEGIN`, `END` and the lines of other components within.
-    fn own_lines(&self) -> impl Iterator<Item = &'d Line<'d>> + use<'d> {
+    fn own_lines(&self) -> impl Iterator<Item = &'d Cow<'d, str>> + use<'d> {
         let (document, node) = (self.document, self.node());
         let begins = node.children.iter().map(|child| document.components[*child].lines.clone());
         let end = node.lines.end - 1..node.lines.end;
@@ -152,7 +148,6 @@ mod tests {
         assert_eq!(children.iter().map(Component::name).collect::<Vec<_>>(), ["VEVENT", "VTODO"]);
         assert_eq!(names(children[0]), ["UID", "SUMMARY"]);
         assert_eq!(names(children[0].children().next().expect("an alarm")), ["ACTION"]);
-        assert_eq!(children[1].raw().collect::<Vec<_>>().concat(), b"begin:vtodo\r\nend:VTODO\r\n");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One event, task or journal entry of a calendar object, as far as its times go.
 
-use hub_recur::{Rule, RuleError};
+use hub_recur::Rule;
 
 use crate::document::Component;
 use crate::property::Property;
@@ -8,7 +8,7 @@ use crate::time::{Duration, Time};
 use crate::zone::Zones;
 
 /// Dates that one component may add or take out. What comes after is not looked at.
-pub const MAX_DATES: usize = 10_000;
+const MAX_DATES: usize = 10_000;
 /// More rules than one are deprecated (RFC 5545 §3.8.5.3) and written all the same.
 const MAX_RULES: usize = 8;
 
@@ -53,8 +53,6 @@ pub struct Entry<'d> {
     pub rules: Vec<Rule>,
     pub extras: Vec<Extra>,
     pub exceptions: Vec<Time>,
-    /// The first rule that could not be understood: it counts as not there.
-    pub odd_rule: Option<RuleError>,
 }
 
 impl<'d> Entry<'d> {
@@ -79,7 +77,6 @@ impl<'d> Entry<'d> {
             rules: Vec::new(),
             extras: Vec::new(),
             exceptions: Vec::new(),
-            odd_rule: None,
         };
         for property in component.properties() {
             entry.take(&property, zones);
@@ -111,12 +108,8 @@ impl<'d> Entry<'d> {
                 self.is_for_all_later =
                     range.is_some_and(|range| range.eq_ignore_ascii_case("THISANDFUTURE"));
             }
-            "RRULE" if self.rules.len() < MAX_RULES => match property.value.parse() {
-                Ok(rule) => self.rules.push(rule),
-                Err(error) => {
-                    self.odd_rule.get_or_insert(error);
-                }
-            },
+            // One that is not understood counts as not there.
+            "RRULE" if self.rules.len() < MAX_RULES => self.rules.extend(property.value.parse::<Rule>()),
             "RDATE" => {
                 let room = MAX_DATES.saturating_sub(self.extras.len());
                 self.extras.extend(dates(property, zones).take(room));

@@ -19,15 +19,14 @@ mod windows;
 mod zone;
 
 pub use collation::{Collation, MatchKind, TextMatch};
-pub use document::{Component, Document, MAX_DEPTH};
-pub use entry::{Entry, Extra, Kind, Length, MAX_DATES};
+pub use document::{Component, Document};
+pub use entry::{Entry, Extra, Kind, Length};
 pub use error::Error;
 pub use filter::{
     CardFilter, ComponentFilter, ComponentTest, ParameterFilter, ParameterTest, PropertyFilter, PropertyTest,
     TimeRange,
 };
-pub use lines::{Line, MAX_LINES, lines};
 pub use object::{Bounds, Object, Occurrence};
-pub use property::{Parameter, Property, unescaped};
+pub use property::{Parameter, Property};
 pub use time::{Duration, Time};
 pub use zone::{Private, Zone, Zones};

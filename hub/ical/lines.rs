@@ -5,20 +5,12 @@ use std::borrow::Cow;
 use crate::Error;
 
 /// Logical lines of a text. A calendar of ten thousand events has about 200,000.
-pub const MAX_LINES: usize = 500_000;
+pub(crate) const MAX_LINES: usize = 500_000;
 
-/// A content line, as it stands and unfolded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line<'a> {
-    /// With its folds and the line break at its end.
-    pub raw: &'a [u8],
-    /// Without them. What is not UTF-8 is replaced: it is read to be found, and served as it came.
-    pub text: Cow<'a, str>,
-}
-
-/// `contentline`s. Lines end with CRLF or a bare LF; empty ones are left out, and so is a byte-order
+/// `contentline`s, unfolded. What is not UTF-8 is replaced: a text is read to be found, and served as it
+/// came. Lines end with CRLF or a bare LF; empty ones are left out, and so is a byte-order
 /// mark at the beginning.
-pub fn lines(bytes: &[u8]) -> Result<Vec<Line<'_>>, Error> {
+pub(crate) fn lines(bytes: &[u8]) -> Result<Vec<Cow<'_, str>>, Error> {
     let mut rest = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut lines = Vec::new();
     while !rest.is_empty() {
@@ -35,7 +27,7 @@ pub fn lines(bytes: &[u8]) -> Result<Vec<Line<'_>>, Error> {
         if lines.len() == MAX_LINES {
             return Err(Error::TooManyLines);
         }
-        lines.push(Line { raw, text });
+        lines.push(text);
     }
     Ok(lines)
 }
@@ -71,7 +63,7 @@ mod tests {
     use super::*;
 
     fn texts(bytes: &[u8]) -> Vec<String> {
-        lines(bytes).expect("few").into_iter().map(|line| line.text.into_owned()).collect()
+        lines(bytes).expect("few").into_iter().map(Cow::into_owned).collect()
     }
 
     #[test]
@@ -90,12 +82,5 @@ mod tests {
     fn folds_may_cut_characters() {
         assert_eq!(texts(b"A:\xc3\r\n \xa4"), ["A:\u{e4}"]);
         assert_eq!(texts(b"A:\xe4"), ["A:\u{fffd}"], "ISO 8859-1");
-    }
-
-    #[test]
-    fn nothing_is_lost() {
-        let bytes = b"A:1\r\n 2\r\nB\r\n";
-        let raw: Vec<&[u8]> = lines(bytes).expect("few").into_iter().map(|line| line.raw).collect();
-        assert_eq!(raw.concat(), bytes);
     }
 }

@@ -11,7 +11,10 @@ use crate::time::{Duration, Time};
 use crate::zone::{Zone, Zones};
 
 /// How far a wall clock may be from UTC, and a bit: windows are widened by it before they are exact.
-const CLOCKS: i64 = SECONDS_A_DAY * 2;
+const CLOCKS: i64 = SECONDS_A_DAY;
+/// Times that a rule leads to which are looked at for one question, within the window or near it. Only
+/// rules of seconds and minutes in windows of weeks have more, and those are cut off there.
+const MAX_STEPS: usize = 500_000;
 
 /// The series (if the object has it) and what stands instead of single occurrences.
 #[derive(Debug)]
@@ -75,10 +78,32 @@ impl<'d> Object<'d> {
     /// Every occurrence that overlaps `from..to` (RFC 4791 §9.9), in the order of their starts, `most`
     /// at most. `floating` is the clock for days and times without a zone.
     pub fn occurrences(&self, from: i64, to: i64, floating: &Zone, most: usize) -> Vec<Occurrence> {
+        self.occurrences_of(from, to, floating, most, &|_| true)
+    }
+
+    /// Whether one of its components tells of an occurrence that overlaps `from..to`.
+    pub(crate) fn happens(&self, component: Component<'_>, from: i64, to: i64, floating: &Zone) -> bool {
+        let is_it = |entry: &Entry<'_>| entry.component.is_same(component);
+        let place = match &self.master {
+            Some(master) if is_it(master) => None,
+            _ => self.overrides.iter().position(is_it),
+        };
+        !self.occurrences_of(from, to, floating, 1, &|instead| instead == place).is_empty()
+    }
+
+    /// The occurrences that components tell of which are `wanted`.
+    fn occurrences_of(
+        &self,
+        from: i64,
+        to: i64,
+        floating: &Zone,
+        most: usize,
+        wanted: &dyn Fn(Option<usize>) -> bool,
+    ) -> Vec<Occurrence> {
         let mut found = Vec::new();
         let replaced: HashSet<i64> = self.replaced(floating).collect();
         if let Some(master) = &self.master {
-            let window = Window { from, to, floating, most };
+            let window = Window { from, to, floating, most, wanted };
             self.of_series(master, &replaced, &window, &mut found);
         }
         for (index, entry) in self.overrides.iter().enumerate() {
@@ -90,7 +115,7 @@ impl<'d> Object<'d> {
                 recurrence_id: entry.recurrence_id.clone(),
                 instead: Some(index),
             };
-            if entry.overlaps(&occurrence, from, to) {
+            if wanted(occurrence.instead) && entry.overlaps(&occurrence, from, to) {
                 found.push(occurrence);
             }
         }
@@ -157,7 +182,8 @@ impl<'d> Object<'d> {
                     Occurrence { start, end, at, recurrence_id, instead: Some(change.index) }
                 }
             };
-            let is_within = master.overlaps(&occurrence, window.from, window.to);
+            let is_within =
+                (window.wanted)(occurrence.instead) && master.overlaps(&occurrence, window.from, window.to);
             if is_within {
                 found.push(occurrence);
             }
@@ -179,7 +205,7 @@ impl<'d> Object<'d> {
         for rule in &master.rules {
             let mut taken = 0;
             let series = series(rule, start);
-            for local in series.between(first, after) {
+            for local in series.between(first, after).take(MAX_STEPS) {
                 taken += usize::from(take(start.with_local(local), &length));
                 if taken == window.most {
                     break;
@@ -233,6 +259,7 @@ struct Window<'w> {
     to: i64,
     floating: &'w Zone,
     most: usize,
+    wanted: &'w dyn Fn(Option<usize>) -> bool,
 }
 
 struct Move {

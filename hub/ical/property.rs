@@ -67,16 +67,6 @@ impl<'a> Property<'a> {
     pub fn text(&self) -> Cow<'a, str> {
         unescaped(self.value)
     }
-
-    /// The value as a list of texts, divided by commas.
-    pub fn texts(&self) -> impl Iterator<Item = Cow<'a, str>> {
-        divided(self.value, b',').map(unescaped)
-    }
-
-    /// The value as a structure (RFC 6350 §3.4), whose fields may be lists.
-    pub fn fields(&self) -> impl Iterator<Item = &'a str> {
-        divided(self.value, b';')
-    }
 }
 
 /// `param-value *("," param-value)`
@@ -128,25 +118,9 @@ fn unquoted(text: &str, wanted: u8) -> Option<usize> {
     })
 }
 
-/// The pieces between dividers that no backslash stands before.
-fn divided(text: &str, divider: u8) -> impl Iterator<Item = &str> {
-    let mut rest = Some(text);
-    std::iter::from_fn(move || {
-        let text = rest?;
-        let mut is_escaped = false;
-        let end = text.bytes().position(|byte| {
-            let was_escaped = is_escaped;
-            is_escaped = byte == b'\\' && !was_escaped;
-            byte == divider && !was_escaped
-        });
-        rest = end.map(|end| &text[end + 1..]);
-        Some(&text[..end.unwrap_or(text.len())])
-    })
-}
-
 /// `ESCAPED-CHAR = ("\\" / "\;" / "\," / "\N" / "\n")`; other backslashes stand for themselves, as
 /// in the values of careless programs.
-pub fn unescaped(text: &str) -> Cow<'_, str> {
+fn unescaped(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
         return Cow::Borrowed(text);
     }
@@ -194,9 +168,6 @@ mod tests {
     fn values() {
         let property = Property::parse(r"NOTE:a\, b\nc\\d\x,e").expect("a property");
         assert_eq!(property.text(), "a, b\nc\\d\\x,e");
-        assert_eq!(property.texts().collect::<Vec<_>>(), ["a, b\nc\\d\\x", "e"]);
-        let name = Property::parse(r"N:Stevenson;John;Philip,Paul;Dr.;a\;b").expect("a property");
-        assert_eq!(name.fields().collect::<Vec<_>>(), ["Stevenson", "John", "Philip,Paul", "Dr.", r"a\;b"]);
     }
 
     #[test]

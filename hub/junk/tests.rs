@@ -32,14 +32,8 @@ impl Fixture {
         let options = hub_storage::Options { data_dir, database: hub_storage::Database::Sqlite };
         let storage = crate::Storage::open(options).await.expect("opens");
         let cache = 1 << 20;
-        let settings = Settings {
-            default_quota: None,
-            index_cache: cache,
-            header_cache: cache,
-            message_cache: cache,
-            queue: Default::default(),
-            files: Default::default(),
-        };
+        let settings =
+            Settings { index_cache: cache, header_cache: cache, message_cache: cache, ..Settings::default() };
         Hub::open(storage, settings).await.expect("opens")
     }
 

@@ -20,14 +20,7 @@ async fn fixture() -> Fixture {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let options = Options { data_dir: directory.path().to_owned(), database: Database::Sqlite };
     let storage = Storage::open(options).await.expect("opens");
-    let settings = Settings {
-        default_quota: None,
-        index_cache: 1 << 20,
-        header_cache: 1 << 20,
-        message_cache: 1 << 20,
-        queue: Default::default(),
-        files: Default::default(),
-    };
+    let settings = Settings::default();
     let hub = Hub::open(storage, settings).await.expect("opens");
     hub.add_domain("example.org").await.expect("added");
     for name in ["alice", "bob"] {
@@ -69,6 +62,10 @@ async fn refusal(collections: &Collections, collection: &str, name: &str, text: 
     }
 }
 
+fn property(name: &str) -> PropertyName {
+    PropertyName { namespace: "urn:x".into(), name: name.into() }
+}
+
 fn at(text: &str) -> i64 {
     Time::parse(text, None).expect("a time").local()
 }
@@ -83,7 +80,7 @@ fn events(from: &str, to: &str) -> ComponentFilter {
 async fn found(collections: &Collections, collection: &str, filter: ComponentFilter) -> Vec<String> {
     let collection = collections.find(collection).await.expect("there");
     let found = collections.query(&collection, filter, None).await.expect("asked");
-    found.items.into_iter().map(|(item, _)| item.name).collect()
+    found.items.into_iter().map(|item| item.name).collect()
 }
 
 #[tokio::test]
@@ -257,7 +254,7 @@ async fn cards_are_found_by_text() {
             PropertyTest::Defined { any: true, range: None, texts: vec![text], parameters: Vec::new() };
         let properties = vec![PropertyFilter { name: "FN".into(), test }];
         let found = address_books.query_cards(&contacts, CardFilter { any: true, properties }, 10).await;
-        let names: Vec<_> = found.expect("asked").items.into_iter().map(|(item, _)| item.name).collect();
+        let names: Vec<_> = found.expect("asked").items.into_iter().map(|item| item.name).collect();
         assert_eq!(names, expected);
     };
     check("MÜLLER", false, &["a"]).await;
@@ -278,7 +275,7 @@ async fn who_synchronises_sees_every_change() {
     let id = calendars.find("calendar").await.expect("there").id;
     let first = calendars.changes(id, None, 3).await.expect("asked");
     assert_eq!((first.changes.len(), first.has_more), (3, true));
-    let token: ItemState = first.state.to_string().parse().expect("a state");
+    let token: SyncState = first.state.to_string().parse().expect("a state");
     assert_eq!(token, first.state);
     calendars.remove_item("calendar", "0.ics", Vec::new()).await.expect("removed");
     let rest = calendars.changes(id, Some(token), 100).await.expect("asked");
@@ -286,7 +283,7 @@ async fn who_synchronises_sees_every_change() {
     assert_eq!(names, [("3.ics", true), ("4.ics", true), ("0.ics", false)]);
     assert_eq!(rest.state, calendars.find("calendar").await.expect("there").state);
     for token in ["", "x", "-1", "99999999", "1-x"] {
-        let since = token.parse::<ItemState>();
+        let since = token.parse::<SyncState>();
         let stale = match since {
             Ok(since) => calendars.changes(id, Some(since), 10).await.map(drop),
             Err(error) => Err(error),
@@ -301,7 +298,7 @@ async fn collections_are_described() {
     let patch = CollectionPatch {
         display_name: Some("Work".into()),
         color: Some("#FF0000FF".into()),
-        properties: vec![("urn:x".into(), "p".into(), Some("<a/>".into()))],
+        properties: vec![(property("p"), Some("<a/>".into()))],
         ..CollectionPatch::default()
     };
     let work = calendars.create("work", patch.clone()).await.expect("made");
@@ -319,7 +316,7 @@ async fn collections_are_described() {
     for patch in bad {
         assert!(matches!(calendars.update("work", patch).await, Err(Error::Invalid(_))));
     }
-    let many = (0..101).map(|n| ("urn:x".to_owned(), n.to_string(), Some("v".to_owned()))).collect();
+    let many = (0..101).map(|n| (property(&n.to_string()), Some("v".to_owned()))).collect();
     let patch =
         CollectionPatch { display_name: Some("no".into()), properties: many, ..CollectionPatch::default() };
     assert!(matches!(calendars.update("work", patch).await, Err(Error::Limit(_))));

@@ -91,14 +91,7 @@ async fn storage(folder: &Path) -> Storage {
 }
 
 async fn open(folder: &Path) -> (Hub, Files) {
-    let settings = Settings {
-        default_quota: None,
-        index_cache: 0,
-        header_cache: 0,
-        message_cache: 0,
-        queue: Default::default(),
-        files: Default::default(),
-    };
+    let settings = Settings { index_cache: 0, header_cache: 0, message_cache: 0, ..Settings::default() };
     let hub = Hub::open(storage(folder).await, settings).await.expect("opens");
     let secret = Secret::new("alice");
     if hub.login("alice@example.org", &secret, Door::Dav).await.is_err() {

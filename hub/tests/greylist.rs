@@ -16,14 +16,7 @@ fn address(text: &str) -> Address {
 async fn open(folder: &Path) -> Hub {
     let options = Options { data_dir: folder.to_owned(), database: Database::Sqlite };
     let storage = Storage::open(options).await.expect("opens");
-    let settings = Settings {
-        default_quota: None,
-        index_cache: 1 << 20,
-        header_cache: 1 << 20,
-        message_cache: 1 << 20,
-        queue: Default::default(),
-        files: Default::default(),
-    };
+    let settings = Settings::default();
     Hub::open(storage, settings).await.expect("opens")
 }
 

@@ -18,14 +18,7 @@ async fn fixture() -> Fixture {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let options = Options { data_dir: directory.path().to_owned(), database: Database::Sqlite };
     let storage = Storage::open(options).await.expect("opens");
-    let settings = Settings {
-        default_quota: None,
-        index_cache: 1 << 20,
-        header_cache: 1 << 20,
-        message_cache: 1 << 20,
-        queue: Default::default(),
-        files: Default::default(),
-    };
+    let settings = Settings::default();
     let hub = Hub::open(storage, settings).await.expect("opens");
     hub.add_domain("example.org").await.expect("added");
     for name in ["alice", "bob"] {

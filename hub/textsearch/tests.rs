@@ -31,19 +31,7 @@ async fn account() -> (tempfile::TempDir, Account) {
         })
         .await
         .expect("made");
-    let hub = Hub::open(
-        storage,
-        Settings {
-            default_quota: None,
-            index_cache: 1 << 20,
-            header_cache: 1 << 20,
-            message_cache: 1 << 20,
-            queue: Default::default(),
-            files: Default::default(),
-        },
-    )
-    .await
-    .expect("opens");
+    let hub = Hub::open(storage, Settings::default()).await.expect("opens");
     let handle = Address::parse("alice@example.org").expect("an address");
     (directory, Account { hub, id, handle, hidden_capabilities: Arc::default() })
 }
@@ -253,14 +241,7 @@ async fn enough_mail_is_indexed_by_itself() {
     drop((account, storage));
     let storage = open(directory.path()).await;
     assert_eq!(storage.unindexed(id, 100).await.expect("read").len(), 40);
-    let settings = Settings {
-        default_quota: None,
-        index_cache: 1 << 20,
-        header_cache: 1 << 20,
-        message_cache: 1 << 20,
-        queue: Default::default(),
-        files: Default::default(),
-    };
+    let settings = Settings::default();
     let _hub = Hub::open(storage.clone(), settings).await.expect("opens");
     wait_until_indexed(&storage, id).await;
 }

@@ -3,7 +3,8 @@
 mod expand;
 mod principals;
 
-use hub::files::{FileChanges, FilePath, Files, SyncDepth, SyncState};
+use hub::SyncState;
+use hub::files::{FileChanges, FilePath, Files, SyncDepth};
 use hyper::StatusCode;
 
 use crate::head::Depth;

@@ -74,14 +74,8 @@ async fn test_hub_with(relay: bool) -> TestHub {
         database: hub_storage::Database::Sqlite,
     };
     let storage = hub::Storage::open(options).await.expect("opens");
-    let settings = hub::Settings {
-        default_quota: None,
-        index_cache: 1 << 20,
-        header_cache: 1 << 20,
-        message_cache: 1 << 20,
-        queue: hub::QueueSettings { relay, clock_scale: 0.001 },
-        files: Default::default(),
-    };
+    let settings =
+        hub::Settings { queue: hub::QueueSettings { relay, clock_scale: 0.001 }, ..hub::Settings::default() };
     let hub = Hub::open(storage, settings).await.expect("opens");
     hub.add_domain("example.org").await.expect("added");
     for name in ["alice", "bob"] {

@@ -8,28 +8,11 @@
 //! What was in a folder that another has taken the place of is not known any more: RFC 6578 §3.5.2 would
 //! have each of it reported as removed. Whoever synchronises more than one level has to start again.
 
+use crate::changes::Since;
 use crate::db::{Connection, Row, Value, values};
 use crate::files::read::path_of;
 use crate::files::{NodeId, NodeRow, node_columns, node_row};
-use crate::{AccountId, Error, Modseq, Result, Storage};
-
-/// All changes up to this place are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Since {
-    pub modseq: Modseq,
-    /// Within the modseq.
-    pub id: i64,
-    /// Nothing was known when the account was at this modseq: what had gone by then is no news. 0 once
-    /// everything of then is known.
-    pub began: Modseq,
-}
-
-impl Since {
-    /// All of a modseq.
-    pub const fn all(modseq: Modseq) -> Self {
-        Self { modseq, id: i64::MAX, began: 0 }
-    }
-}
+use crate::{AccountId, Error, Result, Storage};
 
 #[derive(Clone, Debug)]
 pub struct ChangedNode {
@@ -135,13 +118,13 @@ async fn changes(
     let bounds =
         reader.first(sql, values![account], |row| Ok((row.int(0)? as u64, row.int(1)? as u64))).await?;
     let (modseq, floor) = bounds.ok_or(Error::NotFound("account"))?;
-    if since.is_some_and(|since| since.modseq < floor || since.modseq > modseq) {
+    if since.is_some_and(|since| !since.is_known(floor, modseq)) {
         return Ok(None);
     }
     let mut chain = path_of(reader, account, top, keys).await?;
     let folder = chain.pop().filter(|node| chain.len() == keys.len() && node.is_folder);
     let folder = folder.ok_or(Error::NotFound("folder"))?;
-    let from = since.unwrap_or(Since { began: modseq, ..Since::all(0) });
+    let from = since.unwrap_or(Since::nothing(modseq));
     let values: Vec<Value> = values![account, folder.id.0, from.modseq, from.id, most as i64 + 1];
     let sql = if is_deep { TREE } else { CHILDREN };
     let mut changes = reader.query(sql, values.clone(), changed).await?;

@@ -17,7 +17,7 @@ mod versions;
 
 pub(crate) use change::add_tops;
 pub use change::{Content, NewNode, Place, create, move_to, remove, replace};
-pub use changes::{ChangedNode, ChangedNodes, Since};
+pub use changes::{ChangedNode, ChangedNodes};
 pub use copy::{CopyDepth, copy};
 pub use locks::{LockRow, lock, refresh_lock, unlock};
 pub use properties::{PropertyCount, PropertyRow, Times, patch};

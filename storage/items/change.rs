@@ -1,7 +1,9 @@
 //! Putting items into collections, moving and removing them.
 
+use std::collections::HashSet;
+
 use crate::changes::{Change, Kind};
-use crate::db::{Value, values};
+use crate::db::{Row, Value, values};
 use crate::items::collections::only;
 use crate::items::{CollectionId, ITEM_COLUMNS, ItemId, ItemKind, ItemRow, item_columns, item_row};
 use crate::tx::Tx;
@@ -106,9 +108,10 @@ pub async fn put(
          ON CONFLICT (account, id) DO UPDATE SET data = excluded.data, text = excluded.text";
     tx.connection.defer_many(sql, vec![values![account, id.0, new.data, new.index.text.as_str()]]);
     if before.is_some() {
-        forget_occurrences(tx, account, id);
+        tx.connection.defer_many(FORGET_OCCURRENCES, vec![values![account, id.0]]);
     }
-    write_occurrences(tx, account, collection, id, &new.index);
+    let rows = occurrences(account, collection, id, &new.index).collect();
+    tx.connection.defer_many(WRITE_OCCURRENCES, rows);
     match before {
         Some(_) => touched(tx, account, collection, IdSet::new(), only(id.0), IdSet::new())?,
         None => {
@@ -144,38 +147,44 @@ fn item_values(account: AccountId, row: &ItemRow, index: &ItemIndex) -> Vec<Valu
     values
 }
 
-fn write_occurrences(
-    tx: &mut Tx,
+const WRITE_OCCURRENCES: &str =
+    "INSERT INTO item_occurrence (account, collection, start_at, item, end_at) VALUES {values}
+     ON CONFLICT DO NOTHING";
+
+const FORGET_OCCURRENCES: &str = "DELETE FROM item_occurrence WHERE (account, item) IN (VALUES {values})";
+
+fn occurrences(
     account: AccountId,
     collection: CollectionId,
     id: ItemId,
     index: &ItemIndex,
-) {
-    let rows =
-        index.occurrences.iter().map(|(start, end)| values![account, collection.0, *start, id.0, *end]);
-    let sql = "INSERT INTO item_occurrence (account, collection, start_at, item, end_at) VALUES {values}
-         ON CONFLICT DO NOTHING";
-    tx.connection.defer_many(sql, rows.collect());
-}
-
-fn forget_occurrences(tx: &mut Tx, account: AccountId, id: ItemId) {
-    let sql = "DELETE FROM item_occurrence WHERE account = $1 AND item = $2";
-    tx.connection.defer(sql, values![account, id.0]);
+) -> impl Iterator<Item = Vec<Value>> {
+    index.occurrences.iter().map(move |(start, end)| values![account, collection.0, *start, id.0, *end])
 }
 
 /// Writes anew when items happen; nothing else of them changes, so nobody is told. What was changed
-/// since `changed` keeps the index that came with it.
-pub async fn reindex(tx: &mut Tx, account: AccountId, item: &ItemRow, index: &ItemIndex) -> Result<()> {
-    let sql = "UPDATE item SET is_open = $4, indexed_from = $5, indexed_to = $6
-         WHERE account = $1 AND id = $2 AND changed = $3";
-    let values =
-        values![account, item.id.0, item.changed, index.is_open, index.indexed_from, index.indexed_to];
-    if tx.connection.execute(sql, values).await? > 0 {
-        forget_occurrences(tx, account, item.id);
-        write_occurrences(tx, account, item.collection, item.id, index);
-    }
+/// since it was read keeps the index that came with it.
+pub async fn reindex(tx: &mut Tx, items: &[(AccountId, ItemRow, ItemIndex)]) -> Result<()> {
+    let rows = items.iter().map(|(account, item, index)| {
+        let ItemIndex { is_open, indexed_from, indexed_to, .. } = index;
+        values![*account, item.id.0, item.changed, *is_open, *indexed_from, *indexed_to]
+    });
+    let sql = "UPDATE item SET is_open = v.column4, indexed_from = v.column5, indexed_to = v.column6
+         FROM (VALUES {values}) AS v WHERE account = v.column1 AND id = v.column2 AND changed = v.column3
+         RETURNING account, id";
+    let map = |row: Row<'_>| Ok((AccountId(row.int(0)?), ItemId(row.int(1)?)));
+    let same: HashSet<_> = tx.connection.query_many(sql, rows.collect(), map).await?.into_iter().collect();
+    let same = items.iter().filter(|(account, item, _)| same.contains(&(*account, item.id)));
+    let rows = same.clone().map(|(account, item, _)| values![*account, item.id.0]);
+    tx.connection.defer_many(FORGET_OCCURRENCES, rows.collect());
+    let rows = same.flat_map(|(account, item, index)| occurrences(*account, item.collection, item.id, index));
+    tx.connection.defer_many(WRITE_OCCURRENCES, rows.collect());
     Ok(())
 }
+
+const GONE: &str = "INSERT INTO item_gone (account, collection, name, id, modseq, gone_at) VALUES {values}
+     ON CONFLICT (account, collection, name) DO UPDATE SET id = excluded.id, modseq = excluded.modseq,
+       gone_at = excluded.gone_at";
 
 /// Removes items of one collection.
 pub async fn remove(
@@ -191,7 +200,7 @@ pub async fn remove(
     for sql in [
         "DELETE FROM item_property WHERE (account, object) IN (VALUES {values})",
         "DELETE FROM item_data WHERE (account, id) IN (VALUES {values})",
-        "DELETE FROM item_occurrence WHERE (account, item) IN (VALUES {values})",
+        FORGET_OCCURRENCES,
     ] {
         tx.connection.defer_many(sql, rows());
     }
@@ -202,10 +211,7 @@ pub async fn remove(
         .iter()
         .map(|item| values![account, collection.0, item.name.as_str(), item.id.0, modseq, now])
         .collect();
-    let sql = "INSERT INTO item_gone (account, collection, name, id, modseq, gone_at) VALUES {values}
-         ON CONFLICT (account, collection, name) DO UPDATE SET id = excluded.id, modseq = excluded.modseq,
-           gone_at = excluded.gone_at";
-    tx.connection.defer_many(sql, gone);
+    tx.connection.defer_many(GONE, gone);
     let ids = items.iter().map(|item| item.id.0 as u64).collect();
     touched(tx, account, collection, IdSet::new(), IdSet::new(), ids)
 }
@@ -226,11 +232,8 @@ pub async fn move_to(
     tx.connection.defer(sql, values![account, item.id.0, collection.0]);
     let sql = "DELETE FROM item_gone WHERE account = $1 AND collection = $2 AND name = $3";
     tx.connection.defer(sql, values![account, collection.0, name]);
-    let sql = "INSERT INTO item_gone (account, collection, name, id, modseq, gone_at) VALUES {values}
-         ON CONFLICT (account, collection, name) DO UPDATE SET id = excluded.id, modseq = excluded.modseq,
-           gone_at = excluded.gone_at";
     let from = values![account, item.collection.0, item.name.as_str(), item.id.0, modseq, now];
-    tx.connection.defer_many(sql, vec![from]);
+    tx.connection.defer_many(GONE, vec![from]);
     match collection == item.collection {
         true => touched(tx, account, collection, IdSet::new(), only(item.id.0), IdSet::new())?,
         false => {

@@ -1,8 +1,7 @@
 //! What may be what somebody looks for: the bytes decide.
 
-use crate::db::values;
-use crate::items::read::StoredItem;
-use crate::items::{CollectionId, ItemRow, item_columns, item_row};
+use crate::db::{Row, values};
+use crate::items::{CollectionId, ITEM_COLUMNS, ItemRow, item_columns, item_row};
 use crate::{AccountId, Result, Storage};
 
 /// No occurrence in the index is longer, in seconds.
@@ -16,13 +15,13 @@ pub struct TimeWindow {
 }
 
 impl Storage {
-    /// Items of a collection that may happen within a window, with their bytes, in any order.
+    /// Items of a collection that may happen within a window, in any order.
     pub async fn items_within(
         &self,
         account: AccountId,
         collection: CollectionId,
         window: TimeWindow,
-    ) -> Result<Vec<StoredItem>> {
+    ) -> Result<Vec<ItemRow>> {
         // What is indexed for the window by its occurrences; what is not, by its bounds.
         let sql = concat!(
             "WITH found (id) AS (
@@ -34,27 +33,25 @@ impl Storage {
                  AND (indexed_from > $3 OR indexed_to < $4))
              SELECT ",
             item_columns!(),
-            ", d.data FROM found CROSS JOIN item i CROSS JOIN item_data d
-              WHERE i.account = $1 AND i.id = found.id AND d.account = $1 AND d.id = found.id"
+            " FROM found CROSS JOIN item i WHERE i.account = $1 AND i.id = found.id"
         );
         let TimeWindow { from, to } = window;
         let values = values![account, collection.0, from, to, from.saturating_sub(LONGEST)];
-        self.reader().await?.query(sql, values, super::read::stored).await
+        self.reader().await?.query(sql, values, item_row).await
     }
 
-    /// Items of a collection whose folded text has another in it, or is `always`, with their bytes, in
-    /// any order.
+    /// Items of a collection whose folded text has another in it, or is `always`, in any order.
     pub async fn items_with_text(
         &self,
         account: AccountId,
         collection: CollectionId,
         text: &str,
         always: &str,
-    ) -> Result<Vec<StoredItem>> {
+    ) -> Result<Vec<ItemRow>> {
         let sql = concat!(
             "SELECT ",
             item_columns!(),
-            ", d.data FROM item i CROSS JOIN item_data d
+            " FROM item i CROSS JOIN item_data d
               WHERE i.account = $1 AND i.collection = $2 AND d.account = $1 AND d.id = i.id
                 AND (d.text LIKE $3 ESCAPE '\\' OR d.text = $4)"
         );
@@ -67,30 +64,17 @@ impl Storage {
             pattern.push(c);
         }
         pattern.push('%');
-        self.reader()
-            .await?
-            .query(sql, values![account, collection.0, pattern, always], super::read::stored)
-            .await
+        self.reader().await?.query(sql, values![account, collection.0, pattern, always], item_row).await
     }
 
-    /// Items of any account whose index ends before a moment, with their bytes, `most` at most.
-    pub async fn items_to_index(&self, before: i64, most: usize) -> Result<Vec<(AccountId, StoredItem)>> {
+    /// Items of any account whose index ends before a moment, `most` at most.
+    pub async fn items_to_index(&self, before: i64, most: usize) -> Result<Vec<(AccountId, ItemRow)>> {
         let sql = concat!(
             "SELECT ",
             item_columns!(),
-            ", d.data, i.account FROM item i CROSS JOIN item_data d
-              WHERE i.is_open = 1 AND i.indexed_to < $1 AND d.account = i.account AND d.id = i.id
-              ORDER BY i.indexed_to LIMIT $2"
+            ", i.account FROM item i WHERE i.is_open = 1 AND i.indexed_to < $1 ORDER BY i.indexed_to LIMIT $2"
         );
-        let item = |row: crate::db::Row<'_>| {
-            Ok((AccountId(row.int(super::ITEM_COLUMNS + 1)?), super::read::stored(row)?))
-        };
+        let item = |row: Row<'_>| Ok((AccountId(row.int(ITEM_COLUMNS)?), item_row(row)?));
         self.reader().await?.query(sql, values![before, most as i64], item).await
-    }
-
-    /// One item by its id.
-    pub async fn item(&self, account: AccountId, id: super::ItemId) -> Result<Option<ItemRow>> {
-        let sql = concat!("SELECT ", item_columns!(), " FROM item i WHERE i.account = $1 AND i.id = $2");
-        self.reader().await?.first(sql, values![account, id.0], item_row).await
     }
 }

@@ -17,7 +17,7 @@ pub use collections::{
 };
 pub use find::TimeWindow;
 pub use properties::{ItemPropertyRow, patch_properties};
-pub use read::{ChangedItem, ChangedItems, Since, StoredItem};
+pub use read::{ChangedItem, ChangedItems};
 pub(crate) use reclaim::{remove_all_of, trim};
 
 use crate::db::Row;

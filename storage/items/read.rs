@@ -1,30 +1,9 @@
 //! Reading items: by name, by UID, page by page, and what has changed.
 
+use crate::changes::Since;
 use crate::db::{Row, values};
-use crate::items::{CollectionId, ITEM_COLUMNS, ItemId, ItemRow, item_columns, item_row};
-use crate::{AccountId, Error, Modseq, Result, Storage};
-
-/// All changes up to this place are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Since {
-    pub modseq: Modseq,
-    /// Within the modseq.
-    pub id: i64,
-}
-
-impl Since {
-    /// All of a modseq.
-    pub const fn all(modseq: Modseq) -> Self {
-        Self { modseq, id: i64::MAX }
-    }
-}
-
-/// An item with its bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredItem {
-    pub row: ItemRow,
-    pub data: Vec<u8>,
-}
+use crate::items::{CollectionId, ItemId, ItemRow, item_columns, item_row};
+use crate::{AccountId, Error, Result, Storage};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangedItem {
@@ -41,10 +20,6 @@ pub struct ChangedItems {
     /// What is known with this page.
     pub state: Since,
     pub has_more: bool,
-}
-
-pub(super) fn stored(row: Row<'_>) -> Result<StoredItem> {
-    Ok(StoredItem { row: item_row(row)?, data: row.bytes(ITEM_COLUMNS)? })
 }
 
 impl Storage {
@@ -90,35 +65,6 @@ impl Storage {
         self.reader().await?.query_many(sql, rows, |row| Ok((ItemId(row.int(0)?), row.bytes(1)?))).await
     }
 
-    /// Items of a collection with their bytes, after a name, `most` at most: for what must read all.
-    pub async fn stored_items(
-        &self,
-        account: AccountId,
-        collection: CollectionId,
-        after: &str,
-        most: usize,
-    ) -> Result<Vec<StoredItem>> {
-        let sql = concat!(
-            "SELECT ",
-            item_columns!(),
-            ", d.data FROM item i CROSS JOIN item_data d
-              WHERE i.account = $1 AND i.collection = $2 AND i.name > $3 AND d.account = $1 AND d.id = i.id
-              ORDER BY i.name LIMIT $4"
-        );
-        self.reader().await?.query(sql, values![account, collection.0, after, most as i64], stored).await
-    }
-
-    /// All items of an account with this UID, whatever collections they are in.
-    pub async fn items_with_uid(&self, account: AccountId, uid: &str) -> Result<Vec<StoredItem>> {
-        let sql = concat!(
-            "SELECT ",
-            item_columns!(),
-            ", d.data FROM item i CROSS JOIN item_data d
-              WHERE i.account = $1 AND i.uid = $2 AND d.account = $1 AND d.id = i.id"
-        );
-        self.reader().await?.query(sql, values![account, uid], stored).await
-    }
-
     /// At most `most` changes of a collection since a state (`None`: all that is there), in the order
     /// in which they were made. `None`: what has gone since is not known (any more). `NotFound`.
     pub async fn item_changes(
@@ -148,10 +94,10 @@ async fn changes(
         .first(sql, values![account, collection.0], |row| Ok((row.int(0)? as u64, row.int(1)? as u64)))
         .await?;
     let (modseq, floor) = bounds.ok_or(Error::NotFound("collection"))?;
-    if since.is_some_and(|since| since.modseq < floor || since.modseq > modseq) {
+    if since.is_some_and(|since| !since.is_known(floor, modseq)) {
         return Ok(None);
     }
-    let from = since.unwrap_or(Since::all(0));
+    let from = since.unwrap_or(Since::nothing(modseq));
     let values = values![account, collection.0, from.modseq, from.id, most as i64 + 1];
     let sql = concat!(
         "SELECT ",
@@ -161,24 +107,26 @@ async fn changes(
     );
     let changed = |row: Row<'_>| {
         let row = item_row(row)?;
-        let at = Since { modseq: row.changed, id: row.id.0 };
+        let at = Since { modseq: row.changed, id: row.id.0, began: 0 };
         Ok(ChangedItem { at, name: row.name.clone(), row: Some(row) })
     };
     let mut changes = reader.query(sql, values.clone(), changed).await?;
     if since.is_some() {
         let sql = "SELECT name, modseq, id FROM item_gone
-             WHERE account = $1 AND collection = $2 AND (modseq, id) > ($3, $4) ORDER BY modseq, id LIMIT $5";
+             WHERE account = $1 AND collection = $2 AND (modseq, id) > ($3, $4) AND modseq > $6
+             ORDER BY modseq, id LIMIT $5";
         let gone = |row: Row<'_>| {
-            let at = Since { modseq: row.int(1)? as u64, id: row.int(2)? };
+            let at = Since { modseq: row.int(1)? as u64, id: row.int(2)?, began: 0 };
             Ok(ChangedItem { at, name: row.text(0)?, row: None })
         };
+        let values = [values, values![from.began]].concat();
         changes.append(&mut reader.query(sql, values, gone).await?);
         changes.sort_by_key(|change| change.at);
     }
     let has_more = changes.len() > most;
     changes.truncate(most);
     let state = match changes.last() {
-        Some(last) if has_more => last.at,
+        Some(last) if has_more => Since { began: from.began, ..last.at },
         _ => Since::all(modseq),
     };
     Ok(Some(ChangedItems { changes, state, has_more }))

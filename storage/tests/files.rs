@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::{Place as Database, account};
-use crate::files::{self, Content, CopyDepth, NewNode, NodeId, NodeRow, Place, Since, Times};
-use crate::{AccountId, BlobId, Result, Storage, accounts};
+use crate::files::{self, Content, CopyDepth, NewNode, NodeId, NodeRow, Place, Times};
+use crate::{AccountId, BlobId, Result, Since, Storage, accounts};
 
 const MOST_VERSIONS: usize = 2;
 

@@ -1,7 +1,7 @@
 //! `time-range` (RFC 4791 §9.9).
 
 use crate::document::Component;
-use crate::entry::{Entry, Kind};
+use crate::entry::Kind;
 use crate::object::Object;
 use crate::property::Property;
 use crate::time::{Duration, Time};
@@ -32,26 +32,15 @@ pub(super) fn overlaps(
 ) -> bool {
     let Some(object) = objects.iter().find(|object| object.has(component)) else { return false };
     let Some(entry) = object.entry(component) else { return false };
+    let happens = || object.happens(component, range.from, range.to, floating);
     match (entry.kind, &entry.start) {
         (Kind::Todo, None) => undated_todo(component, range),
-        (Kind::FreeBusy, _) => is_busy(component, range) || happens(object, component, range, floating),
+        (Kind::FreeBusy, _) => is_busy(component, range) || happens(),
         // Always there, if nothing else is said (RFC 7953 §3.1).
         (Kind::Availability, None) => true,
         (_, None) => false,
-        (_, Some(_)) => happens(object, component, range, floating),
+        (_, Some(_)) => happens(),
     }
-}
-
-/// An occurrence that this component tells of.
-fn happens(object: &Object<'_>, component: Component<'_>, range: TimeRange, floating: &Zone) -> bool {
-    let is_of = |entry: &Entry<'_>| entry.component.is_same(component);
-    let place = match &object.master {
-        Some(master) if is_of(master) => None,
-        _ => object.overrides.iter().position(is_of),
-    };
-    // The first will do, but it may be of another component.
-    let most = if object.overrides.is_empty() { 1 } else { usize::MAX };
-    object.occurrences(range.from, range.to, floating, most).iter().any(|one| one.instead == place)
 }
 
 /// The last four rows of the table for VTODO.

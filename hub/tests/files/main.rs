@@ -21,14 +21,7 @@ async fn fixture_with(quota: Option<u64>, files: FileSettings) -> Fixture {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let options = Options { data_dir: directory.path().to_owned(), database: Database::Sqlite };
     let storage = Storage::open(options).await.expect("opens");
-    let settings = Settings {
-        default_quota: quota,
-        index_cache: 1 << 20,
-        header_cache: 1 << 20,
-        message_cache: 1 << 20,
-        queue: Default::default(),
-        files,
-    };
+    let settings = Settings { default_quota: quota, files, ..Settings::default() };
     let hub = Hub::open(storage, settings).await.expect("opens");
     hub.add_domain("example.org").await.expect("added");
     for name in ["alice", "bob"] {
@@ -420,14 +413,7 @@ async fn a_lock_on_nothing_makes_an_empty_file() {
     // Locks survive a restart.
     let options = Options { data_dir: directory.path().to_owned(), database: Database::Sqlite };
     let storage = Storage::open(options).await.expect("opens again");
-    let settings = Settings {
-        default_quota: None,
-        index_cache: 0,
-        header_cache: 0,
-        message_cache: 0,
-        queue: Default::default(),
-        files: Default::default(),
-    };
+    let settings = Settings { index_cache: 0, header_cache: 0, message_cache: 0, ..Settings::default() };
     let hub = Hub::open(storage, settings).await.expect("opens");
     let alice = hub.login("alice", &Secret::new("alice"), Door::Dav).await.expect("right");
     let files = alice.files();

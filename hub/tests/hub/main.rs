@@ -24,19 +24,7 @@ async fn fixture() -> Fixture {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let options = Options { data_dir: directory.path().to_owned(), database: Database::Sqlite };
     let storage = Storage::open(options).await.expect("opens");
-    let hub = Hub::open(
-        storage,
-        Settings {
-            default_quota: None,
-            index_cache: 1 << 20,
-            header_cache: 1 << 20,
-            message_cache: 1 << 20,
-            queue: Default::default(),
-            files: Default::default(),
-        },
-    )
-    .await
-    .expect("opens");
+    let hub = Hub::open(storage, Settings::default()).await.expect("opens");
     hub.add_domain("Example.ORG").await.expect("added");
     for name in ["alice", "bob"] {
         hub.add_twin(&address(&format!("{name}@example.org")), &secret(name)).await.expect("added");
@@ -457,14 +445,7 @@ async fn large_mailboxes_open_the_same_after_a_restart() {
     let storage = Storage::open(options).await.expect("opens again");
     let hub = Hub::open(
         storage,
-        Settings {
-            default_quota: None,
-            index_cache: 0,
-            header_cache: 0,
-            message_cache: 0,
-            queue: Default::default(),
-            files: Default::default(),
-        },
+        Settings { index_cache: 0, header_cache: 0, message_cache: 0, ..Settings::default() },
     )
     .await
     .expect("opens");

@@ -1,6 +1,7 @@
 //! What each live property says. `false`: the subject does not have it.
 
-use hub::files::{FileLock, LockScope, Node, SyncState};
+use hub::SyncState;
+use hub::files::{FileLock, LockScope, Node};
 use hub_civil::{Civil, Date};
 
 use super::{Subject, What};

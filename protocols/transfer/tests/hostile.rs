@@ -54,19 +54,7 @@ impl World {
         let folder = tempfile::tempdir().expect("temporary directory");
         let options = Options { data_dir: folder.path().to_owned(), database: Database::Sqlite };
         let storage = Storage::open(options).await.expect("storage");
-        let hub = Hub::open(
-            storage,
-            Settings {
-                default_quota: None,
-                index_cache: 1 << 20,
-                header_cache: 1 << 20,
-                message_cache: 1 << 20,
-                queue: Default::default(),
-                files: Default::default(),
-            },
-        )
-        .await
-        .expect("hub");
+        let hub = Hub::open(storage, Settings::default()).await.expect("hub");
         hub.add_domain("a.test").await.expect("added");
         let alice = Address::parse("alice@a.test").expect("an address");
         hub.add_twin(&alice, &Secret::new("password")).await.expect("added");

@@ -130,12 +130,5 @@ impl World {
 }
 
 fn settings() -> Settings {
-    Settings {
-        default_quota: None,
-        files: Default::default(),
-        index_cache: 1 << 20,
-        header_cache: 1 << 20,
-        message_cache: 1 << 20,
-        queue: Default::default(),
-    }
+    Settings::default()
 }

@@ -19,14 +19,7 @@ impl World {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let options = Options { data_dir: directory.path().to_owned(), database: Database::Sqlite };
         let storage = Storage::open(options).await.expect("opens");
-        let limits = hub::Settings {
-            default_quota: None,
-            index_cache: 1 << 20,
-            header_cache: 1 << 20,
-            message_cache: 1 << 20,
-            queue: Default::default(),
-            files: Default::default(),
-        };
+        let limits = hub::Settings::default();
         let hub = Hub::open(storage, limits).await.expect("opens");
         hub.add_domain("example.org").await.expect("added");
         let service = Arc::new(Service::new(hub.clone(), tls(), settings, Arc::default()));

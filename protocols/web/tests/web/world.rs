@@ -46,14 +46,7 @@ impl World {
         let folder = tempfile::tempdir().expect("temporary directory");
         let options = Options { data_dir: folder.path().to_owned(), database: Database::Sqlite };
         let storage = Storage::open(options).await.expect("storage");
-        let settings = Settings {
-            default_quota: None,
-            index_cache: 1 << 20,
-            header_cache: 1 << 20,
-            message_cache: 1 << 20,
-            queue: Default::default(),
-            files: Default::default(),
-        };
+        let settings = Settings::default();
         let hub = Hub::open(storage, settings).await.expect("hub");
         for domain in ["example.org", "bücher.example"] {
             hub.add_domain(domain).await.expect("added");
