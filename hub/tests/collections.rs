@@ -306,7 +306,7 @@ async fn collections_are_described() {
         (work.facts.display_name.as_str(), work.takes(ItemKind::Event), work.takes(ItemKind::Card)),
         ("Work", true, false)
     );
-    assert_eq!(calendars.properties(work.id.0).await.expect("read").len(), 1);
+    assert_eq!(calendars.properties(&[work.id.0]).await.expect("read")[&work.id.0].len(), 1);
     assert!(matches!(calendars.create("work", patch).await, Err(Error::Exists(_))));
     let bad = [
         CollectionPatch { color: Some("red".into()), ..CollectionPatch::default() },
