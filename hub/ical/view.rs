@@ -186,7 +186,8 @@ impl Showing<'_> {
         let is_known = || zone.first("TZID").is_some_and(|name| Zone::named(name.value.trim()).is_some());
         // Where all times are in UTC, nobody needs one.
         let is_expanded = matches!(self.view.recurrences, Recurrences::Expand(_));
-        if !is_expanded && !(self.view.without_zones && is_known()) {
+        let is_left_out = is_expanded || (self.view.without_zones && is_known());
+        if !is_left_out {
             self.component(zone, selected);
         }
     }

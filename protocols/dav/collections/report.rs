@@ -29,10 +29,7 @@ const CHANGES: usize = 1000;
 
 /// A report that only calendars and address books have; `None` for others.
 pub(crate) async fn answer(call: &Call, root: &Element) -> Option<Result<Reply, Refusal>> {
-    let target = match Target::of(call) {
-        Ok(target) => target,
-        Err(_) => return None,
-    };
+    let Ok(target) = Target::of(call) else { return None };
     let name = &root.name;
     let own = match target.kind {
         CollectionKind::Calendar => CALDAV,
