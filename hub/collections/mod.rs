@@ -7,6 +7,7 @@
 
 mod calendar;
 mod card;
+mod free_busy;
 mod item;
 mod keep;
 mod query;

@@ -7,6 +7,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod busy;
 mod card;
 mod collation;
 mod document;
@@ -22,6 +23,7 @@ mod view;
 mod windows;
 mod zone;
 
+pub use busy::{Addresses, Busy, BusyKind, busy_times, free_busy, merged};
 pub use card::{CardVersion, CardView};
 pub use collation::{Collation, MatchKind, TextMatch};
 pub use document::{Component, Document};

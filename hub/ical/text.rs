@@ -49,6 +49,11 @@ impl Text {
         }
     }
 
+    /// `period-explicit`
+    pub(crate) fn period(&mut self, name: &str, from: i64, to: i64) {
+        self.line(&format!("{name}:{}Z/{}Z", date_time(from), date_time(to)));
+    }
+
     pub(crate) fn finish(self) -> String {
         self.out
     }

@@ -2,6 +2,7 @@
 //! names of their elements and in their queries; everything else is said once.
 
 mod data;
+mod free_busy;
 mod get;
 mod patch;
 mod propfind;

@@ -11,7 +11,7 @@ use super::data::Wanted;
 use super::propfind::context;
 use super::query::{self, bad};
 use super::rows::Rows;
-use super::{Target, nothing};
+use super::{Target, free_busy, nothing};
 use crate::head::Depth;
 use crate::path::{Place, Within};
 use crate::propfind::{Stop, multistatus};
@@ -43,6 +43,9 @@ pub(crate) async fn answer(call: &Call, root: &Element) -> Option<Result<Reply, 
         "calendar-multiget" | "addressbook-multiget" if name.namespace() == own => {
             multiget(call, &target, root).await
         }
+        "free-busy-query" if name.is(CALDAV, "free-busy-query") && own == CALDAV => {
+            free_busy::answer(call, &target, root).await
+        }
         _ => return None,
     })
 }
@@ -63,7 +66,7 @@ fn clock(root: &Element) -> Result<Option<Zone>, Refusal> {
 }
 
 /// Which collections a query looks into: below a home, those within its depth.
-async fn searched(call: &Call, target: &Target) -> Result<Vec<Collection>, Refusal> {
+pub(super) async fn searched(call: &Call, target: &Target) -> Result<Vec<Collection>, Refusal> {
     match &target.at {
         Within::Collection(name) => Ok(vec![target.collections.find(name).await?]),
         Within::Home if head::depth(&call.head.headers)? == Some(Depth::Infinity) => {
