@@ -63,6 +63,7 @@ pub use admin::{AppPasswordInfo, TwinInfo};
 pub use aliases::AliasInfo;
 pub use deliver::{Delivery, Origin, Recipient};
 pub use error::{Error, Result};
+pub use hub_ical as ical;
 pub use hub_mime::{Part, PartKind, Summary};
 pub use hub_sieve::{Limits as SieveLimits, extensions as sieve_extensions};
 pub use hub_storage::{
@@ -335,13 +336,13 @@ async fn copy_when_urgent(hub: Weak<Inner>, urgent: Arc<tokio::sync::Notify>) {
 }
 
 /// Runs long work where it holds up nobody.
-pub(crate) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+pub async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let busy = |_| Error::Unavailable(hub_storage::Error::Busy);
     tokio::task::spawn_blocking(work).await.map_err(busy)
 }
 
 /// Unix seconds.
-pub(crate) fn unix_now() -> i64 {
+pub fn unix_now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |d| d.as_secs() as i64)
 }

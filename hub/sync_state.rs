@@ -9,7 +9,7 @@ use crate::{Error, Modseq, Result};
 
 /// A state of files, a calendar or an address book that somebody knows: what a sync-token says. Written as `123`, or as
 /// `123-45-0` between two pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SyncState(pub(crate) Since);
 
 impl SyncState {

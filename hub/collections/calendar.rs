@@ -137,7 +137,7 @@ fn has_local_times(object: &Object<'_>) -> bool {
 }
 
 /// The zone of `calendar-timezone`: an iCalendar object with one VTIMEZONE (RFC 4791 §5.2.2).
-pub(super) fn zone_of(text: &str) -> Option<Zone> {
+pub fn zone_of(text: &str) -> Option<Zone> {
     let document = Document::parse(text.as_bytes()).ok()?;
     let calendar = document.roots().next().filter(|calendar| calendar.name() == "VCALENDAR")?;
     let mut zones = calendar.children().filter(|child| child.name() == "VTIMEZONE");

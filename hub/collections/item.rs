@@ -5,8 +5,8 @@ use hub_storage::items as rows;
 use hub_storage::items::{CollectionId, CollectionKind, ItemId, ItemKind, ItemRow, NewItem};
 
 use crate::collections::calendar::Read;
-use crate::collections::settings::check_name;
-use crate::collections::{Collections, MOST_BYTES, Overwrite, calendar, card};
+use crate::collections::settings::{check_name, set_properties};
+use crate::collections::{Collections, MOST_BYTES, Overwrite, PropertyName, calendar, card};
 use crate::precondition::Precondition;
 use crate::{Error, Result, unix_now};
 
@@ -99,10 +99,18 @@ impl Collections {
         Ok(rows.into_iter().map(Item::from).collect())
     }
 
-    /// The bytes of items as they were stored, in any order; what has gone is left out.
-    pub async fn contents(&self, items: &[ItemId]) -> Result<Vec<(ItemId, Bytes)>> {
-        let data = self.storage().item_data(self.account, items).await?;
-        Ok(data.into_iter().map(|(id, data)| (id, data.into())).collect())
+    /// Items with their bytes as they were stored, in any order; what has gone is left out.
+    pub async fn contents(&self, items: &[ItemId]) -> Result<Vec<(Item, Bytes)>> {
+        let found = self.storage().items_with_data(self.account, items).await?;
+        Ok(found.into_iter().map(|(row, data)| (row.into(), data.into())).collect())
+    }
+
+    /// Stores an object under a name that nothing has, with this ending.
+    pub async fn add(&self, collection: &str, ending: &str, data: Bytes) -> Result<PutOutcome> {
+        let mut random = [0; 16];
+        crate::password::random(&mut random)?;
+        let name = format!("{}.{ending}", hex(&random));
+        self.put(collection, &name, data, vec![Precondition::NotExists]).await
     }
 
     /// Stores an object under a name, in the place of what is there. It is read once, to be found by,
@@ -187,6 +195,30 @@ impl Collections {
             })
         });
         remove.await?
+    }
+
+    /// Sets dead properties of an item, or removes those without value. `Stale`, `Limit`.
+    pub async fn patch_item(
+        &self,
+        collection: &str,
+        name: &str,
+        properties: Vec<(PropertyName, Option<String>)>,
+        preconditions: Vec<Precondition>,
+    ) -> Result<()> {
+        let (account, kind) = (self.account, self.kind);
+        let (collection, name) = (collection.to_owned(), name.to_owned());
+        let patch = self.storage().transact([account], move |tx| {
+            Box::pin(async move {
+                let within = rows::collection(tx, account, kind, &collection).await?;
+                let existing = rows::existing(tx, account, within.id, &name, "").await?;
+                if let Err(error) = check(&preconditions, existing.named.as_ref()) {
+                    return Ok(Err(error));
+                }
+                let Some(row) = existing.named else { return Ok(Err(Error::NotFound("item"))) };
+                set_properties(tx, account, row.id.0, properties).await.map(Ok)
+            })
+        });
+        patch.await?
     }
 
     /// Gives an item another name or collection. `Exists` if something is there that may not be

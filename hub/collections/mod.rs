@@ -7,6 +7,7 @@
 
 mod calendar;
 mod card;
+mod free_busy;
 mod item;
 mod keep;
 mod query;
@@ -16,6 +17,7 @@ mod sync;
 pub use hub_storage::items::{CollectionFacts, CollectionId, CollectionKind, ItemId, ItemKind};
 
 pub use crate::files::{Overwrite, PropertyName};
+pub use calendar::zone_of;
 pub use item::{Item, Placed, PutOutcome, Refusal};
 pub(crate) use keep::keep_indexed;
 pub use query::{Found, MOST_FOUND};

@@ -1,5 +1,7 @@
 //! Collections themselves: made, described, removed.
 
+use std::collections::HashMap;
+
 use hub_storage::items as rows;
 use hub_storage::items::{CollectionFacts, CollectionId, CollectionKind, CollectionRow, ItemKind};
 
@@ -137,13 +139,14 @@ impl Collections {
         Ok(remove.await?)
     }
 
-    /// Dead properties of an object: the id of a collection or an item.
-    pub async fn properties(&self, object: i64) -> Result<Vec<Property>> {
-        let rows = self.storage().item_properties(self.account, &[object]).await?;
-        let property = |row: rows::ItemPropertyRow| {
-            (PropertyName { namespace: row.namespace, name: row.name }, row.value)
-        };
-        Ok(rows.into_iter().map(property).collect())
+    /// Dead properties of objects, by the ids of collections or items.
+    pub async fn properties(&self, objects: &[i64]) -> Result<HashMap<i64, Vec<Property>>> {
+        let mut all: HashMap<i64, Vec<Property>> = HashMap::new();
+        for row in self.storage().item_properties(self.account, objects).await? {
+            let name = PropertyName { namespace: row.namespace, name: row.name };
+            all.entry(row.object).or_default().push((name, row.value));
+        }
+        Ok(all)
     }
 
     /// Name, name for people, what it takes. Apple's programs show no calendar that takes both events

@@ -107,6 +107,16 @@ impl<'d> Component<'d> {
         self.own_lines().filter_map(|line| Property::parse(line))
     }
 
+    /// The same with the lines that they stand in, unfolded; and lines that are none.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (&'d str, Option<Property<'d>>)> + use<'d> {
+        self.own_lines().map(|line| (&**line, Property::parse(line)))
+    }
+
+    /// All of it, from `BEGIN` to `END`, unfolded.
+    pub(crate) fn whole(&self) -> impl Iterator<Item = &'d str> + use<'d> {
+        self.document.lines[self.node().lines.clone()].iter().map(|line| &**line)
+    }
+
     pub fn all(&self, name: &'d str) -> impl Iterator<Item = Property<'d>> + use<'d> {
         self.properties().filter(move |property| property.is(name))
     }

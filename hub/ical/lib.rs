@@ -1,11 +1,14 @@
 //! Calendar objects (RFC 5545) and cards (RFC 6350) as text: their lines, components, properties,
 //! times and zones, and when an event happens. Pure.
 //!
-//! Nothing here writes a whole object anew: what a client sent is kept as it came, this room only
-//! tells what it says. What cannot be understood is passed over, not refused.
+//! What a client sent is kept as it came; this room tells what it says. It writes an object anew only
+//! where somebody asks for another form of it (`view`, `card`). What cannot be understood is passed over,
+//! not refused.
 
 #![deny(clippy::disallowed_methods)]
 
+mod busy;
+mod card;
 mod collation;
 mod document;
 mod entry;
@@ -14,10 +17,14 @@ mod filter;
 mod lines;
 mod object;
 mod property;
+mod text;
 mod time;
+mod view;
 mod windows;
 mod zone;
 
+pub use busy::{Addresses, Busy, BusyKind, busy_times, free_busy, merged};
+pub use card::{CardVersion, CardView};
 pub use collation::{Collation, MatchKind, TextMatch};
 pub use document::{Component, Document};
 pub use entry::{Entry, Extra, Kind, Length};
@@ -29,4 +36,5 @@ pub use filter::{
 pub use object::{Bounds, Object, Occurrence};
 pub use property::{Parameter, Property};
 pub use time::{Duration, Time};
+pub use view::{Properties, Recurrences, Rendered, Selection, TooManyInstances, View};
 pub use zone::{Private, Zone, Zones};

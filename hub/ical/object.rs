@@ -214,6 +214,11 @@ impl<'d> Object<'d> {
         }
     }
 
+    /// How long the component is that an override or the series is told by, on the clock.
+    pub(crate) fn length(entry: &Entry<'_>) -> Length {
+        entry.start.as_ref().map_or(Length::None, |start| relative(start, &entry.length))
+    }
+
     /// The occurrences of the series that overrides stand for.
     fn replaced(&self, floating: &Zone) -> impl Iterator<Item = i64> {
         let start = self.master.as_ref().and_then(|master| master.start.as_ref());

@@ -91,7 +91,7 @@ async fn what_was_stored_comes_back() {
     let placed = put(calendars, "calendar", "a.ics", odd).await;
     assert!(placed.created);
     let contents = calendars.contents(&[placed.item.id]).await.expect("read");
-    assert_eq!(contents, [(placed.item.id, odd.into())]);
+    assert_eq!(contents, [(placed.item, odd.into())]);
     assert_eq!(alice.quota().await.expect("read").0, odd.len() as u64);
 
     let collection = calendars.find("calendar").await.expect("there");
@@ -306,7 +306,7 @@ async fn collections_are_described() {
         (work.facts.display_name.as_str(), work.takes(ItemKind::Event), work.takes(ItemKind::Card)),
         ("Work", true, false)
     );
-    assert_eq!(calendars.properties(work.id.0).await.expect("read").len(), 1);
+    assert_eq!(calendars.properties(&[work.id.0]).await.expect("read")[&work.id.0].len(), 1);
     assert!(matches!(calendars.create("work", patch).await, Err(Error::Exists(_))));
     let bad = [
         CollectionPatch { color: Some("red".into()), ..CollectionPatch::default() },

@@ -28,8 +28,13 @@ pub(crate) async fn xml(body: &mut Body) -> Result<Option<Document>, Refusal> {
 }
 
 pub(crate) async fn small(body: &mut Body) -> Result<Bytes, Refusal> {
+    whole(body, MAX_DOCUMENT).await
+}
+
+/// All of it, `limit` bytes at most.
+pub(crate) async fn whole(body: &mut Body, limit: usize) -> Result<Bytes, Refusal> {
     let refusal = |status, why| Err(Refusal::Status(status, why));
-    match read(body, MAX_DOCUMENT).await {
+    match read(body, limit).await {
         Ok(bytes) => Ok(bytes),
         Err(Failure::Broken) => refusal(StatusCode::BAD_REQUEST, "The request broke off."),
         Err(Failure::Late) => refusal(StatusCode::REQUEST_TIMEOUT, "The request took too long."),

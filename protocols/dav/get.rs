@@ -10,6 +10,7 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 
 use crate::path::{Place, encode_into};
+use crate::precondition::Validators;
 use crate::range::{self, Wanted};
 use crate::reply::{self, Reply, sentence};
 use crate::status::Refusal;
@@ -46,7 +47,7 @@ fn folder() -> Reply {
 
 async fn file_reply(call: &Call, file: OpenFile) -> Result<Reply, Refusal> {
     let headers = &call.head.headers;
-    if let Some(status) = precondition::instead_of_content(headers, &file.node)? {
+    if let Some(status) = precondition::instead_of_content(headers, &Validators::from(&file.node))? {
         let mut reply = reply::empty(status);
         set_validators(&mut reply, &file.node);
         return Ok(reply);

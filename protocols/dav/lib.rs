@@ -1,21 +1,24 @@
-//! WebDAV class 1, 2 and 3 (RFC 4918): a twin's files in every file manager.
+//! WebDAV class 1, 2 and 3 (RFC 4918): a twin's files in every file manager; CalDAV (RFC 4791) and CardDAV
+//! (RFC 6352): its calendars and contacts in every program for them.
 //!
 //! The room answers its paths of the web listener ([`hub_wire::http::Mount`]). It turns HTTP and XML
 //! into calls of `hub::files` and back; it must not know how anything is stored, and decides nothing
-//! about files: preconditions and locks are read here and checked in the hub's transaction.
+//! about them: preconditions and locks are read here and checked in the hub's transaction.
 //!
 //! The way of a request: `auth` opens the account, `path` says what the URL means, this file picks by
 //! method, a file per concern answers; `status` has the words for what went wrong. Bodies stream in
-//! both directions. Calendars and address books will be folders beside these files.
+//! both directions. What is only of calendars and address books lies in `collections/`.
 //!
 //! RFCs: 4918 (WebDAV), 5689 (extended MKCOL), 6578 (sync-collection), 4331 (quota), 5397
 //! (current-user-principal), 3744 (reading of access rights), 3253 §3.8 (expand-property), 5323
-//! (SEARCH, basicsearch), 8144 (Prefer), 9110 (ranges, conditional requests), 7617 (Basic).
+//! (SEARCH, basicsearch), 4791 (CalDAV), 6352 (CardDAV), 5995 (POST to add), 6764 (where to begin), 7809
+//! (time zones by name, the part about leaving them out), 8144 (Prefer), 9110 (ranges, conditional requests), 7617 (Basic).
 //! Not in RFCs: Nextcloud's uploads in pieces, OC-Checksum, X-OC-Mtime, and what Finder and Windows add.
 
 mod auth;
 mod body;
 mod checksum;
+mod collections;
 #[doc(hidden)]
 pub mod fuzz;
 mod get;
@@ -71,6 +74,8 @@ struct Call {
 /// Methods of files and folders.
 const FILE_METHODS: &str =
     "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, COPY, MOVE, PROPFIND, PROPPATCH, LOCK, UNLOCK, REPORT, SEARCH";
+/// Methods of calendars, address books and what lies in them.
+const ITEM_METHODS: &str = "OPTIONS, GET, HEAD, PUT, POST, DELETE, MKCOL, MKCALENDAR, COPY, MOVE, PROPFIND, PROPPATCH, REPORT, SEARCH";
 /// Methods of what the hub makes up: principals, and the folders above the homes.
 const FIXED_METHODS: &str = "OPTIONS, GET, HEAD, PROPFIND, PROPPATCH, REPORT, SEARCH";
 
@@ -81,6 +86,7 @@ impl Mount for Service {
             "dav" | "remote.php" => true,
             // Windows and others look at the parents of what they mount.
             "" => matches!(method.as_str(), "OPTIONS" | "PROPFIND"),
+            ".well-known" => well_known(path).is_some(),
             _ => nextcloud::takes(path),
         }
     }
@@ -96,6 +102,12 @@ impl Service {
         let path = head.uri.path();
         if path == "/" && head.method == Method::OPTIONS {
             return options::answer(&Place::Root);
+        }
+        if let Some(target) = well_known(path) {
+            let mut reply = reply::empty(StatusCode::MOVED_PERMANENTLY);
+            reply::set(&mut reply, header::LOCATION, HeaderValue::from_static(target));
+            body::drain(&head.headers, body).await;
+            return reply;
         }
         if let Some(reply) = nextcloud::without_login(path) {
             return reply;
@@ -136,6 +148,9 @@ impl Service {
 impl Call {
     async fn answer(&mut self) -> Result<Reply, Refusal> {
         self.check_owner()?;
+        if let Place::Items { .. } = self.location.place {
+            return collections::answer(self).await;
+        }
         match self.head.method.as_str() {
             "OPTIONS" => Ok(options::answer(&self.location.place)),
             "GET" | "HEAD" => get::answer(self).await,
@@ -158,6 +173,7 @@ impl Call {
     fn check_owner(&self) -> Result<(), Refusal> {
         let own = match &self.location.place {
             Place::File { handle: Some(handle), .. }
+            | Place::Items { handle, .. }
             | Place::Upload { handle, .. }
             | Place::Principal { handle } => handle.to_lowercase() == self.account.handle().key(),
             _ => true,
@@ -185,6 +201,12 @@ impl Call {
     fn conditions(&self) -> Result<Conditions, Refusal> {
         Ok(precondition::conditions(&self.head.uri, &self.head.headers, &self.location)?)
     }
+}
+
+/// RFC 6764 §5: where programs that know nothing but the host begin. What is there leads on, by
+/// `current-user-principal`.
+fn well_known(path: &str) -> Option<&'static str> {
+    matches!(path.trim_end_matches('/'), "/.well-known/caldav" | "/.well-known/carddav").then_some("/dav/")
 }
 
 /// RFC 9110 §9.3.2: the same header fields, no content.

@@ -1,5 +1,7 @@
 //! What kind of file it is, where the client did not say; and what a browser may do with it.
 
+use hub::collections::ItemKind;
+
 /// Endings of names, in lower case.
 const BY_ENDING: &[(&str, &str)] = &[
     ("7z", "application/x-7z-compressed"),
@@ -63,6 +65,18 @@ pub(crate) fn of<'a>(said: &'a str, name: &str) -> &'a str {
     let Some((_, ending)) = name.rsplit_once('.') else { return UNKNOWN };
     let ending = ending.to_ascii_lowercase();
     BY_ENDING.binary_search_by(|(known, _)| (*known).cmp(&ending)).map_or(UNKNOWN, |at| BY_ENDING[at].1)
+}
+
+/// RFC 4791 §4.1, RFC 6352 §5.1
+pub(crate) fn of_item(kind: ItemKind) -> &'static str {
+    match kind {
+        ItemKind::Availability => "text/calendar; charset=utf-8; component=VAVAILABILITY",
+        ItemKind::Card | ItemKind::Group => "text/vcard; charset=utf-8",
+        ItemKind::Event => "text/calendar; charset=utf-8; component=VEVENT",
+        ItemKind::FreeBusy => "text/calendar; charset=utf-8; component=VFREEBUSY",
+        ItemKind::Journal => "text/calendar; charset=utf-8; component=VJOURNAL",
+        ItemKind::Todo => "text/calendar; charset=utf-8; component=VTODO",
+    }
 }
 
 /// True for what a browser shows without running anything of it. Everything else is saved: a page among

@@ -1,5 +1,6 @@
 //! URL ↔ resource. Names are decoded once, here; nothing below knows percent signs.
 
+use hub::collections::CollectionKind;
 use hub::files::FilePath;
 
 /// Longest path in bytes; the longest file path, encoded, fits.
@@ -18,12 +19,18 @@ pub(crate) struct Location {
 pub(crate) enum Place {
     /// `/`, `/dav/`: above everything.
     Root,
-    /// `/dav/files/`: above the homes of files.
+    /// `/dav/files/`, `/dav/calendars/`, `/dav/addressbooks/`: above the homes.
     Homes,
     /// `/dav/files/HANDLE/…`; without a handle, the home of whoever asks.
     File {
         handle: Option<String>,
         path: FilePath,
+    },
+    /// `/dav/calendars/HANDLE/…`, `/dav/addressbooks/HANDLE/…`
+    Items {
+        kind: CollectionKind,
+        handle: String,
+        at: Within,
     },
     /// `/dav/uploads/HANDLE/…`: uploads in pieces.
     Upload {
@@ -37,6 +44,14 @@ pub(crate) enum Place {
     },
     /// A path of ours that nothing is at.
     Nothing,
+}
+
+/// Where in the home of calendars, or of address books.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Within {
+    Home,
+    Collection(String),
+    Item { collection: String, name: String },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +105,9 @@ fn place(names: &[&str]) -> Result<(Place, usize), BadPath> {
     };
     Ok(match rest {
         [] => (Place::Root, start),
-        ["files"] => (Place::Homes, start + 1),
+        ["files" | "calendars" | "addressbooks"] => (Place::Homes, start + 1),
+        ["calendars", handle, rest @ ..] => (items(CollectionKind::Calendar, handle, rest), start + 2),
+        ["addressbooks", handle, rest @ ..] => (items(CollectionKind::AddressBook, handle, rest), start + 2),
         ["files", handle, rest @ ..] => {
             (Place::File { handle: Some((*handle).to_owned()), path: file_path(rest)? }, start + 2)
         }
@@ -103,6 +120,17 @@ fn place(names: &[&str]) -> Result<(Place, usize), BadPath> {
         }
         _ => (Place::Nothing, names.len()),
     })
+}
+
+fn items(kind: CollectionKind, handle: &str, names: &[&str]) -> Place {
+    let at = match names {
+        [] => Within::Home,
+        [collection] => Within::Collection((*collection).to_owned()),
+        [collection, name] => Within::Item { collection: (*collection).to_owned(), name: (*name).to_owned() },
+        // No collection is within another (RFC 4791 §4.2, RFC 6352 §5.2).
+        _ => return Place::Nothing,
+    };
+    Place::Items { kind, handle: handle.to_owned(), at }
 }
 
 fn file_path(names: &[&str]) -> Result<FilePath, BadPath> {
@@ -178,6 +206,24 @@ mod tests {
             ("/dav/files/alice@a.test/a/b%20c", file(alice, &["a", "b c"]), "/dav/files/alice@a.test/"),
             ("/dav/files/alice@a.test//a/", file(alice, &["a"]), "/dav/files/alice@a.test/"),
             ("/dav/files/alice@a.test/%2525", file(alice, &["%25"]), "/dav/files/alice@a.test/"),
+            (
+                "/dav/calendars/alice@a.test/work/a%20b.ics",
+                Place::Items {
+                    kind: CollectionKind::Calendar,
+                    handle: "alice@a.test".to_owned(),
+                    at: Within::Item { collection: "work".to_owned(), name: "a b.ics".to_owned() },
+                },
+                "/dav/calendars/alice@a.test/",
+            ),
+            (
+                "/dav/addressbooks/alice@a.test",
+                Place::Items {
+                    kind: CollectionKind::AddressBook,
+                    handle: "alice@a.test".to_owned(),
+                    at: Within::Home,
+                },
+                "/dav/addressbooks/alice@a.test/",
+            ),
             ("/dav/files/alice@a.test/...", file(alice, &["..."]), "/dav/files/alice@a.test/"),
             ("/remote.php/webdav/a", file(None, &["a"]), "/remote.php/webdav/"),
             ("/remote.php/dav/files/alice@a.test/", file(alice, &[]), "/remote.php/dav/files/alice@a.test/"),

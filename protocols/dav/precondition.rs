@@ -171,7 +171,7 @@ fn opaque(tag: &str) -> Option<&str> {
 }
 
 /// RFC 9110 §13.1; the order of §13.2.2 is kept: a time is only looked at where there is no tag.
-fn preconditions(headers: &HeaderMap) -> Result<Vec<Precondition>, BadField> {
+pub(crate) fn preconditions(headers: &HeaderMap) -> Result<Vec<Precondition>, BadField> {
     let mut all = Vec::new();
     match etags(headers, &header::IF_MATCH, Comparison::Strong)? {
         Some(Etags::Any) => all.push(Precondition::Exists),
@@ -232,13 +232,29 @@ fn time(headers: &HeaderMap, name: &HeaderName) -> Option<i64> {
     i64::try_from(since.as_secs()).ok()
 }
 
+/// What conditions of a GET are about.
+pub(crate) struct Validators<'a> {
+    pub(crate) etag: &'a str,
+    /// Unix seconds.
+    pub(crate) modified_at: i64,
+}
+
+impl<'a> From<&'a Node> for Validators<'a> {
+    fn from(node: &'a Node) -> Self {
+        Self { etag: &node.etag, modified_at: node.modified_at }
+    }
+}
+
 /// What a conditional GET or HEAD is answered with instead of the content (RFC 9110 §13.2.2).
-pub(crate) fn instead_of_content(headers: &HeaderMap, node: &Node) -> Result<Option<StatusCode>, BadField> {
-    let is_in = |tags: &[String]| tags.contains(&node.etag);
+pub(crate) fn instead_of_content(
+    headers: &HeaderMap,
+    of: &Validators<'_>,
+) -> Result<Option<StatusCode>, BadField> {
+    let is_in = |tags: &[String]| tags.iter().any(|tag| tag == of.etag);
     let failed = match etags(headers, &header::IF_MATCH, Comparison::Strong)? {
         Some(Etags::Any) => false,
         Some(Etags::These(tags)) => !is_in(&tags),
-        None => time(headers, &header::IF_UNMODIFIED_SINCE).is_some_and(|time| node.modified_at > time),
+        None => time(headers, &header::IF_UNMODIFIED_SINCE).is_some_and(|time| of.modified_at > time),
     };
     if failed {
         return Ok(Some(StatusCode::PRECONDITION_FAILED));
@@ -246,7 +262,7 @@ pub(crate) fn instead_of_content(headers: &HeaderMap, node: &Node) -> Result<Opt
     let same = match etags(headers, &header::IF_NONE_MATCH, Comparison::Weak)? {
         Some(Etags::Any) => true,
         Some(Etags::These(tags)) => is_in(&tags),
-        None => time(headers, &header::IF_MODIFIED_SINCE).is_some_and(|time| node.modified_at <= time),
+        None => time(headers, &header::IF_MODIFIED_SINCE).is_some_and(|time| of.modified_at <= time),
     };
     Ok(same.then_some(StatusCode::NOT_MODIFIED))
 }

@@ -12,25 +12,29 @@ use crate::path::{Location, Place, encode_into};
 use crate::props::{Ask, Context, Subject, What};
 use crate::reply::{self, Reply};
 use crate::status::Refusal;
-use crate::xml::Multistatus;
+use crate::xml::{Multistatus, Xml};
 use crate::{Call, body, head};
 
 pub(crate) async fn answer(call: &mut Call) -> Result<Reply, Refusal> {
     // RFC 4918 §9.1: without one, infinity.
     let depth = head::depth(&call.head.headers)?.unwrap_or(Depth::Infinity);
-    let ask = match body::xml(&mut call.body).await? {
-        // No body is allprop; Windows sends none.
-        None => Ask::all(),
-        Some(document) if document.root.name.is_dav("propfind") => {
-            let nothing = Refusal::Status(StatusCode::BAD_REQUEST, "The propfind asks for nothing.");
-            Ask::of(&document.root)?.ok_or(nothing)?
-        }
-        Some(_) => return Err(Refusal::Status(StatusCode::BAD_REQUEST, "The body is no propfind.")),
-    };
+    let ask = asked(call).await?;
     match &call.location.place {
         Place::File { .. } | Place::Upload { .. } => of_files(call, ask, depth).await,
         Place::Nothing => Err(Refusal::Status(StatusCode::NOT_FOUND, "There is nothing here.")),
         _ => of_fixed(call, &ask, depth).await,
+    }
+}
+
+pub(crate) async fn asked(call: &mut Call) -> Result<Ask, Refusal> {
+    match body::xml(&mut call.body).await? {
+        // No body is allprop; Windows sends none.
+        None => Ok(Ask::all()),
+        Some(document) if document.root.name.is_dav("propfind") => {
+            let nothing = Refusal::Status(StatusCode::BAD_REQUEST, "The propfind asks for nothing.");
+            Ask::of(&document.root)?.ok_or(nothing)
+        }
+        Some(_) => Err(Refusal::Status(StatusCode::BAD_REQUEST, "The body is no propfind.")),
     }
 }
 
@@ -171,17 +175,22 @@ impl Rows {
         self.end_with(done, |_| {}).await;
     }
 
-    pub(crate) async fn end_with(self, done: Result<(), Stop>, last: impl FnOnce(&mut crate::xml::Xml)) {
-        match done {
-            Ok(()) => {
-                // A client that does not read to the end needs none.
-                let _ = self.out.finish_with(last).await;
-            }
-            Err(Stop::Gone) => {}
-            Err(Stop::Broken(error)) => {
-                warn!(%error, "a multistatus broke off");
-                self.out.abort(error).await;
-            }
+    pub(crate) async fn end_with(self, done: Result<(), Stop>, last: impl FnOnce(&mut Xml)) {
+        end_with(self.out, done, last).await;
+    }
+}
+
+/// Ends a multistatus, or breaks it off.
+pub(crate) async fn end_with(out: Multistatus, done: Result<(), Stop>, last: impl FnOnce(&mut Xml)) {
+    match done {
+        Ok(()) => {
+            // A client that does not read to the end needs none.
+            let _ = out.finish_with(last).await;
+        }
+        Err(Stop::Gone) => {}
+        Err(Stop::Broken(error)) => {
+            warn!(%error, "a multistatus broke off");
+            out.abort(error).await;
         }
     }
 }
@@ -266,10 +275,15 @@ fn children(place: &Place, base: &str, handle: &str) -> Vec<(String, What<'stati
     match place {
         Place::Root if base == "/" => vec![("/dav/".to_owned(), What::Above)],
         Place::Root => {
-            vec![(format!("{base}files/"), What::Above), (format!("{base}principals/"), What::Above)]
+            let folders = ["addressbooks", "calendars", "files", "principals"];
+            folders.iter().map(|folder| (format!("{base}{folder}/"), What::Above)).collect()
         }
         Place::Homes => vec![(own(base), What::Above)],
         Place::Principals => vec![(own(base), What::Principal)],
-        Place::File { .. } | Place::Nothing | Place::Principal { .. } | Place::Upload { .. } => Vec::new(),
+        Place::File { .. }
+        | Place::Items { .. }
+        | Place::Nothing
+        | Place::Principal { .. }
+        | Place::Upload { .. } => Vec::new(),
     }
 }

@@ -15,46 +15,66 @@ pub(crate) use crate::props::is_protected;
 /// More than a file may have.
 const MAX_CHANGES: usize = 1000;
 
+pub(crate) const MALFORMED: Refusal =
+    Refusal::Status(StatusCode::BAD_REQUEST, "The body is no propertyupdate.");
+
+/// An element and what is to be done with it.
+pub(crate) type Change<'d> = (&'d Element, What);
+
 pub(crate) async fn answer(call: &mut Call) -> Result<Reply, Refusal> {
-    let none = Refusal::Status(StatusCode::BAD_REQUEST, "The body is no propertyupdate.");
-    let document = body::xml(&mut call.body).await?.ok_or(none)?;
+    let document = body::xml(&mut call.body).await?.ok_or(MALFORMED)?;
     let changes = read(&document)?;
-    let protected: Vec<&Name> =
-        changes.iter().map(|(element, _)| &element.name).filter(|name| is_protected(name)).collect();
     if let Place::Root | Place::Homes | Place::Principals | Place::Principal { .. } = call.location.place {
-        let all: Vec<&Name> = changes.iter().map(|(element, _)| &element.name).collect();
-        return Ok(refused(&call.location.base, &all, &changes, "cannot-modify-protected-property"));
+        return Ok(all_refused(&call.location.base, &changes));
     }
     let (files, path) = call.target()?;
     let conditions = call.conditions()?;
     let node = files.lookup(&path).await?;
     let href = call.location.href(&path.to_string(), node.is_folder());
-    if !protected.is_empty() {
-        return Ok(refused(&href, &protected, &changes, "cannot-modify-protected-property"));
+    if let Some(reply) = protected(&href, &changes) {
+        return Ok(reply);
     }
     files.patch(&path, patch(&document, &changes), conditions).await?;
+    Ok(done(call, &href, &changes))
+}
+
+/// What everything being changed is answered with.
+pub(crate) fn done(call: &Call, href: &str, changes: &[Change<'_>]) -> Reply {
     // RFC 8144 §2.1
     if head::prefer(&call.head.headers).minimal {
-        return Ok(reply::empty(StatusCode::NO_CONTENT));
+        return reply::empty(StatusCode::NO_CONTENT);
     }
-    Ok(single(&href, |xml| {
+    single(href, |xml| {
         propstat(xml, StatusCode::OK, |xml| {
             changes.iter().for_each(|(element, _)| xml.element(&element.name, |_| {}));
         });
-    }))
+    })
+}
+
+/// The answer if there is something among the changes that only the server sets.
+pub(crate) fn protected(href: &str, changes: &[Change<'_>]) -> Option<Reply> {
+    let culprits: Vec<&Name> =
+        changes.iter().map(|(element, _)| &element.name).filter(|name| is_protected(name)).collect();
+    let condition = "cannot-modify-protected-property";
+    (!culprits.is_empty()).then(|| refused(href, &culprits, changes, condition))
+}
+
+/// The answer where nothing can be set.
+pub(crate) fn all_refused(href: &str, changes: &[Change<'_>]) -> Reply {
+    let all: Vec<&Name> = changes.iter().map(|(element, _)| &element.name).collect();
+    refused(href, &all, changes, "cannot-modify-protected-property")
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
+pub(crate) enum What {
     Set,
     Remove,
 }
 
 /// `<!ELEMENT propertyupdate (remove | set)+ >` (RFC 4918 §14.19), in document order.
-fn read(document: &Document) -> Result<Vec<(&Element, What)>, Refusal> {
-    let malformed = Refusal::Status(StatusCode::BAD_REQUEST, "The body is no propertyupdate.");
+pub(crate) fn read(document: &Document) -> Result<Vec<Change<'_>>, Refusal> {
     if !document.root.name.is_dav("propertyupdate") {
-        return Err(malformed);
+        return Err(MALFORMED);
     }
     let mut changes = Vec::new();
     for instruction in &document.root.children {
@@ -64,17 +84,17 @@ fn read(document: &Document) -> Result<Vec<(&Element, What)>, Refusal> {
             // RFC 4918 §17: what is not known is ignored.
             _ => continue,
         };
-        let Some(prop) = instruction.dav_child("prop") else { return Err(malformed) };
+        let Some(prop) = instruction.dav_child("prop") else { return Err(MALFORMED) };
         changes.extend(prop.children.iter().map(|element| (element, what)));
     }
     match changes.len() {
-        0 => Err(malformed),
+        0 => Err(MALFORMED),
         1..=MAX_CHANGES => Ok(changes),
         _ => Err(Refusal::Status(StatusCode::PAYLOAD_TOO_LARGE, "There are too many properties.")),
     }
 }
 
-fn patch(document: &Document, changes: &[(&Element, What)]) -> NodePatch {
+fn patch(document: &Document, changes: &[Change<'_>]) -> NodePatch {
     let mut patch = NodePatch::default();
     for (element, what) in changes {
         let value = (*what == What::Set).then(|| document.fragment(element));
@@ -118,7 +138,7 @@ fn single(href: &str, propstats: impl FnOnce(&mut Xml)) -> Reply {
 }
 
 /// RFC 4918 §9.2.1: 403 for those that cannot be changed, 424 for the others, which are not.
-fn refused(href: &str, culprits: &[&Name], changes: &[(&Element, What)], condition: &str) -> Reply {
+pub(crate) fn refused(href: &str, culprits: &[&Name], changes: &[Change<'_>], condition: &str) -> Reply {
     let others: Vec<&Name> =
         changes.iter().map(|(element, _)| &element.name).filter(|name| !culprits.contains(name)).collect();
     single(href, |xml| {

@@ -1,13 +1,17 @@
 //! The table of live properties: one entry each. What is not in it is dead: kept as it was sent.
 
+mod items;
 mod table;
 mod values;
 
+use hub::SyncState;
+use hub::collections::{Collection, CollectionKind, Item};
 use hub::files::{FileLock, Node, PropertyName};
 
 use crate::xml::{DAV, Element, MICROSOFT, Name, PropStat, Xml};
 use table::{Live, TABLE};
 
+pub(crate) use items::{COMPONENTS, MOST_INSTANCES};
 pub(crate) use values::{active_lock, sync_state, sync_token};
 
 /// Properties that one request may name: times rows, they are what an answer costs.
@@ -27,7 +31,22 @@ pub(crate) enum What<'a> {
     Node(&'a Node),
     /// A folder that the hub makes up, above the homes.
     Above,
+    Collection(CollectionKind, &'a Collection),
+    /// The home of calendars or address books.
+    Home(CollectionKind),
+    /// With what a report shows of its content.
+    Item(CollectionKind, &'a Item, Option<&'a str>),
     Principal,
+}
+
+impl What<'_> {
+    /// Of calendars and address books, and what lies in them.
+    fn kind(&self) -> Option<CollectionKind> {
+        match self {
+            Self::Collection(kind, _) | Self::Home(kind) | Self::Item(kind, ..) => Some(*kind),
+            Self::Above | Self::Node(_) | Self::Principal => None,
+        }
+    }
 }
 
 /// What is the same for all rows of an answer; only what is asked for has been looked up.
@@ -39,6 +58,8 @@ pub(crate) struct Context {
     /// `href` of the top of the tree that is asked about: the roots of locks are below it.
     pub(crate) files: String,
     pub(crate) quota: Option<(u64, Option<u64>)>,
+    /// Of the collections of the home that is asked about: the newest state, and how many there are.
+    pub(crate) home: Option<(SyncState, usize)>,
 }
 
 /// `<!ELEMENT propfind ( propname | (allprop, include?) | prop ) >` (RFC 4918 §14.20)
@@ -77,6 +98,11 @@ impl Ask {
             Self::All { include: names } | Self::These(names) => names,
             Self::Names => &[],
         }
+    }
+
+    /// Whether a property is asked for by its name.
+    pub(crate) fn names(&self, namespace: &str, local: &str) -> bool {
+        self.named().iter().any(|name| name.is(namespace, local))
     }
 
     /// Whether a live property of `DAV:` will be in the answer.

@@ -36,6 +36,33 @@ pub(crate) fn condition(status: StatusCode, condition: &str, content: impl FnOnc
     xml(status, Xml::document("error", |xml| xml.dav(condition, content)))
 }
 
+/// The same for a condition of another namespace; `href` is of what is in the way.
+pub(crate) fn condition_of(status: StatusCode, namespace: &str, local: &str, href: Option<&str>) -> Reply {
+    explained(status, namespace, local, "", href)
+}
+
+/// With a sentence for the person who reads it: `responsedescription` (RFC 4918 §14.25), which is where
+/// programs that show one look.
+pub(crate) fn explained(
+    status: StatusCode,
+    namespace: &str,
+    local: &str,
+    why: &str,
+    href: Option<&str>,
+) -> Reply {
+    let content = |xml: &mut Xml| {
+        xml.element_of(namespace, local, |xml| {
+            if let Some(href) = href {
+                xml.leaf("href", href);
+            }
+        });
+        if !why.is_empty() {
+            xml.leaf("responsedescription", why);
+        }
+    };
+    xml(status, Xml::document("error", content))
+}
+
 pub(crate) fn with_content(status: StatusCode, media_type: &'static str, content: String) -> Reply {
     let mut reply = Response::new(http::full(content));
     *reply.status_mut() = status;

@@ -13,7 +13,7 @@ use crate::props::{Ask, sync_state, sync_token};
 use crate::reply::{self, Reply};
 use crate::status::Refusal;
 use crate::xml::{DAV, Element};
-use crate::{Call, body, head};
+use crate::{Call, body, collections, head};
 
 /// Changes read at once.
 const PAGE: usize = 1000;
@@ -21,6 +21,9 @@ const PAGE: usize = 1000;
 pub(crate) async fn answer(call: &mut Call) -> Result<Reply, Refusal> {
     let none = Refusal::Status(StatusCode::BAD_REQUEST, "A REPORT has a body that says which.");
     let document = body::xml(&mut call.body).await?.ok_or(none)?;
+    if let Some(reply) = collections::report(call, &document.root).await {
+        return reply;
+    }
     let name = &document.root.name;
     match name.local() {
         _ if name.namespace() != DAV => Err(unsupported()),
@@ -35,20 +38,20 @@ pub(crate) async fn answer(call: &mut Call) -> Result<Reply, Refusal> {
 }
 
 /// RFC 3253 §3.6
-fn unsupported() -> Refusal {
+pub(crate) fn unsupported() -> Refusal {
     Refusal::Condition(StatusCode::FORBIDDEN, "supported-report")
 }
 
 /// `<!ELEMENT sync-collection (sync-token, sync-level, limit?, prop)>` (RFC 6578 §6.1)
-struct Wanted {
-    since: Option<SyncState>,
+pub(crate) struct SyncRequest {
+    pub(crate) since: Option<SyncState>,
     depth: SyncDepth,
-    limit: Option<usize>,
-    ask: Ask,
+    pub(crate) limit: Option<usize>,
+    pub(crate) ask: Ask,
 }
 
-impl Wanted {
-    fn read(call: &Call, root: &Element) -> Result<Self, Refusal> {
+impl SyncRequest {
+    pub(crate) fn read(call: &Call, root: &Element) -> Result<Self, Refusal> {
         let bad = |why| Refusal::Status(StatusCode::BAD_REQUEST, why);
         let token = root.dav_child("sync-token").ok_or(bad("There is no sync-token."))?.text.trim();
         let since = match token.is_empty() {
@@ -76,13 +79,13 @@ impl Wanted {
 }
 
 /// RFC 6578 §3.2
-fn invalid_token() -> Refusal {
+pub(crate) fn invalid_token() -> Refusal {
     Refusal::Condition(StatusCode::FORBIDDEN, "valid-sync-token")
 }
 
 async fn sync_collection(call: &mut Call, root: &Element) -> Result<Reply, Refusal> {
     let (files, path) = call.target()?;
-    let wanted = Wanted::read(call, root)?;
+    let wanted = SyncRequest::read(call, root)?;
     if !files.lookup(&path).await?.is_folder() {
         return Err(unsupported());
     }

@@ -21,6 +21,8 @@ pub(crate) enum Refusal {
     Status(StatusCode, &'static str),
     /// With the name of the condition (RFC 4918 §16).
     Condition(StatusCode, &'static str),
+    /// With the namespace and the name of a condition that is not of `DAV:`.
+    Of(StatusCode, &'static str, &'static str),
     /// RFC 9110 §15.5.6: with the methods that would do.
     Method(&'static str),
 }
@@ -31,6 +33,7 @@ pub(crate) fn of(refusal: &Refusal, method: &Method, location: &Location) -> Rep
         Refusal::Hub(error) => of_hub(error, method, location),
         Refusal::Status(status, text) => sentence(*status, text),
         Refusal::Condition(status, name) => reply::condition(*status, name, |_| {}),
+        Refusal::Of(status, namespace, name) => reply::condition_of(*status, namespace, name, None),
         Refusal::Method(allowed) => {
             let mut reply = sentence(StatusCode::METHOD_NOT_ALLOWED, "This cannot be done here.");
             reply::set(&mut reply, header::ALLOW, HeaderValue::from_static(allowed));

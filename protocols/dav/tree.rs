@@ -74,7 +74,7 @@ fn extended(headers: &HeaderMap, body: &[u8]) -> Result<Extended, Refusal> {
 }
 
 /// `<!ELEMENT mkcol-response (propstat+)>` (RFC 5689 §5.2): nothing was made, because of one.
-fn refused(properties: &[&Element], culprit: &Name, condition: &str) -> Reply {
+pub(crate) fn refused(properties: &[&Element], culprit: &Name, condition: &str) -> Reply {
     let document = Xml::document("mkcol-response", |xml| {
         let others: Vec<&Name> =
             properties.iter().map(|property| &property.name).filter(|name| *name != culprit).collect();
@@ -148,7 +148,7 @@ fn bad_depth() -> Refusal {
     Refusal::Status(StatusCode::BAD_REQUEST, "This method does not know this Depth.")
 }
 
-fn overwrite(call: &Call) -> Result<Overwrite, Refusal> {
+pub(crate) fn overwrite(call: &Call) -> Result<Overwrite, Refusal> {
     Ok(if head::overwrite(&call.head.headers)? { Overwrite::Allow } else { Overwrite::Refuse })
 }
 

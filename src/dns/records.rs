@@ -110,6 +110,12 @@ pub(crate) fn for_domain(services: &Services, domain: &str, sources: &Sources) -
         for name in ["autoconfig", "autodiscover"] {
             add(format!("{name}.{domain}"), Data::Cname(host.clone()), why);
         }
+        let why = "Where programs find calendars and contacts (CalDAV, CardDAV, RFC 6764)";
+        for service in ["_caldavs", "_carddavs"] {
+            let name = format!("{service}._tcp.{domain}");
+            add(name.clone(), Data::Srv { port, target: host.clone() }, why);
+            add(name, Data::Txt("path=/dav/".to_owned()), why);
+        }
     }
     records
 }

@@ -2,7 +2,7 @@
 
 use crate::changes::Since;
 use crate::db::{Row, values};
-use crate::items::{CollectionId, ItemId, ItemRow, item_columns, item_row};
+use crate::items::{CollectionId, ITEM_COLUMNS, ItemId, ItemRow, item_columns, item_row};
 use crate::{AccountId, Error, Result, Storage};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +63,26 @@ impl Storage {
              WHERE d.account = v.column1 AND d.id = v.column2";
         let rows = items.iter().map(|item| values![account, item.0]).collect();
         self.reader().await?.query_many(sql, rows, |row| Ok((ItemId(row.int(0)?), row.bytes(1)?))).await
+    }
+
+    /// Items with their bytes, of one moment, in any order; what does not exist is left out.
+    pub async fn items_with_data(
+        &self,
+        account: AccountId,
+        items: &[ItemId],
+    ) -> Result<Vec<(ItemRow, Vec<u8>)>> {
+        let sql = concat!(
+            "SELECT ",
+            item_columns!(),
+            ", d.data FROM (VALUES {values}) AS v CROSS JOIN item i CROSS JOIN item_data d
+              WHERE i.account = v.column1 AND i.id = v.column2 AND d.account = v.column1 AND d.id = v.column2"
+        );
+        let rows = items.iter().map(|item| values![account, item.0]).collect();
+        let read = |row: Row<'_>| {
+            let data = row.bytes(ITEM_COLUMNS)?;
+            Ok((item_row(row)?, data))
+        };
+        self.reader().await?.query_many(sql, rows, read).await
     }
 
     /// At most `most` changes of a collection since a state (`None`: all that is there), in the order

@@ -1,13 +1,20 @@
 //! Names of live properties, and how each is written.
 
 use super::Subject;
+use super::items::{
+    address_data, address_data_types, addressbook_collations, addressbook_description, addressbook_home,
+    calendar_collations, calendar_color, calendar_data, calendar_data_types, calendar_description,
+    calendar_home, calendar_order, calendar_timezone, component_set, component_sets, content_tag,
+    max_attendees, max_date, max_instances, max_resource_size, min_date, transparency, user_addresses,
+    user_type,
+};
 use super::values::{
     acl, acl_restrictions, checksums, content_length, content_type, creation_date, display_name, etag,
     file_id, group_membership, last_modified, lock_discovery, oc_id, owner, owner_id, permissions, principal,
     principal_collections, principal_url, privileges, quota_available, quota_used, reports, resource_type,
     size, supported_lock, supported_privileges, synchronization,
 };
-use crate::xml::{DAV, OWNCLOUD, Xml};
+use crate::xml::{APPLE, CALDAV, CALENDAR_SERVER, CARDDAV, DAV, OWNCLOUD, Xml};
 
 pub(super) struct Live {
     pub(super) namespace: &'static str,
@@ -41,6 +48,15 @@ const fn owncloud(local: &'static str, value: Value) -> Live {
     Live { namespace: OWNCLOUD, local, in_allprop: false, can_be_set: false, value }
 }
 
+const fn of(namespace: &'static str, local: &'static str, value: Value) -> Live {
+    Live { namespace, local, in_allprop: false, can_be_set: false, value }
+}
+
+/// What a client says of its calendar or address book.
+const fn said(namespace: &'static str, local: &'static str, value: Value) -> Live {
+    Live { can_be_set: true, ..of(namespace, local, value) }
+}
+
 pub(super) static TABLE: &[Live] = &[
     // RFC 4918 §15
     basic("resourcetype", resource_type),
@@ -70,6 +86,35 @@ pub(super) static TABLE: &[Live] = &[
     asked("principal-collection-set", principal_collections),
     asked("principal-URL", principal_url),
     asked("supported-privilege-set", supported_privileges),
+    // RFC 4791 §5.2, §6.2.1, §7.5.1, §9.6
+    of(CALDAV, "calendar-data", calendar_data),
+    said(CALDAV, "calendar-description", calendar_description),
+    of(CALDAV, "calendar-home-set", calendar_home),
+    said(CALDAV, "calendar-timezone", calendar_timezone),
+    of(CALDAV, "max-attendees-per-instance", max_attendees),
+    of(CALDAV, "max-date-time", max_date),
+    of(CALDAV, "max-instances", max_instances),
+    of(CALDAV, "max-resource-size", max_resource_size),
+    of(CALDAV, "min-date-time", min_date),
+    of(CALDAV, "supported-calendar-component-set", component_set),
+    of(CALDAV, "supported-calendar-component-sets", component_sets),
+    of(CALDAV, "supported-calendar-data", calendar_data_types),
+    of(CALDAV, "supported-collation-set", calendar_collations),
+    // RFC 6638 §2.4, §9.1
+    of(CALDAV, "calendar-user-address-set", user_addresses),
+    of(CALDAV, "calendar-user-type", user_type),
+    said(CALDAV, "schedule-calendar-transp", transparency),
+    // RFC 6352 §6.2, §7.1.1, §8.3.1, §10.4
+    of(CARDDAV, "address-data", address_data),
+    said(CARDDAV, "addressbook-description", addressbook_description),
+    of(CARDDAV, "addressbook-home-set", addressbook_home),
+    of(CARDDAV, "max-resource-size", max_resource_size),
+    of(CARDDAV, "supported-address-data", address_data_types),
+    of(CARDDAV, "supported-collation-set", addressbook_collations),
+    // Apple's calendar server and programs
+    of(CALENDAR_SERVER, "getctag", content_tag),
+    said(APPLE, "calendar-color", calendar_color),
+    said(APPLE, "calendar-order", calendar_order),
     // ownCloud, Nextcloud
     owncloud("checksums", checksums),
     owncloud("fileid", file_id),

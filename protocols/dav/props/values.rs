@@ -1,20 +1,21 @@
 //! What each live property says. `false`: the subject does not have it.
 
 use hub::SyncState;
+use hub::collections::CollectionKind;
 use hub::files::{FileLock, LockScope, Node};
 use hub_civil::{Civil, Date};
 
-use super::{Subject, What};
+use super::{Subject, What, items};
 use crate::get::http_date;
 use crate::media_type;
 use crate::path::{IN_PATHS, encode_into};
-use crate::xml::{OWNCLOUD, Xml};
+use crate::xml::{CALDAV, DAV, OWNCLOUD, Xml};
 
 impl Subject<'_> {
     fn node(&self) -> Option<&Node> {
         match self.what {
             What::Node(node) => Some(node),
-            What::Above | What::Principal => None,
+            _ => None,
         }
     }
 
@@ -25,9 +26,19 @@ impl Subject<'_> {
     fn folder(&self) -> Option<&Node> {
         self.node().filter(|node| node.is_folder())
     }
+
+    /// What the twin may change.
+    fn is_owned(&self) -> bool {
+        !matches!(self.what, What::Above | What::Principal)
+    }
+
+    /// RFC 4331 §2: collections do.
+    fn has_quota(&self) -> bool {
+        self.folder().is_some() || matches!(self.what, What::Collection(..) | What::Home(_))
+    }
 }
 
-fn text(xml: &mut Xml, value: Option<&str>) -> bool {
+pub(super) fn text(xml: &mut Xml, value: Option<&str>) -> bool {
     value.inspect(|value| xml.text(value)).is_some()
 }
 
@@ -35,7 +46,12 @@ fn text(xml: &mut Xml, value: Option<&str>) -> bool {
 pub(super) fn resource_type(subject: &Subject<'_>, xml: &mut Xml) -> bool {
     match subject.what {
         What::Node(node) if !node.is_folder() => {}
-        What::Node(_) | What::Above => xml.empty("collection"),
+        What::Item(..) => {}
+        What::Node(_) | What::Above | What::Home(_) => xml.empty("collection"),
+        What::Collection(kind, _) => {
+            xml.empty("collection");
+            items::resource_type(kind, xml);
+        }
         What::Principal => {
             xml.empty("collection");
             xml.empty("principal");
@@ -49,30 +65,54 @@ pub(super) fn display_name(subject: &Subject<'_>, xml: &mut Xml) -> bool {
         What::Node(node) if !node.name.is_empty() => xml.text(&node.name),
         What::Node(_) | What::Principal => xml.text(&subject.context.handle),
         What::Above => xml.text("Twin Hub"),
+        What::Collection(_, collection) => xml.text(items::name_of(collection)),
+        What::Home(kind) => xml.text(items::name_of_home(kind)),
+        What::Item(..) => return false,
     }
     true
 }
 
 /// RFC 4918 §15.1: a date-time of RFC 3339.
 pub(super) fn creation_date(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    text(xml, subject.node().map(|node| iso_date(node.created_at)).as_deref())
+    let created_at = match subject.what {
+        What::Collection(_, collection) => Some(collection.created_at),
+        What::Item(_, item, _) => Some(item.created_at),
+        _ => subject.node().map(|node| node.created_at),
+    };
+    text(xml, created_at.map(iso_date).as_deref())
 }
 
 pub(super) fn last_modified(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    text(xml, subject.node().map(|node| http_date(node.modified_at)).as_deref())
+    let modified_at = match subject.what {
+        What::Item(_, item, _) => Some(item.modified_at),
+        _ => subject.node().map(|node| node.modified_at),
+    };
+    text(xml, modified_at.map(http_date).as_deref())
 }
 
 /// As GET says it, quotes included.
 pub(super) fn etag(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    text(xml, subject.node().map(|node| format!("\"{}\"", node.etag)).as_deref())
+    let etag = match subject.what {
+        What::Item(_, item, _) => Some(&item.etag),
+        _ => subject.node().map(|node| &node.etag),
+    };
+    text(xml, etag.map(|etag| format!("\"{etag}\"")).as_deref())
 }
 
 pub(super) fn content_length(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    text(xml, subject.file().map(|node| node.size.to_string()).as_deref())
+    let size = match subject.what {
+        What::Item(_, item, _) => Some(item.size),
+        _ => subject.file().map(|node| node.size),
+    };
+    text(xml, size.map(|size| size.to_string()).as_deref())
 }
 
 pub(super) fn content_type(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    text(xml, subject.file().map(|node| media_type::of(&node.content_type, &node.name)))
+    let media_type = match subject.what {
+        What::Item(_, item, _) => Some(media_type::of_item(item.kind)),
+        _ => subject.file().map(|node| media_type::of(&node.content_type, &node.name)),
+    };
+    text(xml, media_type)
 }
 
 /// `<!ELEMENT supportedlock (lockentry)* >` (RFC 4918 §15.10)
@@ -117,30 +157,34 @@ pub(crate) fn active_lock(xml: &mut Xml, lock: &FileLock, root: &str) {
 
 /// RFC 4331 §3; without a limit there is nothing to say.
 pub(super) fn quota_available(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    let quota = subject.context.quota.filter(|_| subject.folder().is_some());
+    let quota = subject.context.quota.filter(|_| subject.has_quota());
     let available = quota.and_then(|(used, limit)| Some(limit?.saturating_sub(used)));
     text(xml, available.map(|bytes| bytes.to_string()).as_deref())
 }
 
 pub(super) fn quota_used(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    let quota = subject.context.quota.filter(|_| subject.folder().is_some());
+    let quota = subject.context.quota.filter(|_| subject.has_quota());
     text(xml, quota.map(|(used, _)| used.to_string()).as_deref())
 }
 
 /// `<!ELEMENT supported-report-set (supported-report*)>` (RFC 3253 §3.1.5)
 pub(super) fn reports(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    let own: &[&str] = match subject.what {
-        What::Node(node) if node.is_folder() => &["sync-collection", "expand-property"],
-        What::Node(_) | What::Above => &["expand-property"],
+    let own: &[(&str, &str)] = match subject.what {
+        What::Node(node) if node.is_folder() => &[(DAV, "sync-collection"), (DAV, "expand-property")],
+        What::Node(_) | What::Above | What::Item(..) => &[(DAV, "expand-property")],
+        What::Collection(kind, _) => items::reports(kind),
+        What::Home(kind) => items::reports_of_home(kind),
         What::Principal => &[
-            "expand-property",
-            "principal-match",
-            "principal-property-search",
-            "principal-search-property-set",
+            (DAV, "expand-property"),
+            (DAV, "principal-match"),
+            (DAV, "principal-property-search"),
+            (DAV, "principal-search-property-set"),
         ],
     };
-    for report in own {
-        xml.dav("supported-report", |xml| xml.dav("report", |xml| xml.empty(report)));
+    for (namespace, report) in own {
+        xml.dav("supported-report", |xml| {
+            xml.dav("report", |xml| xml.element_of(namespace, report, |_| {}));
+        });
     }
     true
 }
@@ -149,7 +193,11 @@ pub(super) fn reports(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 const SYNC_TOKEN: &str = "urn:x-twinhub:sync:";
 
 pub(super) fn synchronization(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    text(xml, subject.folder().map(|folder| sync_token(folder.state())).as_deref())
+    let state = match subject.what {
+        What::Collection(_, collection) => Some(collection.state),
+        _ => subject.folder().map(Node::state),
+    };
+    text(xml, state.map(sync_token).as_deref())
 }
 
 pub(crate) fn sync_token(state: SyncState) -> String {
@@ -168,8 +216,8 @@ pub(super) fn principal(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 
 pub(super) fn owner(subject: &Subject<'_>, xml: &mut Xml) -> bool {
     match subject.what {
-        What::Node(_) | What::Principal => principal(subject, xml),
         What::Above => false,
+        _ => principal(subject, xml),
     }
 }
 
@@ -205,12 +253,13 @@ const READING: &[&str] = &["read", "read-acl", "read-current-user-privilege-set"
 
 /// `<!ELEMENT current-user-privilege-set (privilege*)>` (RFC 3744 §5.4)
 pub(super) fn privileges(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    let own = match subject.what {
-        What::Node(_) => PRIVILEGES,
-        What::Above | What::Principal => READING,
-    };
+    let own = if subject.is_owned() { PRIVILEGES } else { READING };
     for privilege in own {
         xml.dav("privilege", |xml| xml.empty(privilege));
+    }
+    // RFC 4791 §6.1.1
+    if subject.what.kind() == Some(CollectionKind::Calendar) {
+        xml.dav("privilege", |xml| xml.element_of(CALDAV, "read-free-busy", |_| {}));
     }
     true
 }
@@ -218,11 +267,11 @@ pub(super) fn privileges(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 /// `<!ELEMENT acl (ace*) >` (RFC 3744 §5.5): the owner may do everything, nobody else anything.
 pub(super) fn acl(subject: &Subject<'_>, xml: &mut Xml) -> bool {
     xml.dav("ace", |xml| {
-        xml.dav("principal", |xml| match subject.what {
-            What::Node(_) => xml.dav("property", |xml| xml.empty("owner")),
-            What::Above | What::Principal => xml.empty("authenticated"),
+        xml.dav("principal", |xml| match subject.is_owned() {
+            true => xml.dav("property", |xml| xml.empty("owner")),
+            false => xml.empty("authenticated"),
         });
-        let privilege = if subject.node().is_some() { "all" } else { "read" };
+        let privilege = if subject.is_owned() { "all" } else { "read" };
         xml.dav("grant", |xml| xml.dav("privilege", |xml| xml.empty(privilege)));
         xml.empty("protected");
     });
@@ -249,6 +298,10 @@ pub(super) fn supported_privileges(_: &Subject<'_>, xml: &mut Xml) -> bool {
     entry(xml, "all", "Everything", |xml| {
         entry(xml, "read", "Read", |xml| {
             entry(xml, "read-current-user-privilege-set", "Read one's own rights", none);
+            xml.dav("supported-privilege", |xml| {
+                xml.dav("privilege", |xml| xml.element_of(CALDAV, "read-free-busy", |_| {}));
+                xml.leaf("description", "Read when somebody is busy");
+            });
         });
         entry(xml, "write", "Write", |xml| {
             entry(xml, "write-properties", "Change properties", none);

@@ -11,6 +11,14 @@ pub(crate) use reader::{Document, Element, MAX_DOCUMENT, Malformed};
 pub(crate) use writer::Xml;
 
 pub(crate) const DAV: &str = "DAV:";
+/// RFC 4791
+pub(crate) const CALDAV: &str = "urn:ietf:params:xml:ns:caldav";
+/// RFC 6352
+pub(crate) const CARDDAV: &str = "urn:ietf:params:xml:ns:carddav";
+/// Apple's calendar server
+pub(crate) const CALENDAR_SERVER: &str = "http://calendarserver.org/ns/";
+/// Apple's calendar programs
+pub(crate) const APPLE: &str = "http://apple.com/ns/ical/";
 /// What ownCloud and Nextcloud clients ask for.
 pub(crate) const OWNCLOUD: &str = "http://owncloud.org/ns";
 /// What Windows sets on files it has copied.
@@ -18,7 +26,15 @@ pub(crate) const MICROSOFT: &str = "urn:schemas-microsoft-com:";
 
 /// Prefixes that an answer declares once, on its root. `D` is not a matter of taste: some old clients
 /// look for `D:` as text.
-pub(crate) const PREFIXES: &[(&str, &str)] = &[("D", DAV), ("oc", OWNCLOUD), ("Z", MICROSOFT)];
+pub(crate) const PREFIXES: &[(&str, &str)] = &[
+    ("D", DAV),
+    ("C", CALDAV),
+    ("CARD", CARDDAV),
+    ("CS", CALENDAR_SERVER),
+    ("IC", APPLE),
+    ("oc", OWNCLOUD),
+    ("Z", MICROSOFT),
+];
 
 /// An expanded name (XML Names §2.1).
 #[derive(Clone, PartialEq, Eq, Hash)]

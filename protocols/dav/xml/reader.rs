@@ -92,6 +92,18 @@ impl Element {
         self.children.iter().find(|child| child.name.is_dav(local))
     }
 
+    pub(crate) fn child(&self, namespace: &str, local: &str) -> Option<&Self> {
+        self.children.iter().find(|child| child.name.is(namespace, local))
+    }
+
+    pub(crate) fn children_of<'e>(
+        &'e self,
+        namespace: &'e str,
+        local: &'e str,
+    ) -> impl Iterator<Item = &'e Self> + use<'e> {
+        self.children.iter().filter(move |child| child.name.is(namespace, local))
+    }
+
     /// Prefixes that its own start tag declares.
     fn own_prefixes(&self) -> impl Iterator<Item = &str> {
         let own = (!Arc::ptr_eq(&self.outside, &self.inside)).then_some(&self.inside.bindings);

@@ -93,6 +93,17 @@ impl Xml {
         }
     }
 
+    /// An empty element with attributes, of a namespace that has a prefix.
+    pub(crate) fn element_with(&mut self, namespace: &str, local: &str, attributes: &[(&str, &str)]) {
+        let known = PREFIXES.iter().find(|(_, known)| *known == namespace);
+        self.out.push('<');
+        self.tag(known.map_or("", |(prefix, _)| *prefix), local);
+        for (name, value) in attributes {
+            self.out.push_str(&format!(" {name}=\"{}\"", escaped(value)));
+        }
+        self.out.push_str("/>");
+    }
+
     fn tag(&mut self, prefix: &str, local: &str) {
         self.out.push_str(prefix);
         if !prefix.is_empty() {

@@ -1,5 +1,5 @@
-//! Apple's configuration profile for iPhone, iPad and Mac Mail, which read neither autoconfig nor
-//! SRV records.
+//! Apple's configuration profile for iPhone, iPad and Mac: mail, which reads neither autoconfig nor SRV
+//! records there, calendars and contacts.
 //!
 //! It is not signed: signing (CMS) would only change the word "Unsigned" on the device's screen into
 //! the name of the certificate, and only with a public certificate at that.
@@ -39,7 +39,7 @@ pub(crate) async fn answer(service: &Service, uri: &Uri) -> hub::Result<Reply> {
     Ok(reply)
 }
 
-/// A `Configuration` with one payload `com.apple.mail.managed`, without the password.
+/// A `Configuration` with payloads for mail, calendars and contacts, without the password.
 fn profile(
     services: &Services,
     address: &Address,
@@ -48,6 +48,7 @@ fn profile(
     submission: Server,
 ) -> String {
     let (address, host) = (address.to_string(), services.host(&domain.ascii));
+    let principal = format!("/dav/principals/{address}/");
     // From a domain's name backwards, as Apple's identifiers go; the same profile replaces itself.
     let reversed: Vec<&str> = domain.ascii.rsplit('.').collect();
     let identifier = format!("{}.twinhub.mail", reversed.join("."));
@@ -75,6 +76,27 @@ fn profile(
                     xml.leaf("key", "OutgoingPasswordSameAsIncomingPassword");
                     xml.empty("true");
                 });
+                if let Some(port) = services.ports.https {
+                    for (payload, key, name) in [
+                        ("com.apple.caldav.account", "CalDAV", "Calendars"),
+                        ("com.apple.carddav.account", "CardDAV", "Contacts"),
+                    ] {
+                        xml.element("dict", &[], |xml| {
+                            string(xml, "PayloadType", payload);
+                            integer(xml, "PayloadVersion", 1);
+                            string(xml, "PayloadIdentifier", &format!("{identifier}.{}", key.to_lowercase()));
+                            string(xml, "PayloadUUID", &uuid(key, &address));
+                            string(xml, "PayloadDisplayName", name);
+                            string(xml, &format!("{key}AccountDescription"), &address);
+                            string(xml, &format!("{key}HostName"), &host);
+                            integer(xml, &format!("{key}Port"), port);
+                            string(xml, &format!("{key}Username"), &address);
+                            string(xml, &format!("{key}PrincipalURL"), &principal);
+                            xml.leaf("key", &format!("{key}UseSSL"));
+                            xml.empty("true");
+                        });
+                    }
+                }
             });
         });
     })

@@ -1,0 +1,150 @@
+//! PUT: an object is stored as it came (RFC 4791 §5.3.2, RFC 6352 §6.3.2), and POST, which chooses a name
+//! for it (RFC 5995).
+
+use bytes::Bytes;
+use hub::collections::{CollectionKind, MOST_BYTES, Placed, PutOutcome, Refusal as Refused};
+use hyper::StatusCode;
+use hyper::header::{self, HeaderMap};
+
+use super::{Target, get, preconditions};
+use crate::path::Within;
+use crate::reply::{self, Reply};
+use crate::status::Refusal;
+use crate::xml::{CALDAV, CARDDAV};
+use crate::{Call, body, head};
+
+pub(super) async fn answer(call: &mut Call, target: &Target) -> Result<Reply, Refusal> {
+    let Within::Item { collection, name } = &target.at else { return Err(call.method_not_allowed()) };
+    let preconditions = preconditions(call)?;
+    let data = object(call, target.kind).await?;
+    let put = target.collections.put(collection, name, data, preconditions).await;
+    match outcome(call, target.kind, collection, put)? {
+        Ok(placed) => Ok(stored(&placed)),
+        Err(refused) => Ok(refused),
+    }
+}
+
+/// RFC 5995 §3: the collection itself is where members are added.
+pub(super) async fn add_member(call: &mut Call, target: &Target) -> Result<Reply, Refusal> {
+    let Within::Collection(collection) = &target.at else { return Err(call.method_not_allowed()) };
+    let data = object(call, target.kind).await?;
+    let ending = match target.kind {
+        CollectionKind::Calendar => "ics",
+        CollectionKind::AddressBook => "vcf",
+    };
+    let added = target.collections.add(collection, ending, data).await;
+    match outcome(call, target.kind, collection, added)? {
+        Ok(placed) => {
+            let mut reply = stored(&placed);
+            let href = call.location.href(&format!("{collection}/{}", placed.item.name), false);
+            reply::set_text(&mut reply, header::LOCATION, &href);
+            Ok(reply)
+        }
+        Err(refused) => Ok(refused),
+    }
+}
+
+/// RFC 4791 §5.3.4: with the entity-tag, for what is kept is what was sent.
+fn stored(placed: &Placed) -> Reply {
+    let status = if placed.created { StatusCode::CREATED } else { StatusCode::NO_CONTENT };
+    let mut reply = reply::empty(status);
+    get::set_validators(&mut reply, &placed.item);
+    reply
+}
+
+/// The body, if it can be one of this kind.
+async fn object(call: &mut Call, kind: CollectionKind) -> Result<Bytes, Refusal> {
+    if head::text(&call.head.headers, &header::CONTENT_RANGE).is_some() {
+        // RFC 9110 §14.5
+        return Err(Refusal::Status(StatusCode::BAD_REQUEST, "An object is stored as a whole."));
+    }
+    if !is_kind(&call.head.headers, kind) {
+        let (namespace, condition) = supported_data(kind);
+        return Err(Refusal::Of(StatusCode::UNSUPPORTED_MEDIA_TYPE, namespace, condition));
+    }
+    match body::whole(&mut call.body, MOST_BYTES).await {
+        Err(Refusal::Status(StatusCode::PAYLOAD_TOO_LARGE, _)) => {
+            let (namespace, condition) = too_large(kind);
+            Err(Refusal::Of(StatusCode::PAYLOAD_TOO_LARGE, namespace, condition))
+        }
+        data => data,
+    }
+}
+
+/// What a program calls it is believed unless it names something else for certain: some say
+/// `application/octet-stream`, or nothing.
+fn is_kind(headers: &HeaderMap, kind: CollectionKind) -> bool {
+    let media_type = head::text(headers, &header::CONTENT_TYPE).unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let own: &[&str] = match kind {
+        CollectionKind::Calendar => &["text/calendar", "text/x-vcalendar", "application/ics"],
+        CollectionKind::AddressBook => &["text/vcard", "text/x-vcard", "text/directory"],
+    };
+    let anything = ["", "application/octet-stream", "text/plain", "application/x-www-form-urlencoded"];
+    own.contains(&media_type.as_str()) || anything.contains(&media_type.as_str())
+}
+
+type Condition = (&'static str, &'static str);
+
+fn supported_data(kind: CollectionKind) -> Condition {
+    match kind {
+        CollectionKind::Calendar => (CALDAV, "supported-calendar-data"),
+        CollectionKind::AddressBook => (CARDDAV, "supported-address-data"),
+    }
+}
+
+fn too_large(kind: CollectionKind) -> Condition {
+    (namespace(kind), "max-resource-size")
+}
+
+fn namespace(kind: CollectionKind) -> &'static str {
+    match kind {
+        CollectionKind::Calendar => CALDAV,
+        CollectionKind::AddressBook => CARDDAV,
+    }
+}
+
+/// What was stored, or the condition that it does not fulfil (RFC 4791 §5.3.2.1, RFC 6352 §6.3.2.1).
+pub(super) fn outcome(
+    call: &Call,
+    kind: CollectionKind,
+    collection: &str,
+    outcome: hub::Result<PutOutcome>,
+) -> Result<Result<Placed, Reply>, Refusal> {
+    let refused = match outcome {
+        Ok(PutOutcome::Stored(placed)) => return Ok(Ok(placed)),
+        Ok(PutOutcome::Refused(refused)) => refused,
+        // RFC 4918 §9.7.1: there is nothing that it could be in.
+        Err(hub::Error::NotFound("collection")) => {
+            return Err(Refusal::Status(StatusCode::CONFLICT, "There is no such calendar or address book."));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let forbidden = |namespace, condition, why: &str| {
+        reply::explained(StatusCode::FORBIDDEN, namespace, condition, why, None)
+    };
+    let reply = match &refused {
+        Refused::CardVersion(version) => {
+            let why = format!("The version of the card is {version:?}, not 3.0 or 4.0.");
+            forbidden(CARDDAV, "supported-address-data", &why)
+        }
+        Refused::Kind(_) if kind == CollectionKind::Calendar => {
+            forbidden(CALDAV, "supported-calendar-component", "This calendar does not take such components.")
+        }
+        Refused::Kind(_) => forbidden(CARDDAV, "supported-address-data", "It takes cards only."),
+        Refused::NotCalendar(why) => forbidden(CALDAV, "valid-calendar-data", why),
+        Refused::NotCard(why) => forbidden(CARDDAV, "valid-address-data", why),
+        Refused::NotOneObject(why) => forbidden(CALDAV, "valid-calendar-object-resource", why),
+        Refused::TooLarge(limit) => {
+            let (namespace, condition) = too_large(kind);
+            let why = format!("An object has at most {limit} bytes.");
+            reply::explained(StatusCode::PAYLOAD_TOO_LARGE, namespace, condition, &why, None)
+        }
+        Refused::UidTaken(name) => {
+            let href = call.location.href(&format!("{collection}/{name}"), false);
+            let why = "Another object here has the same UID.";
+            reply::explained(StatusCode::CONFLICT, namespace(kind), "no-uid-conflict", why, Some(&href))
+        }
+    };
+    Ok(Err(reply))
+}
