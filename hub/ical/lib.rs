@@ -19,7 +19,7 @@ mod windows;
 mod zone;
 
 pub use collation::{Collation, MatchKind, TextMatch};
-pub use document::{Component, Document};
+pub use document::{Component, Document, Piece};
 pub use entry::{Entry, Extra, Kind, Length};
 pub use error::Error;
 pub use filter::{
