@@ -42,6 +42,9 @@ pub enum Ignored {
 /// been checked: [`Received::author`].
 pub fn apply(stored: Option<&[u8]>, message: &Received, owner: &Owner, now: i64) -> Result<Outcome, Error> {
     let stored = stored.map(Calendar::parse).transpose()?;
+    if stored.as_ref().is_some_and(|stored| stored.uid != message.calendar.uid) {
+        return Ok(Outcome::Ignored(Ignored::Unknown));
+    }
     if message.method.is_of_attendee() {
         let Some(stored) = stored else { return Ok(Outcome::Ignored(Ignored::Unknown)) };
         return of_attendee(stored, message, owner, now);
