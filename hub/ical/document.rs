@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::Error;
-use crate::lines::lines;
+use crate::lines::{Lines, lines};
 use crate::property::Property;
 
 /// `VALARM` in `VEVENT` in `VCALENDAR` is 3; nobody needs many more.
@@ -14,7 +14,8 @@ pub(crate) const MAX_DEPTH: usize = 16;
 /// nobody, and stay.
 #[derive(Debug)]
 pub struct Document<'a> {
-    lines: Vec<Cow<'a, str>>,
+    bytes: &'a [u8],
+    lines: Lines<'a>,
     components: Vec<Node>,
 }
 
@@ -27,6 +28,17 @@ struct Node {
     lines: Range<usize>,
     /// Of the children, in order.
     children: Vec<usize>,
+}
+
+/// What a component is made of.
+#[derive(Clone, Copy, Debug)]
+pub enum Piece<'d> {
+    Component(Component<'d>),
+    /// A line, unfolded, and as it came, with the line breaks around it.
+    Line {
+        text: &'d str,
+        bytes: &'d [u8],
+    },
 }
 
 /// One component of a document.
@@ -42,7 +54,7 @@ impl<'a> Document<'a> {
         let lines = lines(bytes)?;
         let mut components: Vec<Node> = Vec::new();
         let mut open: Vec<usize> = Vec::new();
-        for (number, line) in lines.iter().enumerate() {
+        for (number, line) in lines.texts.iter().enumerate() {
             let property = Property::parse(line);
             let is =
                 |name| property.filter(|property| property.is(name)).map(|property| property.value.trim());
@@ -69,7 +81,7 @@ impl<'a> Document<'a> {
         }
         match open.last() {
             Some(index) => Err(Error::unbalanced(&components[*index].name)),
-            None => Ok(Self { lines, components }),
+            None => Ok(Self { bytes, lines, components }),
         }
     }
 }
@@ -134,7 +146,27 @@ impl<'d> Component<'d> {
         begins.chain(std::iter::once(end)).flat_map(move |child| {
             let own = at..child.start.max(at);
             at = child.end;
-            &document.lines[own]
+            &document.lines.texts[own]
+        })
+    }
+
+    /// All of it in order, from `BEGIN` to `END`.
+    pub fn pieces(&self) -> impl Iterator<Item = Piece<'d>> + use<'d> {
+        let (document, node) = (self.document, self.node());
+        let mut children = node.children.iter().copied().peekable();
+        let mut at = node.lines.start;
+        std::iter::from_fn(move || {
+            if at >= node.lines.end {
+                return None;
+            }
+            if let Some(index) = children.next_if(|child| document.components[*child].lines.start == at) {
+                at = document.components[index].lines.end;
+                return Some(Piece::Component(Component { document, index }));
+            }
+            let begin = at.checked_sub(1).map_or(0, |before| document.lines.ends[before]);
+            let bytes = &document.bytes[begin..document.lines.ends[at]];
+            at += 1;
+            Some(Piece::Line { text: &document.lines.texts[at - 1], bytes })
         })
     }
 }
@@ -158,6 +190,25 @@ mod tests {
         assert_eq!(children.iter().map(Component::name).collect::<Vec<_>>(), ["VEVENT", "VTODO"]);
         assert_eq!(names(children[0]), ["UID", "SUMMARY"]);
         assert_eq!(names(children[0].children().next().expect("an alarm")), ["ACTION"]);
+    }
+
+    #[test]
+    fn pieces_are_the_text() {
+        fn put_together(component: Component<'_>, out: &mut Vec<u8>) {
+            for piece in component.pieces() {
+                match piece {
+                    Piece::Component(child) => put_together(child, out),
+                    Piece::Line { bytes, .. } => out.extend_from_slice(bytes),
+                }
+            }
+        }
+        let odd = format!("\u{feff}\n{}", TWO.replace("SUMMARY:s", "SUMMARY:s\r\n\tt\r\n\n \r\nnothing"));
+        for text in [TWO, &odd] {
+            let document = Document::parse(text.as_bytes()).expect("balanced");
+            let mut out = Vec::new();
+            put_together(document.roots().next().expect("one"), &mut out);
+            assert_eq!(String::from_utf8(out).expect("text"), text);
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod zone;
 pub use busy::{Addresses, Busy, BusyKind, busy_times, free_busy, merged};
 pub use card::{CardVersion, CardView};
 pub use collation::{Collation, MatchKind, TextMatch};
-pub use document::{Component, Document};
+pub use document::{Component, Document, Piece};
 pub use entry::{Entry, Extra, Kind, Length};
 pub use error::Error;
 pub use filter::{

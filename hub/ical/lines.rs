@@ -7,12 +7,19 @@ use crate::Error;
 /// Logical lines of a text. A calendar of ten thousand events has about 200,000.
 pub(crate) const MAX_LINES: usize = 500_000;
 
+/// Logical lines, and where in the text each of them ends.
+#[derive(Debug, Default)]
+pub(crate) struct Lines<'a> {
+    pub(crate) texts: Vec<Cow<'a, str>>,
+    pub(crate) ends: Vec<usize>,
+}
+
 /// `contentline`s, unfolded. What is not UTF-8 is replaced: a text is read to be found, and served as it
 /// came. Lines end with CRLF or a bare LF; empty ones are left out, and so is a byte-order
 /// mark at the beginning.
-pub(crate) fn lines(bytes: &[u8]) -> Result<Vec<Cow<'_, str>>, Error> {
+pub(crate) fn lines(bytes: &[u8]) -> Result<Lines<'_>, Error> {
     let mut rest = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut lines = Vec::new();
+    let mut lines = Lines::default();
     while !rest.is_empty() {
         let (raw, folds) = logical_line(rest);
         rest = &rest[raw.len()..];
@@ -24,10 +31,11 @@ pub(crate) fn lines(bytes: &[u8]) -> Result<Vec<Cow<'_, str>>, Error> {
         if text.trim().is_empty() {
             continue;
         }
-        if lines.len() == MAX_LINES {
+        if lines.texts.len() == MAX_LINES {
             return Err(Error::TooManyLines);
         }
-        lines.push(text);
+        lines.texts.push(text);
+        lines.ends.push(bytes.len() - rest.len());
     }
     Ok(lines)
 }
@@ -63,7 +71,7 @@ mod tests {
     use super::*;
 
     fn texts(bytes: &[u8]) -> Vec<String> {
-        lines(bytes).expect("few").into_iter().map(Cow::into_owned).collect()
+        lines(bytes).expect("few").texts.into_iter().map(Cow::into_owned).collect()
     }
 
     #[test]

@@ -1,0 +1,184 @@
+//! iTIP messages as they are written.
+
+use std::fmt;
+
+use crate::address::{CalendarUser, user};
+use crate::calendar::{Calendar, Component, utc};
+use crate::status::REPLIED;
+use crate::text::{Block, Line, with_parameter};
+
+/// RFC 5546 §1.4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Method {
+    Add,
+    Cancel,
+    Counter,
+    DeclineCounter,
+    Publish,
+    Refresh,
+    Reply,
+    Request,
+}
+
+impl Method {
+    pub const ALL: [Self; 8] = [
+        Self::Add,
+        Self::Cancel,
+        Self::Counter,
+        Self::DeclineCounter,
+        Self::Publish,
+        Self::Refresh,
+        Self::Reply,
+        Self::Request,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Add => "ADD",
+            Self::Cancel => "CANCEL",
+            Self::Counter => "COUNTER",
+            Self::DeclineCounter => "DECLINECOUNTER",
+            Self::Publish => "PUBLISH",
+            Self::Refresh => "REFRESH",
+            Self::Reply => "REPLY",
+            Self::Request => "REQUEST",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.name().eq_ignore_ascii_case(name.trim()))
+    }
+
+    /// Whether an attendee says it to the organizer, not the other way round.
+    pub const fn is_of_attendee(self) -> bool {
+        matches!(self, Self::Counter | Self::Refresh | Self::Reply)
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A message that is to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub method: Method,
+    pub uid: String,
+    pub sender: CalendarUser,
+    pub recipients: Vec<CalendarUser>,
+    /// A `VCALENDAR` with a `METHOD`.
+    pub data: Vec<u8>,
+}
+
+/// Parameters between a client and its server (RFC 6638 §7), which nobody else is told.
+const OWN_PARAMETERS: [&str; 4] = ["SCHEDULE-AGENT", "SCHEDULE-FORCE-SEND", "SCHEDULE-STATUS", REPLIED];
+
+/// What an attendee's answer says besides who gives it (RFC 5546 §3.2.3, §3.4.3).
+const REPLIED_WITH: [&str; 17] = [
+    "COMMENT",
+    "COMPLETED",
+    "DTEND",
+    "DTSTART",
+    "DUE",
+    "DURATION",
+    "EXDATE",
+    "LOCATION",
+    "ORGANIZER",
+    "PERCENT-COMPLETE",
+    "RDATE",
+    "RECURRENCE-ID",
+    "RRULE",
+    "SEQUENCE",
+    "STATUS",
+    "SUMMARY",
+    "UID",
+];
+
+/// A `VCALENDAR` around components, with the zones that they name.
+pub(crate) fn calendar(method: Method, source: &Calendar, components: Vec<Block>) -> Vec<u8> {
+    let mut calendar = Block::new("VCALENDAR");
+    for line in ["VERSION:2.0", "PRODID:-//Twin Hub//EN", "CALSCALE:GREGORIAN"] {
+        calendar.add(line.to_owned());
+    }
+    calendar.add(format!("METHOD:{method}"));
+    let names = |block: &Block| {
+        let zone = |property: hub_ical::Property<'_>| property.parameter("TZID").map(|id| id.into_owned());
+        block.properties().filter_map(zone).collect::<Vec<_>>()
+    };
+    let named: std::collections::BTreeSet<String> = components.iter().flat_map(names).collect();
+    for zone in source.zones().filter(|zone| zone.text("TZID").is_some_and(|id| named.contains(&id))) {
+        calendar.push(zone.clone());
+    }
+    for component in components {
+        calendar.push(component);
+    }
+    let mut out = Vec::new();
+    calendar.write(&mut out);
+    out
+}
+
+/// The component as others may read it.
+pub(crate) fn public(component: &Component, now: i64) -> Block {
+    let mut block = component.block.clone();
+    block.remove_blocks("VALARM");
+    for name in ["ATTENDEE", "ORGANIZER"] {
+        block.rewrite(name, |_, text| Some(without_own(text)));
+    }
+    block.remove("REQUEST-STATUS");
+    block.set(format!("DTSTAMP:{}", utc(now)));
+    block
+}
+
+/// What an organizer takes back (RFC 5546 §3.2.5): for those named, or for all.
+pub(crate) fn cancelled(
+    component: &Component,
+    from: Option<&[CalendarUser]>,
+    sequence: i64,
+    now: i64,
+) -> Block {
+    let mut block = public(component, now);
+    if let Some(from) = from {
+        keep_lines(&mut block, |line| {
+            line.property().is_none_or(|it| !it.is("ATTENDEE") || from.contains(&user(&it)))
+        });
+    }
+    block.set(format!("SEQUENCE:{sequence}"));
+    block.set("STATUS:CANCELLED".to_owned());
+    block
+}
+
+/// What an attendee answers (RFC 5546 §3.2.3), with another participation status if there is one.
+pub(crate) fn replied(component: &Component, who: &CalendarUser, status: Option<&str>, now: i64) -> Block {
+    let mut block = public(component, now);
+    block.parts.retain(|part| !matches!(part, crate::text::Part::Block(_)));
+    keep_lines(&mut block, |line| {
+        line.property().is_none_or(|it| {
+            let is_kept = REPLIED_WITH.iter().any(|name| it.is(name));
+            is_kept
+                || ["BEGIN", "DTSTAMP", "END"].iter().any(|name| it.is(name))
+                || (it.is("ATTENDEE") && user(&it) == *who)
+        })
+    });
+    block.rewrite("ATTENDEE", |_, text| {
+        let text = with_parameter(text, "RSVP", None);
+        Some(match status {
+            Some(status) => with_parameter(&text, "PARTSTAT", Some(status)),
+            None => text,
+        })
+    });
+    block.set("REQUEST-STATUS:2.0;Success".to_owned());
+    block
+}
+
+fn without_own(text: &str) -> String {
+    OWN_PARAMETERS.iter().fold(text.to_owned(), |text, name| with_parameter(&text, name, None))
+}
+
+fn keep_lines(block: &mut Block, keep: impl Fn(&Line) -> bool) {
+    block.parts.retain(|part| match part {
+        crate::text::Part::Line(line) => keep(line),
+        crate::text::Part::Block(_) => true,
+    });
+}
