@@ -71,11 +71,11 @@ impl Hub {
             prepared.push(self.prepare(now, settlement, report));
         }
         let accounts: Vec<_> = prepared.iter().flat_map(|prepared| prepared.report.accounts()).collect();
-        let node = self.0.storage.node().to_owned();
+        let lessee = self.0.storage.lessee().to_owned();
         let settle = self.0.storage.transact(accounts, move |tx| {
             Box::pin(async move {
                 let all: Vec<_> = prepared.iter().flat_map(|p| p.recipients.iter().copied()).collect();
-                let leased = queue::still_leased(tx, &node, &all).await?;
+                let leased = queue::still_leased(tx, &lessee, &all).await?;
                 let mut rows = Vec::with_capacity(prepared.len());
                 for prepared in prepared {
                     if !prepared.recipients.iter().all(|recipient| leased.contains(recipient)) {

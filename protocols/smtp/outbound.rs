@@ -14,7 +14,8 @@ mod talk;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::{HashSet, hash_map::RandomState};
+use std::collections::HashMap;
+use std::collections::hash_map::{Entry, RandomState};
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -71,8 +72,9 @@ struct Sender {
     settings: Arc<Settings>,
     connector: Connector,
     schedule: Mutex<Schedule<QueuedMessage>>,
-    /// Recipients (message, id) that are claimed and not settled.
-    in_hand: Mutex<HashSet<(i64, i64)>>,
+    /// Recipients (message, id) that are claimed and not settled; true if they were claimed once more
+    /// meanwhile.
+    in_hand: Mutex<HashMap<(i64, i64), bool>>,
     settler: Settler,
     /// The schedule may want something else now.
     changed: tokio::sync::Notify,
@@ -118,6 +120,9 @@ impl Sender {
     }
 
     async fn read_timetable(&self) {
+        if let Err(error) = self.hub.end_late_leases().await {
+            warn!(error = causes(&error), "leases of the run before this one were not looked for this time");
+        }
         match self.hub.queue_timetable().await {
             Ok(flows) => {
                 let mut schedule = self.schedule();
@@ -175,13 +180,22 @@ impl Sender {
         self.ready.notify_waiters();
     }
 
-    /// Leaves out recipients that are in hand already: this process was asleep for longer than its
-    /// lease, and the attempt then under way is not over.
+    /// Leaves out recipients that are in hand already: they were given back or settled an instant ago,
+    /// or this process was asleep for longer than its lease, and the attempt then under way is not over.
     fn take_in_hand(&self, messages: &mut Vec<QueuedMessage>) {
         let mut in_hand = self.in_hand();
         for message in &mut *messages {
             let id = message.id;
-            message.recipients.retain(|recipient| in_hand.insert((id, recipient.id)));
+            message.recipients.retain(|recipient| match in_hand.entry((id, recipient.id)) {
+                Entry::Occupied(mut again) => {
+                    again.insert(true);
+                    false
+                }
+                Entry::Vacant(new) => {
+                    new.insert(false);
+                    true
+                }
+            });
         }
         messages.retain(|message| !message.recipients.is_empty());
     }
@@ -221,14 +235,18 @@ impl Sender {
             self.know(&mut schedule, message.next_hop.clone(), message.account, unix_now());
         }
         drop(schedule);
-        self.let_go(&claimed);
+        self.let_go(&claimed, unix_now()).await;
     }
 
-    /// These are settled, or somebody else's.
-    fn let_go(&self, recipients: &[(i64, i64)]) {
-        let mut in_hand = self.in_hand();
-        for recipient in recipients {
-            in_hand.remove(recipient);
+    /// These are settled, given back, or somebody else's. What was claimed once more meanwhile is due
+    /// again at `due_at`: nobody else would send it before its lease ends.
+    async fn let_go(&self, recipients: &[(i64, i64)], due_at: i64) {
+        let again: Vec<_> = {
+            let mut in_hand = self.in_hand();
+            recipients.iter().copied().filter(|one| in_hand.remove(one) == Some(true)).collect()
+        };
+        if let Err(error) = self.hub.give_back(due_at, again).await {
+            warn!(error = causes(&error), "recipients that were claimed twice wait until their lease ends");
         }
     }
 
@@ -236,7 +254,7 @@ impl Sender {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn in_hand(&self) -> MutexGuard<'_, HashSet<(i64, i64)>> {
+    fn in_hand(&self) -> MutexGuard<'_, HashMap<(i64, i64), bool>> {
         self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -245,7 +263,7 @@ impl Sender {
 async fn keep_leases(sender: Arc<Sender>) {
     loop {
         tokio::time::sleep(RENEW).await;
-        let recipients: Vec<_> = sender.in_hand().iter().copied().collect();
+        let recipients: Vec<_> = sender.in_hand().keys().copied().collect();
         if let Err(error) = sender.hub.renew_leases(unix_now(), recipients).await {
             warn!(error = causes(&error), "leases were not renewed this time");
         }

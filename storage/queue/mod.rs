@@ -1,8 +1,9 @@
 //! The outbound queue: a message and one row for each of its recipients, on the way to a next hop.
 //!
 //! A recipient is claimed under a lease: `due_at` moves to the lease's end, so that it is claimable
-//! again when nobody renews, and `leased_by` names the node. What is settled must still be leased by
-//! the one who settles it.
+//! again when nobody renews, and `leased_by` names the run of a node. What is settled must still be
+//! leased by the one who settles it, so what a run says that is over counts only before the next run
+//! ends its leases.
 
 mod claim;
 mod look;

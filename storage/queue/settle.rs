@@ -34,11 +34,11 @@ pub struct Settlement {
     pub outcomes: Vec<(i64, Settled)>,
 }
 
-/// Those of the recipients (message, id) that a node still has under lease, locked until the commit.
+/// Those of the recipients (message, id) that a lessee still has under lease, locked until the commit.
 /// The others were taken by somebody else, or an operator removed them.
-pub async fn still_leased(tx: &mut Tx, node: &str, recipients: &[(i64, i64)]) -> Result<HashSet<(i64, i64)>> {
+pub async fn still_leased(tx: &mut Tx, lessee: &str, recipients: &[(i64, i64)]) -> Result<HashSet<(i64, i64)>> {
     // The lock is an update: what SELECT … FOR UPDATE would do, in words that SQLite knows too.
-    let rows = recipients.iter().map(|(message, id)| values![*message, *id, node]).collect();
+    let rows = recipients.iter().map(|(message, id)| values![*message, *id, lessee]).collect();
     let sql = "UPDATE queue_recipient SET leased_by = '' FROM (VALUES {values}) AS v
          WHERE message = v.column1 AND id = v.column2 AND leased_by = v.column3 RETURNING message, id";
     let leased = tx.connection.query_many(sql, rows, |row| Ok((row.int(0)?, row.int(1)?))).await?;

@@ -11,6 +11,7 @@ mod group;
 mod imports;
 mod items;
 mod junk;
+mod late;
 mod metadata;
 pub(crate) mod plans;
 #[path = "../../tests/e2e/postgres.rs"]

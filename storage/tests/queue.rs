@@ -10,7 +10,7 @@ const EVERYTHING: QueueFilter =
     QueueFilter { messages: Vec::new(), domain: None, sender: None, recipient: None };
 
 /// Queues a message to these addresses for five seconds ago; returns its id and now.
-async fn push(storage: &Storage, sender: AccountId, to: &[&str]) -> (i64, i64) {
+pub(super) async fn push(storage: &Storage, sender: AccountId, to: &[&str]) -> (i64, i64) {
     let blob = email(storage, sender, b"outbound").await.blob;
     let recipient = |address: &&str| {
         let domain = address.split('@').nth(1).unwrap_or_default().to_owned();
@@ -36,7 +36,7 @@ async fn push(storage: &Storage, sender: AccountId, to: &[&str]) -> (i64, i64) {
     (id.expect("queued"), now)
 }
 
-async fn claim_as(storage: &Storage, node: &'static str, hop: &str, now: i64) -> Vec<queue::DueMessage> {
+pub(super) async fn claim_as(storage: &Storage, node: &'static str, hop: &str, now: i64) -> Vec<queue::DueMessage> {
     let flow = Flow { hop: hop.into(), account: AccountId(1) };
     let claim = storage.transact([], move |tx| {
         Box::pin(async move { queue::claim(tx, "mx", &flow, 10, (now, now + 60), node).await })
@@ -82,8 +82,6 @@ pub(super) async fn the_queue_leases_and_settles(place: Place) {
     lease("b", now).await.expect("not its own, so nothing happens");
     lease("a", now + 600).await.expect("renewed");
     assert!(claim_as(&storage, "b", "example.net", now + 599).await.is_empty(), "renewed");
-    storage.transact([], |tx| Box::pin(queue::release_leases(tx, "b"))).await.expect("released");
-    assert!(claim_as(&storage, "b", "example.net", now).await.is_empty(), "a's lease is not b's to release");
     assert_eq!(claim_as(&storage, "b", "example.net", now + 600).await.len(), 1, "the lease ended");
     let leased = |node: &'static str| {
         storage.transact([], move |tx| {
@@ -103,7 +101,6 @@ pub(super) async fn the_queue_leases_and_settles(place: Place) {
     settle(&storage, number, vec![(2, Settled::Done)]).await;
     assert!(storage.queue(&EVERYTHING, 10).await.expect("listed").is_empty());
     let blob = due[0].blob;
-    storage.transact([], |tx| Box::pin(queue::release_leases(tx, "a"))).await.expect("released");
     assert_eq!(storage.read_blob(blob, 0, 9).await.expect("kept for a while"), "outbound");
 }
 
@@ -113,14 +110,18 @@ pub(super) async fn a_node_knows_its_leases_after_a_crash(place: Place) {
     let (sender, _) = account(&storage, "alice", 0).await;
     let (_, now) = push(&storage, sender, &["bob@a.test"]).await;
     let (other, _) = push(&storage, sender, &["bob@b.test"]).await;
-    let node: &'static str = String::leak(storage.node().to_owned());
-    assert_eq!(claim_as(&storage, node, "a.test", now).await.len(), 1);
-    assert_eq!(claim_as(&storage, "another", "b.test", now).await.len(), 1);
+    let run = |storage: &Storage| -> &'static str { String::leak(storage.lessee().to_owned()) };
+    let before = run(&storage);
+    let another: &'static str = String::leak(crate::node::lessee(&"e".repeat(32)).expect("a name"));
+    assert_eq!(claim_as(&storage, before, "a.test", now).await.len(), 1);
+    assert_eq!(claim_as(&storage, another, "b.test", now).await.len(), 1);
     storage.close().await;
     drop(storage);
     let storage = place.open().await;
-    assert_eq!(storage.node(), node);
-    storage.transact([], move |tx| Box::pin(queue::release_leases(tx, node))).await.expect("released");
+    let node = run(&storage);
+    assert_ne!(node, before);
+    let release = || storage.transact([], move |tx| Box::pin(queue::release_leases(tx, node)));
+    assert_eq!(release().await.expect("released"), 1);
     let given = claim_as(&storage, node, "a.test", now).await[0].id;
     // What is given back is not taken again by a renewal that was on its way.
     let back = storage.transact([], move |tx| {
@@ -131,6 +132,7 @@ pub(super) async fn a_node_knows_its_leases_after_a_crash(place: Place) {
     });
     back.await.expect("given back");
     assert_eq!(claim_as(&storage, node, "a.test", now).await.len(), 1);
+    assert_eq!(release().await.expect("nothing to release"), 0, "its own lease stays");
     assert!(claim_as(&storage, node, "b.test", now).await.is_empty());
     let rows = storage.queue(&EVERYTHING, 10).await.expect("listed");
     assert!(rows.iter().find(|row| row.message == other).is_some_and(|row| row.leased));

@@ -55,7 +55,7 @@ impl Sender {
         };
         let next_at = self.settler.settle(settlement).await;
         let claimed: Vec<_> = message.claimed().collect();
-        self.let_go(&claimed);
+        self.let_go(&claimed, next_at.unwrap_or_else(unix_now)).await;
         if let Some(next_at) = next_at {
             let mut schedule = self.schedule();
             self.know(&mut schedule, message.next_hop.clone(), message.account, next_at);
