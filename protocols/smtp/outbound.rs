@@ -230,11 +230,12 @@ impl Sender {
             // Then they wait until their lease ends.
             warn!(error = causes(&error), "messages could not be given back to the queue");
         }
-        let mut schedule = self.schedule();
-        for message in &messages {
-            self.know(&mut schedule, message.next_hop.clone(), message.account, unix_now());
+        {
+            let mut schedule = self.schedule();
+            for message in &messages {
+                self.know(&mut schedule, message.next_hop.clone(), message.account, unix_now());
+            }
         }
-        drop(schedule);
         self.let_go(&claimed, unix_now()).await;
     }
 

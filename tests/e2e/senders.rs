@@ -7,7 +7,7 @@ use std::process::Command;
 use test_dns::{Names, TestDns};
 use tokio::runtime::Runtime;
 
-use crate::harness::{ALICE, DOMAIN, Hub, PATIENCE, installed, message, wait_until};
+use crate::harness::{ALICE, DOMAIN, Database, Hub, PATIENCE, installed, message, wait_until};
 use crate::submission::relay_host_offering;
 
 /// Checks a message with the records of a zone file: every signature, printing `d=`, `a=` and the answer of
@@ -189,6 +189,27 @@ fn every_record_is_checked() {
         assert!(text.contains(sentence), "{sentence}: {text}");
     }
     assert!(!text.contains("SRV _imaps"), "{text}");
+}
+
+#[test]
+fn rfc5782_lists_are_tried() {
+    let records = "2.0.0.127.good.test. IN A 127.0.0.2\n\
+                   2.0.0.127.wild.test. IN A 127.0.0.2\n1.0.0.127.wild.test. IN A 127.0.0.2\n\
+                   test.names.test. IN A 127.0.0.2\n";
+    let (_runtime, dns) = serve(Names::default().unsigned("test.", records));
+    let lists = "[dnsbl]\nreject = [\"good.test\", \"gone.test\"]\nmark = [\"wild.test\"]\n\
+                 mark_domains = [\"names.test\"]\n";
+    let hub = Hub::new(Database::Sqlite, &format!("{}{lists}", resolver(&dns)));
+    let output = hub.cli(&["check"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for sentence in [
+        "ok      the list good.test answers",
+        "warning the list gone.test does not have the entry",
+        "warning the list wild.test names everybody",
+        "ok      the list names.test answers",
+    ] {
+        assert!(text.contains(sentence), "{sentence}: {text}");
+    }
 }
 
 #[test]
