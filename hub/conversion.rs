@@ -98,7 +98,8 @@ impl Front {
                 front.signed_by = front.signed_by.take().or_else(domain);
             } else if is("ARC-Seal") {
                 let tags = hub_dkim::Tags::parse(value);
-                seal = tags.and_then(|tags| Some((tags.text("d")?.to_owned(), tags.text("cv") == Some("pass"))));
+                seal =
+                    tags.and_then(|tags| Some((tags.text("d")?.to_owned(), tags.text("cv") == Some("pass"))));
             } else if is("ARC-Authentication-Results") {
                 // `instance ";" results`
                 let value = String::from_utf8_lossy(value);
@@ -107,8 +108,7 @@ impl Front {
                 front.trace.extend_from_slice(&[name, b":", value].concat());
             }
         }
-        front.sealed =
-            seal.zip(results).map(|((domain, passes), results)| Seal { domain, results, passes });
+        front.sealed = seal.zip(results).map(|((domain, passes), results)| Seal { domain, results, passes });
         front
     }
 }

@@ -36,7 +36,11 @@ pub struct Settlement {
 
 /// Those of the recipients (message, id) that a lessee still has under lease, locked until the commit.
 /// The others were taken by somebody else, or an operator removed them.
-pub async fn still_leased(tx: &mut Tx, lessee: &str, recipients: &[(i64, i64)]) -> Result<HashSet<(i64, i64)>> {
+pub async fn still_leased(
+    tx: &mut Tx,
+    lessee: &str,
+    recipients: &[(i64, i64)],
+) -> Result<HashSet<(i64, i64)>> {
     // The lock is an update: what SELECT … FOR UPDATE would do, in words that SQLite knows too.
     let rows = recipients.iter().map(|(message, id)| values![*message, *id, lessee]).collect();
     let sql = "UPDATE queue_recipient SET leased_by = '' FROM (VALUES {values}) AS v

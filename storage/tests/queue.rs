@@ -36,7 +36,12 @@ pub(super) async fn push(storage: &Storage, sender: AccountId, to: &[&str]) -> (
     (id.expect("queued"), now)
 }
 
-pub(super) async fn claim_as(storage: &Storage, node: &'static str, hop: &str, now: i64) -> Vec<queue::DueMessage> {
+pub(super) async fn claim_as(
+    storage: &Storage,
+    node: &'static str,
+    hop: &str,
+    now: i64,
+) -> Vec<queue::DueMessage> {
     let flow = Flow { hop: hop.into(), account: AccountId(1) };
     let claim = storage.transact([], move |tx| {
         Box::pin(async move { queue::claim(tx, "mx", &flow, 10, (now, now + 60), node).await })

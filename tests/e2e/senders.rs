@@ -111,7 +111,8 @@ fn rfc8617_conversion_before_the_seal() {
     let (_runtime, dns) = serve(Names::default().unsigned("test.", ""));
     let (port, received) = relay_host_offering("250 PIPELINING");
     let checks = "[authentication]\ncheck_loopback = true\ngreylisting = \"0 s\"\n";
-    let hub = Hub::start_with_config(&format!("{}{}{checks}", crate::admin::relay_config(port), resolver(&dns)));
+    let hub =
+        Hub::start_with_config(&format!("{}{}{checks}", crate::admin::relay_config(port), resolver(&dns)));
     hub.cli_with_input(&["sieve", "put", ALICE, "main", "-"], "redirect \"friend@elsewhere.test\";");
     hub.admin(&["sieve", "activate", ALICE, "main"]);
     let sent = message("x@stranger.test", ALICE, "sealed", "Gr\u{fc}\u{df}e\r\n");
