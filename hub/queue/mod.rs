@@ -17,7 +17,7 @@ use hub_storage::queue::{self, Hop, NewQueued, NewRecipient};
 
 pub use hop::{NextHop, TlsDemand};
 pub use look::{Pause, QueueEntry, QueueFilter, QueueOperated, QueueOperation, QueueState};
-pub use overdue::{Attended, Overdue, Why};
+pub use overdue::{Attended, End, Ended, Overdue, Telling, Why};
 pub use schedule::{Claim, Schedule};
 pub use settle::{Outcome, RecipientOutcome, Settlement};
 

@@ -5,6 +5,8 @@
 //! the hub dies between that 250 and the record, the message is sent twice; it is never lost.
 
 #[cfg(test)]
+mod hand_tests;
+#[cfg(test)]
 mod mx_tests;
 pub(crate) mod next_hop;
 mod overdue;
@@ -80,6 +82,8 @@ struct Sender {
     changed: tokio::sync::Notify,
     /// There may be messages for idle connections.
     ready: tokio::sync::Notify,
+    /// There may be something to be told to a sender.
+    ended: tokio::sync::Notify,
     shutdown: CancellationToken,
 }
 
@@ -94,6 +98,7 @@ impl Sender {
             settler,
             changed: tokio::sync::Notify::new(),
             ready: tokio::sync::Notify::new(),
+            ended: tokio::sync::Notify::new(),
             shutdown,
         }
     }

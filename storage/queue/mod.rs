@@ -8,6 +8,7 @@
 mod claim;
 mod look;
 mod operate;
+mod overdue;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,9 +19,8 @@ use bytes::Bytes;
 pub use claim::{Flow, claim, give_back, lease, release_leases, reroute};
 pub use look::{AttemptRow, QueueFilter, QueuedRow};
 pub use operate::{Operated, Operation, operate};
-pub use settle::{
-    ATTEMPTS, Attempt, Overdue, Settled, Settlement, attend, overdue, settle, still_leased, still_waiting,
-};
+pub use overdue::{Overdue, OverdueRecipient, attend, overdue, postpone, still_waiting};
+pub use settle::{ATTEMPTS, Attempt, End, Settled, Settlement, settle, still_leased};
 
 use crate::blobs::StagedBlob;
 use crate::changes::Change;
@@ -91,7 +91,7 @@ pub struct DueRecipient {
     pub last_status: String,
 }
 
-/// Of `queue_recipient.status`.
+/// Of `queue_recipient.status`; more of them are in [`End`].
 const WAITS: i64 = 0;
 const HELD: i64 = 1;
 

@@ -135,7 +135,7 @@ async fn an_outcome_is_committed_while_the_next_run_begins() {
         Box::pin(async move {
             assert_eq!(queue::still_leased(tx, lessee, &[(message, 1)]).await?.len(), 1);
             let outcomes = vec![(1, Settled::Done)];
-            queue::settle(tx, &[Settlement { message, outcomes }]).await
+            queue::settle(tx, &[Settlement { message, outcomes }], i64::MAX).await
         })
     });
     let outcome = outcome.await;

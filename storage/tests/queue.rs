@@ -2,7 +2,8 @@
 
 use super::{Place, account, email};
 use crate::queue::{
-    self, Attempt, Flow, Hop, NewQueued, NewRecipient, Operated, Operation, QueueFilter, Settled, Settlement,
+    self, Attempt, End, Flow, Hop, NewQueued, NewRecipient, Operated, Operation, QueueFilter, Settled,
+    Settlement,
 };
 use crate::{AccountId, Storage};
 
@@ -51,7 +52,7 @@ pub(super) async fn claim_as(
 
 async fn settle(storage: &Storage, message: i64, outcomes: Vec<(i64, Settled)>) {
     let settle = storage.transact([], move |tx| {
-        Box::pin(async move { queue::settle(tx, &[Settlement { message, outcomes }]).await })
+        Box::pin(async move { queue::settle(tx, &[Settlement { message, outcomes }], i64::MAX).await })
     });
     settle.await.expect("settled");
 }
@@ -62,9 +63,13 @@ async fn operate(storage: &Storage, operation: Operation, filter: QueueFilter) -
     operate.await.expect("operated")
 }
 
+fn attempt(number: u32, answer: String) -> Attempt {
+    Attempt { number, remote: "mx.test".into(), tls: "TLS 1.3".into(), answer }
+}
+
 fn deferred(number: u32, next_at: i64) -> Settled {
     let answer = format!("451 4.7.1 later {number}");
-    Settled::Deferred(Attempt { number, remote: "mx.test".into(), tls: "TLS 1.3".into(), answer, next_at })
+    Settled::Deferred { attempt: attempt(number, answer), next_at }
 }
 
 pub(super) async fn the_queue_leases_and_settles(place: Place) {
@@ -257,8 +262,9 @@ pub(super) async fn the_overdue_are_looked_after_once(place: Place) {
     assert!(overdue(now + 999).await.is_empty());
     claim_as(&storage, "n", "a.test", now + 990).await;
     let found = overdue(now + 1000).await;
-    assert_eq!(found[0].message.recipients.iter().map(|r| r.id).collect::<Vec<_>>(), [2], "1 is being sent");
-    assert_eq!(overdue(now + 2000).await[0].message.recipients.len(), 2, "that lease has ended");
+    let ids = found[0].recipients.iter().map(|overdue| overdue.recipient.id).collect::<Vec<_>>();
+    assert_eq!((ids, found[0].delay_told), (vec![2], false), "1 is being sent");
+    assert_eq!(overdue(now + 2000).await[0].recipients.len(), 2, "that lease has ended");
     let attend = async || {
         let looked = [(message, now + 1000, now + 5000, true)];
         let attend =
@@ -274,4 +280,48 @@ pub(super) async fn the_overdue_are_looked_after_once(place: Place) {
     });
     let waiting = waiting.await.expect("asked");
     assert_eq!(waiting.into_iter().collect::<Vec<_>>(), [(message, 2)]);
+}
+
+/// What has ended stays until the sender is told, and is told when the others were tried too, or
+/// some time after it.
+pub(super) async fn what_has_ended_is_told_together(place: Place) {
+    let storage = place.open().await;
+    let (sender, _) = account(&storage, "alice", 0).await;
+    let (message, now) = push(&storage, sender, &["x@a.test", "y@b.test", "z@c.test"]).await;
+    let gathered = now + 120;
+    let settle = async |recipient: i64, settled: Settled| {
+        let settlement = [Settlement { message, outcomes: vec![(recipient, settled)] }];
+        let settle = storage
+            .transact([], move |tx| Box::pin(async move { queue::settle(tx, &settlement, gathered).await }));
+        settle.await.expect("settled");
+    };
+    let told_at = async || {
+        let overdue = storage.transact([], move |tx| Box::pin(queue::overdue(tx, i64::MAX, 10))).await;
+        overdue.expect("asked").first().map(|overdue| overdue.attend_at)
+    };
+    let ended = |end| Settled::Ended { attempt: attempt(1, "550 5.1.1 no".into()), end };
+    assert_eq!(told_at().await, Some(now + 1000), "of the delay");
+    settle(1, ended(End::Failed)).await;
+    assert_eq!(told_at().await, Some(gathered), "the others were not tried yet");
+    settle(2, deferred(1, now + 60)).await;
+    assert_eq!(told_at().await, Some(gathered));
+    assert!(claim_as(&storage, "n", "a.test", now + 9000).await.is_empty(), "it is over");
+    assert!(storage.queue(&EVERYTHING, 10).await.expect("listed")[0].ended);
+    for operation in [Operation::Hold, Operation::Release, Operation::Retry] {
+        let only = QueueFilter { recipient: Some("x@a.test".into()), ..EVERYTHING };
+        assert_eq!(operate(&storage, operation, only).await.done, 0, "{operation:?}");
+    }
+    settle(3, ended(End::Relayed)).await;
+    assert!(told_at().await.is_some_and(|at| at <= now), "each was tried");
+
+    let overdue = storage.transact([], move |tx| Box::pin(queue::overdue(tx, now, 10))).await;
+    let overdue = overdue.expect("asked").remove(0);
+    let ends = overdue.recipients.iter().map(|r| (r.recipient.id, r.end, r.remote.as_str(), r.tried_at > 0));
+    let expected = [(1, Some(End::Failed)), (2, None), (3, Some(End::Relayed))];
+    assert_eq!(ends.collect::<Vec<_>>(), expected.map(|(id, end)| (id, end, "mx.test", true)));
+    assert_eq!(overdue.recipients[0].hop, Hop { kind: "mx".into(), name: "a.test".into() });
+    settle(1, Settled::Done).await;
+    settle(3, Settled::Done).await;
+    settle(2, Settled::Done).await;
+    assert!(storage.queue(&EVERYTHING, 10).await.expect("listed").is_empty());
 }

@@ -70,7 +70,12 @@ pub(super) async fn submit(test: &TestHub, text: &[u8], recipients: &[(&str, Not
     submit_with(test, text, recipients, false).await;
 }
 
-async fn submit_with(test: &TestHub, text: &[u8], recipients: &[(&str, Notify)], require_tls: bool) {
+pub(super) async fn submit_with(
+    test: &TestHub,
+    text: &[u8],
+    recipients: &[(&str, Notify)],
+    require_tls: bool,
+) {
     let mut spool = test.hub.spool();
     spool.write(text).await.expect("written");
     let submission = Submission {
@@ -373,37 +378,6 @@ async fn a_wrong_password_is_no_reason_to_bounce() {
     let settings = Relay { credentials: Some(("me".into(), hub::Secret::new("pass"))), ..relay.relay() };
     run_until(&test, settings, b"", || has_status(&test, "log-in at the relay host: 535 5.7.8 no")).await;
     assert!(test.inbox("alice").await.is_empty());
-}
-
-/// What was given back or settled may be claimed again before its attempt is known to be over here:
-/// nobody would send it until that lease ends.
-#[tokio::test]
-async fn what_is_claimed_twice_is_given_back() {
-    let test = relaying_hub().await;
-    let relay = FakeRelay::start(yes).await;
-    submit(&test, TEXT, &[("bob@far.test", Notify::default())]).await;
-    let mut settings = Settings::new("hub.test");
-    settings.relay = Some(relay.relay());
-    let service = service(&test.hub, settings);
-    let connector = super::Connector::new(&service).expect("a connector");
-    let (settler, _) = super::Settler::start(test.hub.clone());
-    let sender = super::Sender::new(&service, connector, settler, CancellationToken::new());
-    sender.read_timetable().await;
-    sender.claim().await;
-    let in_hand = || sender.in_hand().iter().map(|(one, again)| (*one, *again)).collect::<Vec<_>>();
-    let [(recipient, false)] = in_hand()[..] else { panic!("{:?}", in_hand()) };
-    let now = crate::work::unix_now();
-    test.hub.give_back(now, vec![recipient]).await.expect("given back");
-    let (hop, account, _) = test.hub.queue_timetable().await.expect("the queue").remove(0);
-    let claim = hub::Claim { hop, account, limit: 10 };
-    let mut again = test.hub.claim(now, &[claim]).await.expect("claimed").remove(0).0;
-    sender.take_in_hand(&mut again);
-    assert!(again.is_empty());
-    assert_eq!(in_hand(), [(recipient, true)]);
-    sender.let_go(&[recipient], now).await;
-    assert_eq!(in_hand(), []);
-    let entry = test.hub.queue(&hub::QueueFilter::default()).await.expect("the queue").remove(0);
-    assert_eq!((entry.state, entry.next_attempt_at), (hub::QueueState::Waits, now));
 }
 
 /// The one message that is due for this hop.
