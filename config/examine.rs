@@ -23,6 +23,11 @@ impl Config {
         let scale = self.outbound.clock_scale;
         refuse_if(!(scale > 0.0 && scale <= 1000.0), "outbound.clock_scale", "more than 0 and at most 1000");
         relay(&self.relay, &mut refuse_if);
+        refuse_if(
+            self.authentication.greylisting > secs(3600),
+            "authentication.greylisting",
+            "at most 1 h: some servers give up, and people wait",
+        );
         dnsbl(&self.dnsbl, &mut refuse_if);
         for (path, networks) in self.proxy.each() {
             let is_everybody = networks.0.iter().any(Network::is_everything);

@@ -537,6 +537,10 @@ mod tests {
                 "hub.toml:2: proxy.imap: everybody is in it, and could name himself as he likes",
             ),
             (
+                "[authentication]\ngreylisting = \"1 d\"",
+                "hub.toml:2: authentication.greylisting: at most 1 h: some servers give up, and people wait",
+            ),
+            (
                 "[dnsbl]\nmark = [\"spamhaus\"]",
                 "hub.toml:2: dnsbl.mark: \"spamhaus\" is not the name of a list in DNS",
             ),

@@ -81,9 +81,9 @@ pub use outgoing::Outgoing;
 pub use password::{ScramCredentials, Secret};
 pub use precondition::Precondition;
 pub use queue::{
-    Attended, Claim, Filled, NextHop, Outcome, Overdue, Pause, QueueEntry, QueueFilter, QueueOperated,
-    QueueOperation, QueueSettings, QueueState, QueuedMessage, QueuedRecipient, RENEW, RecipientOutcome,
-    Schedule, Settlement, TlsDemand, Why,
+    Attended, Claim, End, Ended, Filled, NextHop, Outcome, Overdue, Pause, QueueEntry, QueueFilter,
+    QueueOperated, QueueOperation, QueueSettings, QueueState, QueuedMessage, QueuedRecipient, RENEW,
+    RecipientOutcome, Schedule, Settlement, Telling, TlsDemand, Why,
 };
 pub use reports::{
     DmarcFacts, ReceivedReport, ReportKind, TlsFailure, TlsPolicy, TlsPolicyKind, TlsSession, Unsecured,

@@ -3,6 +3,7 @@
 
 mod acme;
 mod dns;
+mod lists;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -91,6 +92,7 @@ pub(crate) async fn run(setup: &Setup, domain: Option<&str>) -> Result<ExitCode>
         let host_name = setup.host_name(std::slice::from_ref(&domain));
         report.heading("DNS");
         dns::check(setup, &host_name, &[domain], &mut report).await;
+        lists::check(setup, &host_name, &mut report).await;
         return report.finish();
     }
     report.heading("Configuration");
@@ -113,6 +115,7 @@ pub(crate) async fn run(setup: &Setup, domain: Option<&str>) -> Result<ExitCode>
     certificates(setup, &host_name, &mut report);
     report.heading("DNS");
     dns::check(setup, &host_name, &domains, &mut report).await;
+    lists::check(setup, &host_name, &mut report).await;
     report.finish()
 }
 

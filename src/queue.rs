@@ -59,6 +59,7 @@ pub(crate) struct Queued {
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum State {
+    Ended,
     Held,
     HopDown { until: i64, why: String },
     Sending,
@@ -171,6 +172,7 @@ fn sender(entry: &Queued) -> &str {
 /// Why it is here, for a list.
 fn brief(entry: &Queued) -> String {
     match &entry.state {
+        State::Ended => format!("(is over) {}", entry.status),
         State::Held => "(held)".to_owned(),
         State::HopDown { why, .. } => why.clone(),
         State::Sending => "(is being sent)".to_owned(),
@@ -215,6 +217,7 @@ fn described(queue: &[Queued]) -> String {
 fn reason(entry: &Queued) -> String {
     let next = time(entry.next_attempt_at);
     match &entry.state {
+        State::Ended => format!("is over, and its sender is told soon: {}", entry.status),
         State::Held => format!("held until somebody says: twinhub queue release {}", entry.id),
         State::HopDown { until, why } => {
             format!("due, but the next hop is left alone until {}: {why}", time(*until))
@@ -282,6 +285,7 @@ impl From<QueueEntry> for Queued {
             delay_told_at: entry.delay_told_at,
             next_attempt_at: entry.next_attempt_at,
             state: match entry.state {
+                QueueState::Ended => State::Ended,
                 QueueState::Held => State::Held,
                 QueueState::HopDown(pause) => State::HopDown { until: pause.until, why: pause.why },
                 QueueState::Sending => State::Sending,

@@ -21,7 +21,7 @@ use crate::mail::append::{Appended, NewEmail};
 use crate::told::{FlagEdit, Listener};
 use crate::tx::Tx;
 use crate::writer::{BoxFuture, Closure, Job, Request, Writer};
-use crate::{AccountId, Error, IdSet, MailboxId, Result, Spool, power};
+use crate::{AccountId, Error, IdSet, MailboxId, Result, Spool, node, power};
 
 /// Where the rows live.
 #[derive(Clone, Debug)]
@@ -85,6 +85,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/sqlite/0017_sharing.sql"),
         include_str!("migrations/postgres/0017_sharing.sql"),
     ),
+    (include_str!("migrations/sqlite/0022_lease.sql"), include_str!("migrations/postgres/0022_lease.sql")),
 ];
 
 #[derive(Clone)]
@@ -141,7 +142,8 @@ struct Inner {
     checkpoints: tokio::task::AbortHandle,
     listener: Arc<OnceLock<Box<dyn Listener>>>,
     any_told: Arc<AtomicBool>,
-    node: String,
+    /// Who holds the leases that are taken here.
+    lessee: String,
     /// Held as long as the storage is open; the operating system gives it back after a crash.
     _lock: File,
 }
@@ -168,7 +170,7 @@ impl Storage {
         std::fs::create_dir_all(dir)
             .map_err(Error::io(format!("cannot create the data directory {}", dir.display())))?;
         let lock = lock(dir)?;
-        let node = crate::node::name(dir)?;
+        let lessee = node::lessee(&node::name(dir)?)?;
         let database = match &options.database {
             Database::Sqlite => open_sqlite(&dir.join("hub.db")).await?,
             Database::Postgres(url) => open_postgres(url).await?,
@@ -196,7 +198,7 @@ impl Storage {
             checkpoints,
             listener,
             any_told,
-            node,
+            lessee,
             _lock: lock,
         })))
     }
@@ -299,9 +301,9 @@ impl Storage {
         sender.send(request).await.map_err(|_| Error::Busy)
     }
 
-    /// The name of this node among those that work on one database.
-    pub fn node(&self) -> &str {
-        &self.0.node
+    /// The name of this run among all that work, or have worked, on one database.
+    pub fn lessee(&self) -> &str {
+        &self.0.lessee
     }
 
     pub(crate) async fn reader(&self) -> Result<Connection> {

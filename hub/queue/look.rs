@@ -35,6 +35,8 @@ pub struct QueueEntry {
 /// Why a recipient is where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueueState {
+    /// It is over, and its sender is to be told.
+    Ended,
     /// An operator holds it.
     Held,
     /// It is due, but its next hop could not be reached and is left alone for a while.
@@ -99,6 +101,7 @@ impl Hub {
         let now = crate::unix_now();
         let pause = next_hop.as_ref().and_then(|hop| locked(&self.0.pauses).get(hop).cloned());
         let state = match pause {
+            _ if row.ended => QueueState::Ended,
             _ if row.held => QueueState::Held,
             _ if row.leased => QueueState::Sending,
             Some(pause) if row.due_at <= now && pause.until > now => QueueState::HopDown(pause),

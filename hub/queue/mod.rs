@@ -17,7 +17,7 @@ use hub_storage::queue::{self, Hop, NewQueued, NewRecipient};
 
 pub use hop::{NextHop, TlsDemand};
 pub use look::{Pause, QueueEntry, QueueFilter, QueueOperated, QueueOperation, QueueState};
-pub use overdue::{Attended, Overdue, Why};
+pub use overdue::{Attended, End, Ended, Overdue, Telling, Why};
 pub use schedule::{Claim, Schedule};
 pub use settle::{Outcome, RecipientOutcome, Settlement};
 
@@ -134,15 +134,30 @@ impl News {
 impl Hub {
     /// Ends the leases of the process before this one, and lets what is queued follow the settings.
     pub(crate) async fn take_over_queue(storage: &hub_storage::Storage, relay: bool) -> Result<()> {
-        let node = storage.node().to_owned();
+        let lessee = storage.lessee().to_owned();
         storage
             .transact([], move |tx| {
                 Box::pin(async move {
-                    queue::release_leases(tx, &node).await?;
+                    queue::release_leases(tx, &lessee).await?;
                     queue::reroute(tx, relay).await
                 })
             })
             .await?;
+        Ok(())
+    }
+
+    /// Ends leases of the process before this one that were committed after this one had begun. To be
+    /// called now and then.
+    pub async fn end_late_leases(&self) -> Result<()> {
+        let lessee = self.0.storage.lessee().to_owned();
+        let release = self
+            .0
+            .storage
+            .transact([], move |tx| Box::pin(async move { queue::release_leases(tx, &lessee).await }));
+        let count = release.await?;
+        if count > 0 {
+            tracing::info!(count, "recipients were still leased by the run before this one");
+        }
         Ok(())
     }
 
@@ -163,7 +178,7 @@ impl Hub {
     /// Takes what is due of these flows, in one commit. The answers are in their order; the number is
     /// that of recipients.
     pub async fn claim(&self, now: i64, claims: &[Claim]) -> Result<Vec<(Vec<QueuedMessage>, usize)>> {
-        let node = self.0.storage.node().to_owned();
+        let lessee = self.0.storage.lessee().to_owned();
         let asked: Vec<_> = claims
             .iter()
             .map(|claim| {
@@ -176,7 +191,7 @@ impl Hub {
                 let mut found = Vec::with_capacity(asked.len());
                 for (kind, flow, limit) in &asked {
                     let lease = (now, now + LEASE);
-                    found.push(queue::claim(tx, kind, flow, *limit, lease, &node).await?);
+                    found.push(queue::claim(tx, kind, flow, *limit, lease, &lessee).await?);
                 }
                 Ok(found)
             })
@@ -194,9 +209,9 @@ impl Hub {
         if recipients.is_empty() {
             return Ok(());
         }
-        let node = self.0.storage.node().to_owned();
+        let lessee = self.0.storage.lessee().to_owned();
         let lease = self.0.storage.transact([], move |tx| {
-            Box::pin(async move { queue::lease(tx, &recipients, now + LEASE, &node).await })
+            Box::pin(async move { queue::lease(tx, &recipients, now + LEASE, &lessee).await })
         });
         Ok(lease.await?)
     }
@@ -206,9 +221,9 @@ impl Hub {
         if recipients.is_empty() {
             return Ok(());
         }
-        let node = self.0.storage.node().to_owned();
+        let lessee = self.0.storage.lessee().to_owned();
         let give_back = self.0.storage.transact([], move |tx| {
-            Box::pin(async move { queue::give_back(tx, &recipients, due_at, &node).await })
+            Box::pin(async move { queue::give_back(tx, &recipients, due_at, &lessee).await })
         });
         Ok(give_back.await?)
     }

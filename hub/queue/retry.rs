@@ -13,6 +13,9 @@ const GIVE_UP_AFTER: i64 = 5 * 24 * HOUR;
 /// more often undeliverable.
 const GIVE_UP_ON_REPORTS_AFTER: i64 = 2 * 24 * HOUR;
 const TELL_DELAY_AFTER: i64 = 4 * HOUR;
+/// How long a failure waits for those of the same message at other next hops, to be told with them. As
+/// soon as each of these was tried, there is nothing to wait for.
+const GATHER: i64 = 2 * MINUTE;
 /// For the last attempt, at the end of a message's time, before it fails without one: its next hop
 /// may be down and left alone.
 const LAST_ATTEMPT: i64 = 15 * MINUTE;
@@ -28,12 +31,18 @@ pub(crate) struct Times {
 pub(crate) fn times(now: i64, has_sender: bool, tell_delay: bool, scale: f64) -> Times {
     let life = if has_sender { GIVE_UP_AFTER } else { GIVE_UP_ON_REPORTS_AFTER };
     let expires_at = now.saturating_add(scaled(life, scale));
-    let attend_at = if has_sender && tell_delay {
-        now.saturating_add(scaled(TELL_DELAY_AFTER, scale))
-    } else {
-        end(expires_at, scale)
-    };
+    let attend_at = if has_sender && tell_delay { late_at(now, scale) } else { end(expires_at, scale) };
     Times { attend_at, expires_at }
+}
+
+/// When the sender is told that a message is late.
+pub(crate) fn late_at(created_at: i64, scale: f64) -> i64 {
+    created_at.saturating_add(scaled(TELL_DELAY_AFTER, scale))
+}
+
+/// Until when what fails now is told at the latest.
+pub(crate) fn gathered(now: i64, scale: f64) -> i64 {
+    now.saturating_add(scaled(GATHER, scale))
 }
 
 /// When a message fails even if no attempt was made at the end of its time.
@@ -46,7 +55,7 @@ pub(crate) fn soon(now: i64, scale: f64) -> i64 {
     now.saturating_add(scaled(MINUTE, scale))
 }
 
-/// When to try again what cannot be reported to its sender.
+/// When to try again to report what could not be reported.
 pub(crate) fn later(now: i64, scale: f64) -> i64 {
     now.saturating_add(scaled(HOUR, scale))
 }

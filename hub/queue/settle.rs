@@ -1,11 +1,11 @@
-//! What became of recipients that were claimed, and the report about it, in one commit: who dies in
-//! between has neither removed a recipient without a word nor reported twice.
+//! What became of recipients that were claimed. Of whom the sender is to be told stays until that is done
+//! (`overdue.rs`), so that who dies in between has neither removed a recipient without a word nor
+//! reported twice.
 
-use hub_storage::queue::{self, Attempt, Settled};
+use hub_storage::queue::{self, Attempt, End, Settled};
 
-use super::{QueuedMessage, retry};
-use crate::decide::Decided;
-use crate::{Delivery, Error, Hub, Result};
+use super::{QueuedMessage, QueuedRecipient, retry};
+use crate::{Hub, Result};
 
 /// What became of a recipient. The text is the other side's answer or our own reason,
 /// like `550 5.1.1 no such user`.
@@ -22,6 +22,8 @@ pub struct RecipientOutcome {
     /// Number of this attempt, from 1.
     pub attempt: u32,
     pub outcome: Outcome,
+    /// The sender is to be told.
+    pub is_told: bool,
 }
 
 /// An attempt at one message, as it is to be recorded.
@@ -32,18 +34,6 @@ pub struct Settlement {
     /// The host that was spoken to, and what protected the connection; empty if nothing.
     pub remote: String,
     pub tls: String,
-    /// What the sender is told.
-    pub report: Option<Delivery>,
-}
-
-/// The rows of a settlement.
-struct Prepared {
-    message: i64,
-    recipients: Vec<(i64, i64)>,
-    report: Decided,
-    settled: queue::Settlement,
-    /// Instead, if the report finds no room: failures are kept and tried again.
-    unreported: queue::Settlement,
 }
 
 impl QueuedMessage {
@@ -57,103 +47,89 @@ impl QueuedMessage {
             other => other,
         }
     }
+
+    /// Whether the sender has to know (RFC 3461 §5.2, RFC 5321 §6.1): failures unless NOTIFY forbids it,
+    /// and the handing over to a host that does not report if NOTIFY=SUCCESS asks for it. Never in answer
+    /// to `<>` (RFC 5321 §4.5.5); but what was passed on in vain comes back, whatever its reverse-path.
+    pub fn tells(&self, recipient: &QueuedRecipient, outcome: &Outcome, host_reports: bool) -> bool {
+        let (passed_on, has_sender) = (self.passed_on, self.reverse_path.is_some());
+        match outcome {
+            Outcome::Deferred { .. } => false,
+            Outcome::Delivered { .. } => {
+                recipient.notify.success && !host_reports && has_sender && !passed_on
+            }
+            Outcome::Failed { .. } => recipient.notify.failure && (has_sender || passed_on),
+        }
+    }
 }
 
 impl Hub {
-    /// Records attempts; delivered and failed recipients leave the queue, and the message with the last
-    /// of them. Each attempt with its report is recorded as a whole or, if somebody else has its
-    /// recipients by now, not at all. Durable when it returns; then it tells when and where each
-    /// deferred recipient is due next: (message, Unix time).
+    /// Records attempts; who is delivered to or has failed leaves the queue, and the message with the last
+    /// of them, but for those of whom the sender is to be told. Each attempt is recorded as a whole or, if
+    /// somebody else has its recipients by now, not at all. Durable when it returns; then it tells when
+    /// and where each deferred recipient is due next: (message, Unix time).
     pub async fn settle(&self, now: i64, settlements: &[Settlement]) -> Result<Vec<(i64, i64)>> {
-        let mut prepared = Vec::with_capacity(settlements.len());
-        for settlement in settlements {
-            let report = self.decide_report(settlement.report.as_ref()).await?;
-            prepared.push(self.prepare(now, settlement, report));
-        }
-        let accounts: Vec<_> = prepared.iter().flat_map(|prepared| prepared.report.accounts()).collect();
-        let node = self.0.storage.node().to_owned();
-        let settle = self.0.storage.transact(accounts, move |tx| {
+        let scale = self.0.settings.queue.clock_scale;
+        let rows: Vec<_> = settlements.iter().map(|settlement| settlement.rows(now, scale)).collect();
+        let lessee = self.0.storage.lessee().to_owned();
+        let settle = self.0.storage.transact([], move |tx| {
             Box::pin(async move {
-                let all: Vec<_> = prepared.iter().flat_map(|p| p.recipients.iter().copied()).collect();
-                let leased = queue::still_leased(tx, &node, &all).await?;
-                let mut rows = Vec::with_capacity(prepared.len());
-                for prepared in prepared {
-                    if !prepared.recipients.iter().all(|recipient| leased.contains(recipient)) {
-                        let queue_id = prepared.message;
-                        tracing::warn!(
-                            queue_id,
-                            "an attempt was not recorded: its recipients are others' now"
-                        );
-                        continue;
-                    }
-                    rows.push(match prepared.report.perform(tx).await {
-                        Ok(_) => prepared.settled,
-                        Err(hub_storage::Error::OverQuota { .. }) => prepared.unreported,
-                        // Nobody is left to be told.
-                        Err(hub_storage::Error::NotFound(_)) => prepared.settled,
-                        Err(error) => return Err(error),
-                    });
+                let all: Vec<_> = rows.iter().flat_map(queue::Settlement::recipients).collect();
+                let leased = queue::still_leased(tx, &lessee, &all).await?;
+                let is_ours =
+                    |row: &queue::Settlement| row.recipients().all(|recipient| leased.contains(&recipient));
+                let (ours, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_ours);
+                for row in others {
+                    let queue_id = row.message;
+                    tracing::warn!(queue_id, "an attempt was not recorded: its recipients are others' now");
                 }
-                queue::settle(tx, &rows).await?;
-                Ok(next_times(&rows))
+                queue::settle(tx, &ours, retry::gathered(now, scale)).await?;
+                Ok(next_times(&ours))
             })
         });
         Ok(settle.await?)
     }
+}
 
-    /// What the receiver of a report does with it; nothing, if they want none.
-    pub(super) async fn decide_report(&self, report: Option<&Delivery>) -> Result<Decided> {
-        match report {
-            None => Ok(Decided::default()),
-            Some(report) => match self.decide(report).await {
-                Err(Error::Refused(_)) => Ok(Decided::default()),
-                decided => decided,
-            },
-        }
-    }
-
-    fn prepare(&self, now: i64, settlement: &Settlement, report: Decided) -> Prepared {
-        let Settlement { message, expires_at, outcomes, remote, tls, .. } = settlement;
-        let (message, expires_at) = (*message, *expires_at);
-        let scale = self.0.settings.queue.clock_scale;
-        let deferred = |number: u32, answer: &str, next_at: i64| {
-            let (remote, tls, answer) = (remote.clone(), tls.clone(), answer.to_owned());
-            Settled::Deferred(Attempt { number, remote, tls, answer, next_at })
-        };
-        let seed = message as u64;
-        let row = |outcome: &RecipientOutcome| match &outcome.outcome {
-            Outcome::Deferred { status } => {
-                let next = retry::next_attempt(now, expires_at, outcome.attempt, scale, seed);
-                deferred(outcome.attempt, status, next)
+impl Settlement {
+    fn rows(&self, now: i64, scale: f64) -> queue::Settlement {
+        let row = |outcome: &RecipientOutcome| {
+            let attempt = |answer: &str| Attempt {
+                number: outcome.attempt,
+                remote: self.remote.clone(),
+                tls: self.tls.clone(),
+                answer: answer.to_owned(),
+            };
+            match &outcome.outcome {
+                Outcome::Deferred { status } => Settled::Deferred {
+                    attempt: attempt(status),
+                    next_at: retry::next_attempt(
+                        now,
+                        self.expires_at,
+                        outcome.attempt,
+                        scale,
+                        self.message as u64,
+                    ),
+                },
+                Outcome::Failed { status } if outcome.is_told => {
+                    Settled::Ended { attempt: attempt(status), end: End::Failed }
+                }
+                Outcome::Delivered { status } if outcome.is_told => {
+                    Settled::Ended { attempt: attempt(status), end: End::Relayed }
+                }
+                Outcome::Delivered { .. } | Outcome::Failed { .. } => Settled::Done,
             }
-            Outcome::Delivered { .. } | Outcome::Failed { .. } => Settled::Done,
         };
-        let kept = |outcome: &RecipientOutcome| match &outcome.outcome {
-            Outcome::Failed { status } if now < expires_at => {
-                let status = format!("{status} (the sender's mailbox has no room for the report)");
-                deferred(outcome.attempt, &status, retry::later(now, scale))
-            }
-            _ => row(outcome),
-        };
-        let settlement = |row: &dyn Fn(&RecipientOutcome) -> Settled| queue::Settlement {
-            message,
-            outcomes: outcomes.iter().map(|outcome| (outcome.recipient, row(outcome))).collect(),
-        };
-        Prepared {
-            message,
-            recipients: outcomes.iter().map(|outcome| (message, outcome.recipient)).collect(),
-            report,
-            settled: settlement(&row),
-            unreported: settlement(&kept),
-        }
+        let outcomes = self.outcomes.iter().map(|outcome| (outcome.recipient, row(outcome)));
+        queue::Settlement { message: self.message, outcomes: outcomes.collect() }
     }
 }
 
 fn next_times(rows: &[queue::Settlement]) -> Vec<(i64, i64)> {
     let of_message = |row: &queue::Settlement| {
         let times = row.outcomes.iter().filter_map(|(_, settled)| match settled {
-            Settled::Deferred(attempt) => Some(attempt.next_at),
-            Settled::Done => None,
+            Settled::Deferred { next_at, .. } => Some(*next_at),
+            Settled::Done | Settled::Ended { .. } => None,
         });
         times.min().map(|next_at| (row.message, next_at))
     };

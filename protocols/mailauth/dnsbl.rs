@@ -10,7 +10,7 @@ use hub::Listing;
 use mail_auth::common::to_a_label;
 use tokio::task::JoinSet;
 
-use crate::check::Envelope;
+use crate::check::{Authenticator, Envelope};
 use crate::dmarc::MOST_AUTHORS;
 use crate::dns::Dns;
 
@@ -29,6 +29,47 @@ pub struct List {
 pub enum Listed {
     Addresses,
     Domains,
+}
+
+/// What a list does with its own test entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListState {
+    /// It names everybody.
+    Everybody,
+    /// It does not name what every list must: it is gone, or does not answer this name server.
+    Silent,
+    Works,
+}
+
+impl Authenticator {
+    /// RFC 5782 §5: every list has an entry to try it with, and another one that it must not have.
+    pub async fn try_list(&self, list: &List) -> ListState {
+        let always = match list.lists {
+            Listed::Addresses => "2.0.0.127",
+            Listed::Domains => "test",
+        };
+        let dns = self.dns();
+        match (has(dns, &list.at(always)).await, names_everybody(dns, list).await) {
+            (_, true) => ListState::Everybody,
+            (true, false) => ListState::Works,
+            (false, false) => ListState::Silent,
+        }
+    }
+}
+
+impl List {
+    fn at(&self, name: &str) -> String {
+        format!("{name}.{}", self.zone)
+    }
+}
+
+/// RFC 5782 §5: what no list may have. One that does has given up.
+async fn names_everybody(dns: &Dns, list: &List) -> bool {
+    let never = match list.lists {
+        Listed::Addresses => "1.0.0.127",
+        Listed::Domains => "invalid",
+    };
+    has(dns, &list.at(never)).await
 }
 
 /// Octets of a reason that are kept.
@@ -93,10 +134,9 @@ fn domain_questions<'d>(domains: impl Iterator<Item = &'d str>) -> impl Iterator
 async fn ask(dns: &Dns, lists: &[List], questions: Vec<(Listed, Question)>) -> Vec<Listing> {
     let mut asked = JoinSet::new();
     for (n, list) in lists.iter().enumerate() {
-        for (m, (kind, question)) in questions.iter().enumerate().filter(|(_, (kind, _))| *kind == list.lists)
-        {
-            let (dns, list, question, kind) = (dns.clone(), list.clone(), question.clone(), *kind);
-            asked.spawn(async move { ((n, m), ask_one(&dns, list, kind, question).await) });
+        for (m, (_, question)) in questions.iter().enumerate().filter(|(_, (kind, _))| *kind == list.lists) {
+            let (dns, list, question) = (dns.clone(), list.clone(), question.clone());
+            asked.spawn(async move { ((n, m), ask_one(&dns, list, question).await) });
         }
     }
     let mut found = Vec::new();
@@ -109,22 +149,12 @@ async fn ask(dns: &Dns, lists: &[List], questions: Vec<(Listed, Question)>) -> V
     found.into_iter().map(|(_, listing)| listing).collect()
 }
 
-async fn ask_one(
-    dns: &Dns,
-    list: List,
-    kind: Listed,
-    Question { subject, name }: Question,
-) -> Option<Listing> {
-    let at = format!("{name}.{}", list.zone);
+async fn ask_one(dns: &Dns, list: List, Question { subject, name }: Question) -> Option<Listing> {
+    let at = list.at(&name);
     if !has(dns, &at).await {
         return None;
     }
-    // RFC 5782 §5: what no list may have. One that does has given up, and names everybody.
-    let never = match kind {
-        Listed::Addresses => "1.0.0.127",
-        Listed::Domains => "invalid",
-    };
-    if has(dns, &format!("{never}.{}", list.zone)).await {
+    if names_everybody(dns, &list).await {
         tracing::warn!(list = list.zone, "a list names everybody (RFC 5782 §5) and is not believed");
         return None;
     }

@@ -27,7 +27,7 @@ mod results;
 mod spf;
 
 pub use check::{Authenticator, Envelope, Sender};
-pub use dnsbl::{List, Listed};
+pub use dnsbl::{List, ListState, Listed};
 pub use reports::{MOST_REPORT, MadeReport, Reporting, read_report};
 pub use results::authentication_results;
 pub use spf::{Query, SpfAnswer};

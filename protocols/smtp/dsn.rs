@@ -26,6 +26,10 @@ pub(crate) struct ReportedRecipient<'a> {
     pub(crate) action: Action,
     /// The other side's answer or our reason, like `550 5.1.1 no such user`.
     pub(crate) status: &'a str,
+    /// The host that gave the answer, if it was not us.
+    pub(crate) remote: Option<&'a str>,
+    /// When it was tried last, or this was decided.
+    pub(crate) at: i64,
 }
 
 /// All that is to be told about one message at one time.
@@ -43,8 +47,6 @@ pub(crate) struct Report<'a> {
     pub(crate) at: i64,
     /// Until when what is delayed is tried.
     pub(crate) retry_until: Option<i64>,
-    /// The host that gave the answers, if it was not us.
-    pub(crate) remote: Option<&'a str>,
     pub(crate) recipients: Vec<ReportedRecipient<'a>>,
 }
 
@@ -207,14 +209,14 @@ fn fields(report: &Report<'_>, utf8: bool) -> String {
         let _ = write!(out, "Action: {action}\r\n");
         let _ = write!(out, "Status: {}\r\n", enhanced_code(recipient.status, class));
         if recipient.action != Action::Delivered {
-            if let Some(remote) = report.remote {
+            if let Some(remote) = recipient.remote {
                 let _ = write!(out, "Remote-MTA: dns; {remote}\r\n");
             }
             if let Some(diagnostic) = diagnostic(recipient.status) {
                 let _ = write!(out, "Diagnostic-Code: {diagnostic}\r\n");
             }
         }
-        let _ = write!(out, "Last-Attempt-Date: {}\r\n", rfc5322_date(report.at, 0));
+        let _ = write!(out, "Last-Attempt-Date: {}\r\n", rfc5322_date(recipient.at, 0));
         if let (Action::Delayed, Some(until)) = (recipient.action, report.retry_until) {
             let _ = write!(out, "Will-Retry-Until: {}\r\n", rfc5322_date(until, 0));
         }
@@ -314,7 +316,6 @@ mod tests {
             arrived_at: 0,
             at: 86_400,
             retry_until: Some(432_000),
-            remote: Some("relay.test"),
             recipients,
         }
     }
@@ -327,6 +328,8 @@ mod tests {
             original: Some("rfc822;Bob+2B@X.test"),
             action,
             status,
+            remote: Some("relay.test"),
+            at: 86_400,
         };
         let text = compose(&report(
             &sender,
@@ -370,9 +373,10 @@ mod tests {
                 original: None,
                 action: Action::Delayed,
                 status: "connection to 192.0.2.1:25: timed out",
+                remote: None,
+                at: 86_400,
             }],
         );
-        about.remote = None;
         let text = compose(&about);
         for line in [
             "Subject: Your message is delayed",
@@ -394,8 +398,14 @@ mod tests {
     #[test]
     fn rfc6533_addresses_in_utf8() {
         let (sender, user) = (address("alice@example.org"), address("用户@例子.测试"));
-        let recipient =
-            ReportedRecipient { address: &user, original: None, action: Action::Failed, status: "no" };
+        let recipient = ReportedRecipient {
+            address: &user,
+            original: None,
+            action: Action::Failed,
+            status: "no",
+            remote: None,
+            at: 0,
+        };
         let text = compose(&report(&sender, vec![recipient]));
         assert!(text.contains("report-type=global-delivery-status"));
         assert!(text.contains("Final-Recipient: utf-8;用户@例子.测试\r\n"));

@@ -5,6 +5,8 @@
 //! the hub dies between that 250 and the record, the message is sent twice; it is never lost.
 
 #[cfg(test)]
+mod hand_tests;
+#[cfg(test)]
 mod mx_tests;
 pub(crate) mod next_hop;
 mod overdue;
@@ -14,7 +16,8 @@ mod talk;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::{HashSet, hash_map::RandomState};
+use std::collections::HashMap;
+use std::collections::hash_map::{Entry, RandomState};
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -71,13 +74,16 @@ struct Sender {
     settings: Arc<Settings>,
     connector: Connector,
     schedule: Mutex<Schedule<QueuedMessage>>,
-    /// Recipients (message, id) that are claimed and not settled.
-    in_hand: Mutex<HashSet<(i64, i64)>>,
+    /// Recipients (message, id) that are claimed and not settled; true if they were claimed once more
+    /// meanwhile.
+    in_hand: Mutex<HashMap<(i64, i64), bool>>,
     settler: Settler,
     /// The schedule may want something else now.
     changed: tokio::sync::Notify,
     /// There may be messages for idle connections.
     ready: tokio::sync::Notify,
+    /// There may be something to be told to a sender.
+    ended: tokio::sync::Notify,
     shutdown: CancellationToken,
 }
 
@@ -92,6 +98,7 @@ impl Sender {
             settler,
             changed: tokio::sync::Notify::new(),
             ready: tokio::sync::Notify::new(),
+            ended: tokio::sync::Notify::new(),
             shutdown,
         }
     }
@@ -118,6 +125,9 @@ impl Sender {
     }
 
     async fn read_timetable(&self) {
+        if let Err(error) = self.hub.end_late_leases().await {
+            warn!(error = causes(&error), "leases of the run before this one were not looked for this time");
+        }
         match self.hub.queue_timetable().await {
             Ok(flows) => {
                 let mut schedule = self.schedule();
@@ -175,13 +185,22 @@ impl Sender {
         self.ready.notify_waiters();
     }
 
-    /// Leaves out recipients that are in hand already: this process was asleep for longer than its
-    /// lease, and the attempt then under way is not over.
+    /// Leaves out recipients that are in hand already: they were given back or settled an instant ago,
+    /// or this process was asleep for longer than its lease, and the attempt then under way is not over.
     fn take_in_hand(&self, messages: &mut Vec<QueuedMessage>) {
         let mut in_hand = self.in_hand();
         for message in &mut *messages {
             let id = message.id;
-            message.recipients.retain(|recipient| in_hand.insert((id, recipient.id)));
+            message.recipients.retain(|recipient| match in_hand.entry((id, recipient.id)) {
+                Entry::Occupied(mut again) => {
+                    again.insert(true);
+                    false
+                }
+                Entry::Vacant(new) => {
+                    new.insert(false);
+                    true
+                }
+            });
         }
         messages.retain(|message| !message.recipients.is_empty());
     }
@@ -216,19 +235,24 @@ impl Sender {
             // Then they wait until their lease ends.
             warn!(error = causes(&error), "messages could not be given back to the queue");
         }
-        let mut schedule = self.schedule();
-        for message in &messages {
-            self.know(&mut schedule, message.next_hop.clone(), message.account, unix_now());
+        {
+            let mut schedule = self.schedule();
+            for message in &messages {
+                self.know(&mut schedule, message.next_hop.clone(), message.account, unix_now());
+            }
         }
-        drop(schedule);
-        self.let_go(&claimed);
+        self.let_go(&claimed, unix_now()).await;
     }
 
-    /// These are settled, or somebody else's.
-    fn let_go(&self, recipients: &[(i64, i64)]) {
-        let mut in_hand = self.in_hand();
-        for recipient in recipients {
-            in_hand.remove(recipient);
+    /// These are settled, given back, or somebody else's. What was claimed once more meanwhile is due
+    /// again at `due_at`: nobody else would send it before its lease ends.
+    async fn let_go(&self, recipients: &[(i64, i64)], due_at: i64) {
+        let again: Vec<_> = {
+            let mut in_hand = self.in_hand();
+            recipients.iter().copied().filter(|one| in_hand.remove(one) == Some(true)).collect()
+        };
+        if let Err(error) = self.hub.give_back(due_at, again).await {
+            warn!(error = causes(&error), "recipients that were claimed twice wait until their lease ends");
         }
     }
 
@@ -236,7 +260,7 @@ impl Sender {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn in_hand(&self) -> MutexGuard<'_, HashSet<(i64, i64)>> {
+    fn in_hand(&self) -> MutexGuard<'_, HashMap<(i64, i64), bool>> {
         self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -245,7 +269,7 @@ impl Sender {
 async fn keep_leases(sender: Arc<Sender>) {
     loop {
         tokio::time::sleep(RENEW).await;
-        let recipients: Vec<_> = sender.in_hand().iter().copied().collect();
+        let recipients: Vec<_> = sender.in_hand().keys().copied().collect();
         if let Err(error) = sender.hub.renew_leases(unix_now(), recipients).await {
             warn!(error = causes(&error), "leases were not renewed this time");
         }

@@ -97,6 +97,8 @@ async fn report_delivery(
             original: accepted.original.as_deref(),
             action: Action::Delivered,
             status: "250 2.1.5 delivered",
+            remote: None,
+            at: trace.at,
         })
         .collect();
     if recipients.is_empty() {
@@ -118,7 +120,6 @@ async fn report_delivery(
         arrived_at: trace.at,
         at: trace.at,
         retry_until: None,
-        remote: None,
         recipients,
     };
     let delivered = async {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{DueMessage, due_columns, due_recipient, with_recipients};
 use crate::db::values;
 use crate::tx::Tx;
-use crate::{AccountId, Result, Storage};
+use crate::{AccountId, Result, Storage, node};
 
 /// What one sender has for one next hop.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -69,10 +69,10 @@ pub async fn claim(
     flow: &Flow,
     limit: usize,
     (now, until): (i64, i64),
-    node: &str,
+    lessee: &str,
 ) -> Result<Vec<DueMessage>> {
     let sql = if tx.connection.is_sqlite() { claim!("") } else { claim!("FOR UPDATE SKIP LOCKED") };
-    let values = values![kind, flow.hop.as_str(), flow.account, now, limit as i64, until, node];
+    let values = values![kind, flow.hop.as_str(), flow.account, now, limit as i64, until, lessee];
     let claimed = tx.connection.query(sql, values, due_recipient).await?;
     let mut recipients: BTreeMap<i64, Vec<_>> = BTreeMap::new();
     for (message, recipient) in claimed {
@@ -81,28 +81,32 @@ pub async fn claim(
     with_recipients(tx, recipients).await
 }
 
-/// Moves the end of a node's leases of these recipients (message, id) to `until`.
-pub async fn lease(tx: &mut Tx, recipients: &[(i64, i64)], until: i64, node: &str) -> Result<()> {
-    let rows = recipients.iter().map(|(message, id)| values![*message, *id, until, node]).collect();
+/// Moves the end of a lessee's leases of these recipients (message, id) to `until`.
+pub async fn lease(tx: &mut Tx, recipients: &[(i64, i64)], until: i64, lessee: &str) -> Result<()> {
+    let rows = recipients.iter().map(|(message, id)| values![*message, *id, until, lessee]).collect();
     let sql = "UPDATE queue_recipient SET due_at = v.column3 FROM (VALUES {values}) AS v
          WHERE message = v.column1 AND id = v.column2 AND leased_by = v.column4";
     tx.connection.execute_many(sql, rows).await.map(drop)
 }
 
-/// Gives a node's recipients (message, id) back untouched, to be claimed from `due_at` on. A renewal that
+/// Gives a lessee's recipients (message, id) back untouched, to be claimed from `due_at` on. A renewal that
 /// was under way meanwhile does not take them again.
-pub async fn give_back(tx: &mut Tx, recipients: &[(i64, i64)], due_at: i64, node: &str) -> Result<()> {
-    let rows = recipients.iter().map(|(message, id)| values![*message, *id, due_at, node]).collect();
+pub async fn give_back(tx: &mut Tx, recipients: &[(i64, i64)], due_at: i64, lessee: &str) -> Result<()> {
+    let rows = recipients.iter().map(|(message, id)| values![*message, *id, due_at, lessee]).collect();
     let sql = "UPDATE queue_recipient SET due_at = v.column3, leased_by = '' FROM (VALUES {values}) AS v
          WHERE message = v.column1 AND id = v.column2 AND leased_by = v.column4";
     tx.connection.execute_many(sql, rows).await.map(drop)
 }
 
-/// Ends all leases of a node. At its start: those who held them died with the process before.
-pub async fn release_leases(tx: &mut Tx, node: &str) -> Result<()> {
+/// Ends all leases of the runs of this node that are over. At the start of a run, and from time to time
+/// after it: PostgreSQL may still have been working on the last commit of a process that was killed.
+/// Returns how many there were.
+pub async fn release_leases(tx: &mut Tx, lessee: &str) -> Result<u64> {
     let now = tx.now;
-    let sql = "UPDATE queue_recipient SET due_at = $2, leased_by = '' WHERE leased_by = $1";
-    tx.connection.execute(sql, values![node, now]).await.map(drop)
+    let (first, last) = node::every_run(lessee);
+    let sql = "UPDATE queue_recipient SET due_at = $4, leased_by = ''
+         WHERE leased_by <> '' AND leased_by >= $1 AND leased_by <= $2 AND leased_by <> $3";
+    tx.connection.execute(sql, values![first, last, lessee, now]).await
 }
 
 /// Sends everything by the relay host from now on, or nothing any more: messages that were queued

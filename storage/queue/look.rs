@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{HELD, Hop};
+use super::{End, HELD, Hop};
 use crate::db::{Connection, Row, values};
 use crate::{Result, Storage};
 
@@ -36,6 +36,8 @@ pub struct QueuedRow {
     pub delay_told_at: i64,
     pub due_at: i64,
     pub held: bool,
+    /// It is over, and its sender is to be told.
+    pub ended: bool,
     /// Somebody is sending it, until the lease ends at `due_at`.
     pub leased: bool,
     pub last_status: String,
@@ -154,6 +156,7 @@ fn queued_row(row: Row<'_>, now: i64) -> Result<QueuedRow> {
         delay_told_at: row.int(12)?,
         due_at,
         held: row.int(14)? == HELD,
+        ended: End::from_status(row.int(14)?).is_some(),
         leased: !row.text(15)?.is_empty() && due_at > now,
         last_status: row.text(16)?,
         log: Vec::new(),

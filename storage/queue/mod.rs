@@ -1,12 +1,14 @@
 //! The outbound queue: a message and one row for each of its recipients, on the way to a next hop.
 //!
 //! A recipient is claimed under a lease: `due_at` moves to the lease's end, so that it is claimable
-//! again when nobody renews, and `leased_by` names the node. What is settled must still be leased by
-//! the one who settles it.
+//! again when nobody renews, and `leased_by` names the run of a node. What is settled must still be
+//! leased by the one who settles it, so what a run says that is over counts only before the next run
+//! ends its leases.
 
 mod claim;
 mod look;
 mod operate;
+mod overdue;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,9 +19,8 @@ use bytes::Bytes;
 pub use claim::{Flow, claim, give_back, lease, release_leases, reroute};
 pub use look::{AttemptRow, QueueFilter, QueuedRow};
 pub use operate::{Operated, Operation, operate};
-pub use settle::{
-    ATTEMPTS, Attempt, Overdue, Settled, Settlement, attend, overdue, settle, still_leased, still_waiting,
-};
+pub use overdue::{Overdue, OverdueRecipient, attend, overdue, postpone, still_waiting};
+pub use settle::{ATTEMPTS, Attempt, End, Settled, Settlement, settle, still_leased};
 
 use crate::blobs::StagedBlob;
 use crate::changes::Change;
@@ -90,7 +91,7 @@ pub struct DueRecipient {
     pub last_status: String,
 }
 
-/// Of `queue_recipient.status`.
+/// Of `queue_recipient.status`; more of them are in [`End`].
 const WAITS: i64 = 0;
 const HELD: i64 = 1;
 

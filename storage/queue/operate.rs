@@ -36,17 +36,19 @@ pub async fn operate(tx: &mut Tx, operation: Operation, filter: &QueueFilter) ->
     let (busy, free): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.leased);
     let concerns = |row: &QueuedRow| match operation {
         Operation::Delete => true,
-        Operation::Hold | Operation::Retry => !row.held,
+        Operation::Hold | Operation::Retry => !row.held && !row.ended,
         Operation::Release => row.held,
     };
     let status = if operation == Operation::Hold { HELD } else { WAITS };
+    let deletes = operation == Operation::Delete;
     let recipients = free.iter().filter(|row| concerns(row));
     let recipients =
-        recipients.map(|row| values![row.message, row.recipient, now, status]).collect::<Vec<_>>();
-    // Another node may have claimed some since they were read.
+        recipients.map(|row| values![row.message, row.recipient, now, status, deletes]).collect::<Vec<_>>();
+    // Another node may have claimed or ended some since they were read.
     let sql = "UPDATE queue_recipient SET status = v.column4, due_at = v.column3, leased_by = ''
          FROM (VALUES {values}) AS v
          WHERE message = v.column1 AND id = v.column2 AND (leased_by = '' OR due_at <= v.column3)
+           AND (status <= 1 OR v.column5 = 1)
          RETURNING message, id, hop_kind, hop_name, account";
     let changed = tx
         .connection
@@ -57,7 +59,7 @@ pub async fn operate(tx: &mut Tx, operation: Operation, filter: &QueueFilter) ->
         .await?;
     let (recipients, flows): (Vec<_>, BTreeSet<_>) = changed.into_iter().unzip();
     match operation {
-        Operation::Delete => settle::remove(tx, &recipients).await?,
+        Operation::Delete => drop(settle::remove(tx, &recipients).await?),
         Operation::Hold => {}
         Operation::Release | Operation::Retry => {
             for (hop, account) in flows {

@@ -11,6 +11,7 @@ mod group;
 mod imports;
 mod items;
 mod junk;
+mod late;
 mod metadata;
 pub(crate) mod plans;
 #[path = "../../tests/e2e/postgres.rs"]
@@ -115,6 +116,7 @@ cases! {
     the_last_attempts_are_kept,
     operators_act_on_what_they_name,
     the_overdue_are_looked_after_once,
+    what_has_ended_is_told_together,
     threads_are_joined_by_references,
     a_removed_account_leaves_nothing,
     annotations_follow_their_mailbox,

@@ -2,7 +2,8 @@
 
 use super::{Place, account, email};
 use crate::queue::{
-    self, Attempt, Flow, Hop, NewQueued, NewRecipient, Operated, Operation, QueueFilter, Settled, Settlement,
+    self, Attempt, End, Flow, Hop, NewQueued, NewRecipient, Operated, Operation, QueueFilter, Settled,
+    Settlement,
 };
 use crate::{AccountId, Storage};
 
@@ -10,7 +11,7 @@ const EVERYTHING: QueueFilter =
     QueueFilter { messages: Vec::new(), domain: None, sender: None, recipient: None };
 
 /// Queues a message to these addresses for five seconds ago; returns its id and now.
-async fn push(storage: &Storage, sender: AccountId, to: &[&str]) -> (i64, i64) {
+pub(super) async fn push(storage: &Storage, sender: AccountId, to: &[&str]) -> (i64, i64) {
     let blob = email(storage, sender, b"outbound").await.blob;
     let recipient = |address: &&str| {
         let domain = address.split('@').nth(1).unwrap_or_default().to_owned();
@@ -36,7 +37,12 @@ async fn push(storage: &Storage, sender: AccountId, to: &[&str]) -> (i64, i64) {
     (id.expect("queued"), now)
 }
 
-async fn claim_as(storage: &Storage, node: &'static str, hop: &str, now: i64) -> Vec<queue::DueMessage> {
+pub(super) async fn claim_as(
+    storage: &Storage,
+    node: &'static str,
+    hop: &str,
+    now: i64,
+) -> Vec<queue::DueMessage> {
     let flow = Flow { hop: hop.into(), account: AccountId(1) };
     let claim = storage.transact([], move |tx| {
         Box::pin(async move { queue::claim(tx, "mx", &flow, 10, (now, now + 60), node).await })
@@ -46,7 +52,7 @@ async fn claim_as(storage: &Storage, node: &'static str, hop: &str, now: i64) ->
 
 async fn settle(storage: &Storage, message: i64, outcomes: Vec<(i64, Settled)>) {
     let settle = storage.transact([], move |tx| {
-        Box::pin(async move { queue::settle(tx, &[Settlement { message, outcomes }]).await })
+        Box::pin(async move { queue::settle(tx, &[Settlement { message, outcomes }], i64::MAX).await })
     });
     settle.await.expect("settled");
 }
@@ -57,9 +63,13 @@ async fn operate(storage: &Storage, operation: Operation, filter: QueueFilter) -
     operate.await.expect("operated")
 }
 
+fn attempt(number: u32, answer: String) -> Attempt {
+    Attempt { number, remote: "mx.test".into(), tls: "TLS 1.3".into(), answer }
+}
+
 fn deferred(number: u32, next_at: i64) -> Settled {
     let answer = format!("451 4.7.1 later {number}");
-    Settled::Deferred(Attempt { number, remote: "mx.test".into(), tls: "TLS 1.3".into(), answer, next_at })
+    Settled::Deferred { attempt: attempt(number, answer), next_at }
 }
 
 pub(super) async fn the_queue_leases_and_settles(place: Place) {
@@ -82,8 +92,6 @@ pub(super) async fn the_queue_leases_and_settles(place: Place) {
     lease("b", now).await.expect("not its own, so nothing happens");
     lease("a", now + 600).await.expect("renewed");
     assert!(claim_as(&storage, "b", "example.net", now + 599).await.is_empty(), "renewed");
-    storage.transact([], |tx| Box::pin(queue::release_leases(tx, "b"))).await.expect("released");
-    assert!(claim_as(&storage, "b", "example.net", now).await.is_empty(), "a's lease is not b's to release");
     assert_eq!(claim_as(&storage, "b", "example.net", now + 600).await.len(), 1, "the lease ended");
     let leased = |node: &'static str| {
         storage.transact([], move |tx| {
@@ -103,7 +111,6 @@ pub(super) async fn the_queue_leases_and_settles(place: Place) {
     settle(&storage, number, vec![(2, Settled::Done)]).await;
     assert!(storage.queue(&EVERYTHING, 10).await.expect("listed").is_empty());
     let blob = due[0].blob;
-    storage.transact([], |tx| Box::pin(queue::release_leases(tx, "a"))).await.expect("released");
     assert_eq!(storage.read_blob(blob, 0, 9).await.expect("kept for a while"), "outbound");
 }
 
@@ -113,14 +120,18 @@ pub(super) async fn a_node_knows_its_leases_after_a_crash(place: Place) {
     let (sender, _) = account(&storage, "alice", 0).await;
     let (_, now) = push(&storage, sender, &["bob@a.test"]).await;
     let (other, _) = push(&storage, sender, &["bob@b.test"]).await;
-    let node: &'static str = String::leak(storage.node().to_owned());
-    assert_eq!(claim_as(&storage, node, "a.test", now).await.len(), 1);
-    assert_eq!(claim_as(&storage, "another", "b.test", now).await.len(), 1);
+    let run = |storage: &Storage| -> &'static str { String::leak(storage.lessee().to_owned()) };
+    let before = run(&storage);
+    let another: &'static str = String::leak(crate::node::lessee(&"e".repeat(32)).expect("a name"));
+    assert_eq!(claim_as(&storage, before, "a.test", now).await.len(), 1);
+    assert_eq!(claim_as(&storage, another, "b.test", now).await.len(), 1);
     storage.close().await;
     drop(storage);
     let storage = place.open().await;
-    assert_eq!(storage.node(), node);
-    storage.transact([], move |tx| Box::pin(queue::release_leases(tx, node))).await.expect("released");
+    let node = run(&storage);
+    assert_ne!(node, before);
+    let release = || storage.transact([], move |tx| Box::pin(queue::release_leases(tx, node)));
+    assert_eq!(release().await.expect("released"), 1);
     let given = claim_as(&storage, node, "a.test", now).await[0].id;
     // What is given back is not taken again by a renewal that was on its way.
     let back = storage.transact([], move |tx| {
@@ -131,6 +142,7 @@ pub(super) async fn a_node_knows_its_leases_after_a_crash(place: Place) {
     });
     back.await.expect("given back");
     assert_eq!(claim_as(&storage, node, "a.test", now).await.len(), 1);
+    assert_eq!(release().await.expect("nothing to release"), 0, "its own lease stays");
     assert!(claim_as(&storage, node, "b.test", now).await.is_empty());
     let rows = storage.queue(&EVERYTHING, 10).await.expect("listed");
     assert!(rows.iter().find(|row| row.message == other).is_some_and(|row| row.leased));
@@ -250,8 +262,9 @@ pub(super) async fn the_overdue_are_looked_after_once(place: Place) {
     assert!(overdue(now + 999).await.is_empty());
     claim_as(&storage, "n", "a.test", now + 990).await;
     let found = overdue(now + 1000).await;
-    assert_eq!(found[0].message.recipients.iter().map(|r| r.id).collect::<Vec<_>>(), [2], "1 is being sent");
-    assert_eq!(overdue(now + 2000).await[0].message.recipients.len(), 2, "that lease has ended");
+    let ids = found[0].recipients.iter().map(|overdue| overdue.recipient.id).collect::<Vec<_>>();
+    assert_eq!((ids, found[0].delay_told), (vec![2], false), "1 is being sent");
+    assert_eq!(overdue(now + 2000).await[0].recipients.len(), 2, "that lease has ended");
     let attend = async || {
         let looked = [(message, now + 1000, now + 5000, true)];
         let attend =
@@ -267,4 +280,48 @@ pub(super) async fn the_overdue_are_looked_after_once(place: Place) {
     });
     let waiting = waiting.await.expect("asked");
     assert_eq!(waiting.into_iter().collect::<Vec<_>>(), [(message, 2)]);
+}
+
+/// What has ended stays until the sender is told, and is told when the others were tried too, or
+/// some time after it.
+pub(super) async fn what_has_ended_is_told_together(place: Place) {
+    let storage = place.open().await;
+    let (sender, _) = account(&storage, "alice", 0).await;
+    let (message, now) = push(&storage, sender, &["x@a.test", "y@b.test", "z@c.test"]).await;
+    let gathered = now + 120;
+    let settle = async |recipient: i64, settled: Settled| {
+        let settlement = [Settlement { message, outcomes: vec![(recipient, settled)] }];
+        let settle = storage
+            .transact([], move |tx| Box::pin(async move { queue::settle(tx, &settlement, gathered).await }));
+        settle.await.expect("settled");
+    };
+    let told_at = async || {
+        let overdue = storage.transact([], move |tx| Box::pin(queue::overdue(tx, i64::MAX, 10))).await;
+        overdue.expect("asked").first().map(|overdue| overdue.attend_at)
+    };
+    let ended = |end| Settled::Ended { attempt: attempt(1, "550 5.1.1 no".into()), end };
+    assert_eq!(told_at().await, Some(now + 1000), "of the delay");
+    settle(1, ended(End::Failed)).await;
+    assert_eq!(told_at().await, Some(gathered), "the others were not tried yet");
+    settle(2, deferred(1, now + 60)).await;
+    assert_eq!(told_at().await, Some(gathered));
+    assert!(claim_as(&storage, "n", "a.test", now + 9000).await.is_empty(), "it is over");
+    assert!(storage.queue(&EVERYTHING, 10).await.expect("listed")[0].ended);
+    for operation in [Operation::Hold, Operation::Release, Operation::Retry] {
+        let only = QueueFilter { recipient: Some("x@a.test".into()), ..EVERYTHING };
+        assert_eq!(operate(&storage, operation, only).await.done, 0, "{operation:?}");
+    }
+    settle(3, ended(End::Relayed)).await;
+    assert!(told_at().await.is_some_and(|at| at <= now), "each was tried");
+
+    let overdue = storage.transact([], move |tx| Box::pin(queue::overdue(tx, now, 10))).await;
+    let overdue = overdue.expect("asked").remove(0);
+    let ends = overdue.recipients.iter().map(|r| (r.recipient.id, r.end, r.remote.as_str(), r.tried_at > 0));
+    let expected = [(1, Some(End::Failed)), (2, None), (3, Some(End::Relayed))];
+    assert_eq!(ends.collect::<Vec<_>>(), expected.map(|(id, end)| (id, end, "mx.test", true)));
+    assert_eq!(overdue.recipients[0].hop, Hop { kind: "mx".into(), name: "a.test".into() });
+    settle(1, Settled::Done).await;
+    settle(3, Settled::Done).await;
+    settle(2, Settled::Done).await;
+    assert!(storage.queue(&EVERYTHING, 10).await.expect("listed").is_empty());
 }

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::mpsc::Receiver;
 
 use test_dns::{Names, TestDns};
 use tokio::runtime::Runtime;
 
-use crate::harness::{ALICE, DOMAIN, Hub, PATIENCE, installed, message, wait_until};
-use crate::submission::relay_host_offering;
+use crate::harness::{ALICE, DOMAIN, Database, Hub, PATIENCE, installed, message, wait_until};
+use crate::submission::{Relayed, relay_host_offering};
 
 /// Checks a message with the records of a zone file: every signature, printing `d=`, `a=` and the answer of
 /// each, or the chain of seals, printing what comes of it.
@@ -88,13 +89,38 @@ fn relayed(offers: &'static str, text: &str) -> (String, String) {
     let hub = Hub::start_with_config(&crate::admin::relay_config(port));
     let sent = message(ALICE, "friend@elsewhere.test", "signed", text);
     hub.submission(ALICE).send(ALICE, &["friend@elsewhere.test"], &sent).expect_code(250);
+    arrived(&hub, &received, "signatures")
+}
+
+/// The next message at the relay host, and what dkimpy says of its `signatures` or `seals`.
+fn arrived(hub: &Hub, received: &Receiver<Relayed>, what: &str) -> (String, String) {
     let (_, body) = received.recv_timeout(PATIENCE).expect("the relay host got it");
     let body = body.strip_suffix(b".\r\n").expect("a dot");
-
     let (zone, mail) = (hub.path("zone"), hub.path("signed.eml"));
     fs::write(&zone, hub.admin(&["dns", DOMAIN])).expect("written");
     fs::write(&mail, body).expect("written");
-    (String::from_utf8_lossy(body).into_owned(), verify("signatures", &zone, &mail))
+    (String::from_utf8_lossy(body).into_owned(), verify(what, &zone, &mail))
+}
+
+/// RFC 8617 §5.1.1: what rules pass on is sealed as it leaves, too.
+#[test]
+fn rfc8617_conversion_before_the_seal() {
+    if !has_dkimpy() {
+        return;
+    }
+    let (_runtime, dns) = serve(Names::default().unsigned("test.", ""));
+    let (port, received) = relay_host_offering("250 PIPELINING");
+    let checks = "[authentication]\ncheck_loopback = true\ngreylisting = \"0 s\"\n";
+    let hub =
+        Hub::start_with_config(&format!("{}{}{checks}", crate::admin::relay_config(port), resolver(&dns)));
+    hub.cli_with_input(&["sieve", "put", ALICE, "main", "-"], "redirect \"friend@elsewhere.test\";");
+    hub.admin(&["sieve", "activate", ALICE, "main"]);
+    let sent = message("x@stranger.test", ALICE, "sealed", "Gr\u{fc}\u{df}e\r\n");
+    hub.smtp().send("x@stranger.test", &[ALICE], &sent).expect_code(250);
+    let (body, answer) = arrived(&hub, &received, "seals");
+    assert!(body.contains("Gr=C3=BC=C3=9Fe\r\n") && body.is_ascii(), "{body}");
+    assert_eq!(body.matches("ARC-Seal:").count(), 1, "{body}");
+    assert_eq!(answer, "pass\n", "{body}");
 }
 
 #[test]
@@ -189,6 +215,27 @@ fn every_record_is_checked() {
         assert!(text.contains(sentence), "{sentence}: {text}");
     }
     assert!(!text.contains("SRV _imaps"), "{text}");
+}
+
+#[test]
+fn rfc5782_lists_are_tried() {
+    let records = "2.0.0.127.good.test. IN A 127.0.0.2\n\
+                   2.0.0.127.wild.test. IN A 127.0.0.2\n1.0.0.127.wild.test. IN A 127.0.0.2\n\
+                   test.names.test. IN A 127.0.0.2\n";
+    let (_runtime, dns) = serve(Names::default().unsigned("test.", records));
+    let lists = "[dnsbl]\nreject = [\"good.test\", \"gone.test\"]\nmark = [\"wild.test\"]\n\
+                 mark_domains = [\"names.test\"]\n";
+    let hub = Hub::new(Database::Sqlite, &format!("{}{lists}", resolver(&dns)));
+    let output = hub.cli(&["check"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for sentence in [
+        "ok      the list good.test answers",
+        "warning the list gone.test does not have the entry",
+        "warning the list wild.test names everybody",
+        "ok      the list names.test answers",
+    ] {
+        assert!(text.contains(sentence), "{sentence}: {text}");
+    }
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn mail_to_the_outside_waits_in_the_queue(database: Database) {
 }
 
 /// MAIL and RCPT lines, and the message as it came, dots and all.
-type Relayed = (Vec<String>, Vec<u8>);
+pub(crate) type Relayed = (Vec<String>, Vec<u8>);
 
 /// A relay host of a few lines: takes messages and hands them over.
 pub(crate) fn relay_host() -> (u16, std::sync::mpsc::Receiver<Relayed>) {

@@ -228,6 +228,7 @@ fn settlement(message: &QueuedMessage, status: &str) -> Settlement {
         recipient: recipient.id,
         attempt: recipient.attempts + 1,
         outcome: Outcome::Delivered { status: status.into() },
+        is_told: false,
     };
     Settlement {
         message: message.id,
@@ -235,7 +236,6 @@ fn settlement(message: &QueuedMessage, status: &str) -> Settlement {
         outcomes: message.recipients.iter().map(outcome).collect(),
         remote: String::new(),
         tls: String::new(),
-        report: None,
     }
 }
 

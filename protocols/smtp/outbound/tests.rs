@@ -70,7 +70,12 @@ pub(super) async fn submit(test: &TestHub, text: &[u8], recipients: &[(&str, Not
     submit_with(test, text, recipients, false).await;
 }
 
-async fn submit_with(test: &TestHub, text: &[u8], recipients: &[(&str, Notify)], require_tls: bool) {
+pub(super) async fn submit_with(
+    test: &TestHub,
+    text: &[u8],
+    recipients: &[(&str, Notify)],
+    require_tls: bool,
+) {
     let mut spool = test.hub.spool();
     spool.write(text).await.expect("written");
     let submission = Submission {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hub::{Address, Verdict};
-use hub_mailauth::{Authenticator, Envelope, List, Listed};
+use hub_mailauth::{Authenticator, Envelope, List, ListState, Listed};
 
 use crate::zone::{Entry, Zone};
 
@@ -135,4 +135,23 @@ async fn a_silent_list_says_nothing() {
     let authenticator = served.authenticator().with_lists(lists()).with_time(Duration::from_secs(2));
     let verdict = evaluate(&authenticator, "192.0.2.1", "mx.test", "a@b.test", "a@b.test").await;
     assert_eq!(found(&verdict), [("soft.example", "192.0.2.1")]);
+}
+
+#[tokio::test]
+async fn rfc5782_5_lists_have_entries_to_try_them_with() {
+    let mut zone = Zone::default();
+    for name in
+        ["2.0.0.127.zen.example", "test.names.example", "2.0.0.127.soft.example", "1.0.0.127.soft.example"]
+    {
+        zone.address(name, "127.0.0.2");
+    }
+    zone.address("2.0.0.127.shy.example", "127.255.255.254");
+    let served = zone.serve();
+    let authenticator = served.authenticator();
+    let shy = List { zone: "shy.example".into(), lists: Listed::Addresses, refuses: true };
+    let mut states = Vec::new();
+    for list in lists().iter().chain([&shy]) {
+        states.push(authenticator.try_list(list).await);
+    }
+    assert_eq!(states, [ListState::Works, ListState::Everybody, ListState::Works, ListState::Silent]);
 }
