@@ -126,7 +126,7 @@ impl<'d> Component<'d> {
 
     /// All of it, from `BEGIN` to `END`, unfolded.
     pub(crate) fn whole(&self) -> impl Iterator<Item = &'d str> + use<'d> {
-        self.document.lines[self.node().lines.clone()].iter().map(|line| &**line)
+        self.document.lines.texts[self.node().lines.clone()].iter().map(|line| &**line)
     }
 
     pub fn all(&self, name: &'d str) -> impl Iterator<Item = Property<'d>> + use<'d> {
