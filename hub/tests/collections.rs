@@ -91,7 +91,7 @@ async fn what_was_stored_comes_back() {
     let placed = put(calendars, "calendar", "a.ics", odd).await;
     assert!(placed.created);
     let contents = calendars.contents(&[placed.item.id]).await.expect("read");
-    assert_eq!(contents, [(placed.item, odd.into())]);
+    assert_eq!(contents, [(placed.item.clone(), odd.into())]);
     assert_eq!(alice.quota().await.expect("read").0, odd.len() as u64);
 
     let collection = calendars.find("calendar").await.expect("there");

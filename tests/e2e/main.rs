@@ -3,6 +3,7 @@
 
 mod acme;
 mod admin;
+mod agenda;
 mod clients;
 mod crash;
 mod dav;
