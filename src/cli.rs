@@ -61,16 +61,17 @@ pub(crate) enum Command {
     /// Passwords for single devices, to be revoked one by one
     #[command(subcommand)]
     AppPassword(AppPassword),
-    /// Bring mail here from another server, an mbox file or a Maildir
+    /// Bring mail here from another server, an mbox file or a Maildir; events and contacts from files
     ///
-    /// Every message comes once: an import that was cut off goes on where it stopped, and a second one
+    /// Everything comes once: an import that was cut off goes on where it stopped, and a second one
     /// brings only what is new. It works while the hub runs.
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(Import),
-    /// Write a twin's mail to mbox files or a Maildir
+    /// Write a twin's mail to mbox files or a Maildir, its calendars and contacts to files
     #[command(after_help = "\
 Example:
-  twinhub export --twin alice@example.org --format maildir alice-mail")]
+  twinhub export --twin alice@example.org --format maildir alice-mail
+  twinhub export --twin alice@example.org --format ics alice-calendars")]
     Export(Export),
     /// A twin's rules about its mail (Sieve); twins keep them with ManageSieve themselves
     #[command(subcommand)]
@@ -108,22 +109,28 @@ Examples:
   twinhub import imap://alice@old.example.net:143/ --to alice@example.org
   twinhub import mbox old.mbox --to alice@example.org --mailbox Archive/old
   twinhub import maildir ~/Maildir --to alice@example.org
+  twinhub import ics work.ics --to alice@example.org --collection work
+  twinhub import vcf contacts.vcf --to alice@example.org
 
 The password of the other server is asked for. Its mailboxes come with their flags and dates; those for
 sent mail, drafts, junk and trash go into their counterparts here.";
 
 #[derive(Args)]
 pub(crate) struct Import {
-    /// imaps://USER@HOST/ or imap://USER@HOST/ (STARTTLS), with :PORT if needed; "mbox" or "maildir"
+    /// imaps://USER@HOST/ or imap://USER@HOST/ (STARTTLS), with :PORT if needed; "mbox", "maildir", "ics" or
+    /// "vcf"
     pub(crate) source: String,
-    /// The file or folder, for mbox and maildir
+    /// The file or folder, for mbox, maildir, ics and vcf
     pub(crate) path: Option<PathBuf>,
-    /// The twin that gets the mail
+    /// The twin that gets it
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) to: String,
     /// Where an mbox file, or the top of a Maildir, goes
     #[arg(long, value_name = "MAILBOX", default_value = "INBOX")]
     pub(crate) mailbox: String,
+    /// The calendar or address book that an ics or vcf file goes to (default: those that every twin has)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) collection: Option<String>,
     /// Read the other server's password from the first line of standard input
     #[arg(long)]
     pub(crate) password_stdin: bool,
@@ -131,7 +138,7 @@ pub(crate) struct Import {
 
 #[derive(Args)]
 pub(crate) struct Export {
-    /// Whose mail
+    /// Whose mail, calendars or contacts
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) twin: String,
     #[arg(long)]
@@ -142,10 +149,14 @@ pub(crate) struct Export {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
+    /// One file per calendar (iCalendar)
+    Ics,
     /// A Maildir with subfolders, every message byte for byte
     Maildir,
     /// One file per mailbox, lines as Unix has them (mboxrd)
     Mbox,
+    /// One file per address book (vCard)
+    Vcf,
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -461,6 +472,8 @@ mod tests {
             "dns b.test",
             "import imaps://a@old.test/ --to a@b.test --password-stdin",
             "import mbox x.mbox --to a@b.test --mailbox Old",
+            "import ics x.ics --to a@b.test --collection work",
+            "export --twin a@b.test --format vcf x",
             "export --twin a@b.test --format mbox out",
         ] {
             assert!(parse(arguments).is_ok(), "{arguments}");

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use hub::{Hub, Secret};
+use hub_transfer::objects::{self, Objects};
 use hub_transfer::{Courier, Progress as _, imap, maildir, mbox};
 use tokio::io::{AsyncRead, AsyncWrite, BufReader, BufWriter};
 
@@ -20,6 +21,9 @@ use progress::Line;
 
 /// Bytes on their way between two tasks of this program.
 const PIPE: usize = 1 << 20;
+
+/// Objects that are named which an import has left out.
+const MOST_REFUSED: usize = 20;
 
 /// A server that is just being restarted is back after a minute.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -53,7 +57,7 @@ pub(crate) async fn import(setup: &Setup, options: &Import) -> Result<()> {
     let source = Source::of(options)?;
     let password = match &source {
         Source::Imap(address) => Some(password(options, address)?),
-        Source::Maildir(_) | Source::Mbox(_) => None,
+        Source::Maildir(_) | Source::Mbox(_) | Source::Objects(..) => None,
     };
     let Keeper { stream, own } = Keeper::reach(setup).await?;
     let mut line = Line::new();
@@ -77,6 +81,17 @@ pub(crate) async fn import(setup: &Setup, options: &Import) -> Result<()> {
             (Source::Maildir(path), _) => {
                 maildir::import(path, &options.mailbox, &mut courier, &mut line).await?;
             }
+            (Source::Objects(kind, path), _) => {
+                let file = tokio::fs::File::open(path).await.with_context(|| path.display().to_string())?;
+                let collection = options.collection.as_deref().unwrap_or(kind.usual_collection());
+                let kept = objects::import(*kind, file, collection, &mut courier, &mut line).await?;
+                for (uid, why) in kept.refused.iter().take(MOST_REFUSED) {
+                    line.note(&format!("left out: {}: {why}", printable(uid)));
+                }
+                if let Some(more) = kept.refused.len().checked_sub(MOST_REFUSED).filter(|more| *more > 0) {
+                    line.note(&format!("left out: {more} more"));
+                }
+            }
             (Source::Imap(_), None) => bail!("a password is needed"),
         }
         let lost: Vec<String> = courier.lost_keywords().map(printable).collect();
@@ -99,6 +114,7 @@ enum Source<'a> {
     Imap(imap::Address),
     Maildir(&'a Path),
     Mbox(&'a Path),
+    Objects(Objects, &'a Path),
 }
 
 impl<'a> Source<'a> {
@@ -106,9 +122,13 @@ impl<'a> Source<'a> {
         match (options.source.as_str(), options.path.as_deref()) {
             ("maildir", Some(path)) => Ok(Self::Maildir(path)),
             ("mbox", Some(path)) => Ok(Self::Mbox(path)),
-            (kind @ ("maildir" | "mbox"), None) => bail!("which one? twinhub import {kind} PATH --to …"),
+            ("ics", Some(path)) => Ok(Self::Objects(Objects::Calendars, path)),
+            ("vcf", Some(path)) => Ok(Self::Objects(Objects::Contacts, path)),
+            (kind @ ("ics" | "maildir" | "mbox" | "vcf"), None) => {
+                bail!("which one? twinhub import {kind} PATH --to …")
+            }
             (address, None) => imap::Address::parse(address).map(Self::Imap).map_err(anyhow::Error::msg),
-            (_, Some(_)) => bail!("a path goes with \"mbox\" or \"maildir\" only"),
+            (_, Some(_)) => bail!("a path goes with \"mbox\", \"maildir\", \"ics\" or \"vcf\" only"),
         }
     }
 }
@@ -140,8 +160,12 @@ pub(crate) async fn export(setup: &Setup, options: &Export) -> Result<()> {
     let exported = async {
         let mut courier = Courier::open(stream, &options.twin).await?;
         let mailboxes = courier.mailboxes.clone();
-        line.found(mailboxes.iter().map(|mailbox| mailbox.messages).sum());
+        if let Format::Maildir | Format::Mbox = options.format {
+            line.found(mailboxes.iter().map(|mailbox| mailbox.messages).sum());
+        }
         match options.format {
+            Format::Ics => objects_to(folder, Objects::Calendars, &mut courier, &mut line).await?,
+            Format::Vcf => objects_to(folder, Objects::Contacts, &mut courier, &mut line).await?,
             Format::Maildir => maildir::export(folder, &mailboxes, &mut courier, &mut line).await?,
             Format::Mbox => {
                 for mailbox in &mailboxes {
@@ -164,5 +188,22 @@ pub(crate) async fn export(setup: &Setup, options: &Export) -> Result<()> {
     let summary = line.end();
     exported.context("the export is not complete")?;
     print(&format!("{summary}\n"))?;
+    Ok(())
+}
+
+/// A file for each calendar, or each address book.
+async fn objects_to(
+    folder: &Path,
+    kind: Objects,
+    courier: &mut Courier<Box<dyn Stream>>,
+    line: &mut Line,
+) -> Result<()> {
+    for name in objects::collections(kind, courier).await? {
+        let path = folder.join(kind.file_name(&name));
+        let file = tokio::fs::File::create_new(&path).await;
+        let file = file.with_context(|| path.display().to_string())?;
+        objects::export(kind, &name, BufWriter::new(file), courier, line).await?;
+        line.done(1);
+    }
     Ok(())
 }

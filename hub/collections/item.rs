@@ -1,5 +1,7 @@
 //! One object: stored, read, moved, copied, removed.
 
+use std::fmt;
+
 use bytes::Bytes;
 use hub_storage::items as rows;
 use hub_storage::items::{CollectionId, CollectionKind, ItemId, ItemKind, ItemRow, NewItem};
@@ -56,6 +58,19 @@ pub enum Refusal {
     TooLarge(u64),
     /// The item of this name in the collection has the same UID.
     UidTaken(String),
+}
+
+/// For a person to read.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CardVersion(version) => write!(f, "the version of the card is {version:?}, not 3.0 or 4.0"),
+            Self::Kind(_) => f.write_str("this calendar or address book does not take such objects"),
+            Self::NotCalendar(why) | Self::NotCard(why) | Self::NotOneObject(why) => f.write_str(why),
+            Self::TooLarge(limit) => write!(f, "an object has at most {limit} bytes"),
+            Self::UidTaken(name) => write!(f, "{name} here has the same UID"),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //!
 //! Limits: [`MOST_COLLECTIONS`] of each kind for a twin, [`MOST_BYTES`] for an object.
 
+mod bundle;
 mod calendar;
 mod card;
 mod free_busy;
@@ -17,10 +18,11 @@ mod sync;
 pub use hub_storage::items::{CollectionFacts, CollectionId, CollectionKind, ItemId, ItemKind};
 
 pub use crate::files::{Overwrite, PropertyName};
+pub use bundle::{BroughtIn, MOST_FILE, TakenOut};
 pub use calendar::zone_of;
 pub use item::{Item, Placed, PutOutcome, Refusal};
 pub(crate) use keep::keep_indexed;
-pub use query::{Found, MOST_FOUND};
+pub use query::{Found, MOST_FOUND, portions_of};
 pub use settings::{Collection, CollectionPatch};
 pub use sync::{ItemChange, ItemChanges};
 

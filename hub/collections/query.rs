@@ -128,10 +128,15 @@ impl Collections {
 
 /// Rows whose bytes fit in memory together.
 pub(super) fn portions(rows: &[ItemRow]) -> impl Iterator<Item = &[ItemRow]> {
+    portions_of(rows, |row| row.size)
+}
+
+/// The same of anything that has a size in bytes.
+pub fn portions_of<T>(rows: &[T], size: impl Fn(&T) -> u64) -> impl Iterator<Item = &[T]> {
     let mut bytes = 0;
     rows.chunk_by(move |row, next| {
-        bytes += row.size;
-        let fits = bytes + next.size <= AT_A_TIME;
+        bytes += size(row);
+        let fits = bytes + size(next) <= AT_A_TIME;
         if !fits {
             bytes = 0;
         }

@@ -328,3 +328,39 @@ async fn collections_are_described() {
     calendars.remove("job").await.expect("removed");
     assert!(matches!(calendars.find("job").await, Err(Error::NotFound(_))));
 }
+
+/// A file of other programs' goes in; the same again changes nothing; out comes what went in.
+#[tokio::test]
+async fn files_go_in_and_out() {
+    let Fixture { calendars, address_books: books, .. } = &fixture().await;
+    let file = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VTIMEZONE\r\nTZID:Own\r\nEND:VTIMEZONE\r\n\
+                BEGIN:VEVENT\r\nUID:a/b\r\nDTSTART;TZID=Own:20240601T100000\r\nEND:VEVENT\r\n\
+                BEGIN:VEVENT\r\nUID:c\r\nDTSTART:20240602T100000Z\r\nEND:VEVENT\r\n\
+                BEGIN:VTODO\r\nUID:t\r\nEND:VTODO\r\nEND:VCALENDAR\r\n";
+    let done = calendars.bring_in("calendar", file.into()).await.expect("a calendar");
+    let refused = vec![("t".to_owned(), Refusal::Kind(ItemKind::Todo))];
+    assert_eq!(done, BroughtIn { stored: 2, unchanged: 0, refused: refused.clone() });
+    let again = calendars.bring_in("calendar", file.into()).await.expect("a calendar");
+    assert_eq!(again, BroughtIn { stored: 0, unchanged: 2, refused });
+    // One that a program has stored under a name of its own is still that one.
+    put(calendars, "calendar", "own.ics", &event("d", "DTSTART:20240603T100000Z")).await;
+    let changed = file.replace("UID:c", "UID:d");
+    assert_eq!(calendars.bring_in("calendar", changed.into()).await.expect("a calendar").stored, 1);
+    let kept = calendars.find("calendar").await.expect("there");
+    assert!(calendars.item(kept.id, "own.ics").await.is_ok());
+
+    let mut out = calendars.take_out("calendar").await.expect("there");
+    let mut text = Vec::new();
+    while let Some(piece) = out.next().await.expect("read") {
+        text.extend_from_slice(&piece);
+    }
+    let text = String::from_utf8(text).expect("text");
+    let count = |line: &str| text.matches(line).count();
+    assert_eq!((count("BEGIN:VCALENDAR"), count("BEGIN:VTIMEZONE"), count("BEGIN:VEVENT")), (1, 1, 3));
+    assert!(text.ends_with("END:VCALENDAR\r\n"));
+
+    let cards = "BEGIN:VCARD\nVERSION:3.0\nFN:A\nEND:VCARD\nBEGIN:VCARD\nVERSION:2.1\nFN:B\nEND:VCARD\n";
+    let done = books.bring_in("contacts", cards.into()).await.expect("cards");
+    assert_eq!((done.stored, done.refused.len()), (1, 1));
+    assert!(matches!(books.bring_in("contacts", "no card".into()).await, Err(Error::Invalid(_))));
+}

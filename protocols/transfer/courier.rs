@@ -137,13 +137,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Courier<S> {
         }
     }
 
-    async fn ask(&mut self, ask: &Ask) -> Result<Told, Error> {
-        self.link.send(ask, &[]).await.map_err(lost)?;
-        self.link.flush().await.map_err(lost)?;
-        self.told().await.map(|(told, _)| told)
+    pub(crate) async fn send(&mut self, ask: &Ask, piece: &[u8]) -> Result<(), Error> {
+        self.link.send(ask, piece).await.map_err(lost)
     }
 
-    async fn told(&mut self) -> Result<(Told, Vec<u8>), Error> {
+    pub(crate) async fn ask(&mut self, ask: &Ask) -> Result<Told, Error> {
+        self.ask_for(ask).await.map(|(told, _)| told)
+    }
+
+    /// With the piece that comes with the answer.
+    pub(crate) async fn ask_for(&mut self, ask: &Ask) -> Result<(Told, Vec<u8>), Error> {
+        self.send(ask, &[]).await?;
+        self.link.flush().await.map_err(lost)?;
+        self.told().await
+    }
+
+    pub(crate) async fn told(&mut self) -> Result<(Told, Vec<u8>), Error> {
         match self.link.receive().await.map_err(lost)? {
             Some((Told::Failed(why), _)) => Err(Error::Hub(why)),
             Some(told) => Ok(told),
@@ -156,6 +165,6 @@ fn lost(error: std::io::Error) -> Error {
     Error::Hub(format!("the connection to it is lost: {error}"))
 }
 
-fn odd() -> Error {
+pub(crate) fn odd() -> Error {
     Error::Hub("it gave an answer to another question; is it of the same version as this command?".to_owned())
 }

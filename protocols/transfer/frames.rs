@@ -7,6 +7,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufStream};
 
+use crate::objects::{Objects, ObjectsKept};
+
 /// The numbers of a million messages that are hashes take some 40 MB.
 const MAX_HEADER: u32 = 128 << 20;
 /// Bytes of one piece.
@@ -30,6 +32,14 @@ pub(crate) enum Ask {
     Commit,
     /// All messages of a mailbox, please. Answered with `Message` and `Bytes` for each, and `End`.
     Export { path: String },
+    /// The names of calendars or address books, please. Answered with `Collections`.
+    Collections { kind: Objects },
+    /// A piece of a file of events or contacts.
+    FileBytes,
+    /// The file is complete: it goes into this collection. Answered with `Objects`.
+    Objects { kind: Objects, collection: String },
+    /// All of a collection as a file, please. Answered with `Bytes` and `End`.
+    ExportObjects { kind: Objects, collection: String },
 }
 
 /// From the keeper.
@@ -51,6 +61,8 @@ pub(crate) enum Told {
     },
     Bytes,
     End,
+    Collections(Vec<String>),
+    Objects(ObjectsKept),
     /// A sentence. The conversation is over.
     Failed(String),
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use bytes::BytesMut;
 use hub::{
     Account, Address, Error, Flags, Hub, IdSet, Imported, Keywords, MailboxId, Message, NewMessage, Record,
     Role, Spool,
@@ -10,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::info;
 
 use crate::frames::{Ask, Link, MAX_PIECE, Mailbox, Told};
+use crate::objects;
 
 /// Messages that wait for a commit, the small ones in memory.
 const MOST_WAITING: usize = 1000;
@@ -31,7 +33,8 @@ pub async fn keep<S: AsyncRead + AsyncWrite + Unpin>(hub: &Hub, stream: S) -> io
     let Some((Ask::Open { twin }, _)) = link.receive().await? else { return Ok(()) };
     let mut keeper = match open(hub, &twin).await {
         Ok(account) => {
-            Keeper { hub, account, target: None, spool: hub.spool(), batch: Vec::new(), lost: Vec::new() }
+            let (spool, file) = (hub.spool(), BytesMut::new());
+            Keeper { hub, account, target: None, spool, batch: Vec::new(), lost: Vec::new(), file }
         }
         Err(error) => return fail(&mut link, error).await,
     };
@@ -43,6 +46,9 @@ pub async fn keep<S: AsyncRead + AsyncWrite + Unpin>(hub: &Hub, stream: S) -> io
     while let Some((ask, piece)) = link.receive().await? {
         let answered = match ask {
             Ask::Export { path } => keeper.export(&path, &mut link).await,
+            Ask::ExportObjects { kind, collection } => {
+                objects::send(&keeper.account, kind, &collection, &mut link).await.map(Some)
+            }
             ask => keeper.answer(ask, &piece).await.map_err(Trouble::from),
         };
         match answered {
@@ -73,7 +79,7 @@ async fn fail<S: AsyncRead + AsyncWrite + Unpin>(link: &mut Link<S>, error: Erro
     link.flush().await
 }
 
-enum Trouble {
+pub(crate) enum Trouble {
     Hub(Error),
     Link(io::Error),
 }
@@ -106,6 +112,8 @@ struct Keeper<'a> {
     spool: Spool,
     batch: Vec<Imported>,
     lost: Vec<String>,
+    /// Of events or contacts, as far as it has come.
+    file: BytesMut,
 }
 
 impl Keeper<'_> {
@@ -141,7 +149,12 @@ impl Keeper<'_> {
             }
             Ask::Abandon => self.spool = self.hub.spool(),
             Ask::Commit => return self.commit().await.map(Some),
-            Ask::Open { .. } | Ask::Export { .. } => {
+            Ask::Collections { kind } => return objects::names(&self.account, kind).await.map(Some),
+            Ask::FileBytes => objects::add(&mut self.file, piece)?,
+            Ask::Objects { kind, collection } => {
+                return objects::keep(&self.account, kind, &collection, &mut self.file).await.map(Some);
+            }
+            Ask::Open { .. } | Ask::Export { .. } | Ask::ExportObjects { .. } => {
                 return Err(Error::Invalid("that was asked before".to_owned()));
             }
         }

@@ -1,5 +1,5 @@
-//! Mail that moves house: from another IMAP server, an mbox file or a Maildir into a twin's mailboxes,
-//! and out of them again.
+//! What moves house: mail from another IMAP server, an mbox file or a Maildir into a twin's mailboxes,
+//! files of events and contacts into its calendars and address books, and all of it out again.
 //!
 //! A transfer has two ends. The [`Courier`] belongs to the command: it reads a foreign server or
 //! files. The keeper ([`keep`]) belongs to the hub, and alone knows it. Between them is a stream of
@@ -24,6 +24,7 @@ pub mod maildir;
 pub mod mbox;
 mod names;
 mod number;
+pub mod objects;
 mod progress;
 
 pub use courier::{Courier, Exported};

@@ -30,7 +30,7 @@ impl Line {
     /// What there is to say in the end.
     pub(super) fn end(&mut self) -> String {
         self.clear();
-        format!("Messages: {}; transferred: {}.", self.done, size(self.bytes))
+        format!("Done: {}; transferred: {}.", self.done, size(self.bytes))
     }
 
     fn draw(&mut self) {

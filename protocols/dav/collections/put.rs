@@ -120,31 +120,25 @@ pub(super) fn outcome(
         }
         Err(error) => return Err(error.into()),
     };
-    let forbidden = |namespace, condition, why: &str| {
-        reply::explained(StatusCode::FORBIDDEN, namespace, condition, why, None)
-    };
-    let reply = match &refused {
-        Refused::CardVersion(version) => {
-            let why = format!("The version of the card is {version:?}, not 3.0 or 4.0.");
-            forbidden(CARDDAV, "supported-address-data", &why)
-        }
+    let (status, namespace, condition) = match &refused {
+        Refused::CardVersion(_) => (StatusCode::FORBIDDEN, CARDDAV, "supported-address-data"),
         Refused::Kind(_) if kind == CollectionKind::Calendar => {
-            forbidden(CALDAV, "supported-calendar-component", "This calendar does not take such components.")
+            (StatusCode::FORBIDDEN, CALDAV, "supported-calendar-component")
         }
-        Refused::Kind(_) => forbidden(CARDDAV, "supported-address-data", "It takes cards only."),
-        Refused::NotCalendar(why) => forbidden(CALDAV, "valid-calendar-data", why),
-        Refused::NotCard(why) => forbidden(CARDDAV, "valid-address-data", why),
-        Refused::NotOneObject(why) => forbidden(CALDAV, "valid-calendar-object-resource", why),
-        Refused::TooLarge(limit) => {
+        Refused::Kind(_) => (StatusCode::FORBIDDEN, CARDDAV, "supported-address-data"),
+        Refused::NotCalendar(_) => (StatusCode::FORBIDDEN, CALDAV, "valid-calendar-data"),
+        Refused::NotCard(_) => (StatusCode::FORBIDDEN, CARDDAV, "valid-address-data"),
+        Refused::NotOneObject(_) => (StatusCode::FORBIDDEN, CALDAV, "valid-calendar-object-resource"),
+        Refused::TooLarge(_) => {
             let (namespace, condition) = too_large(kind);
-            let why = format!("An object has at most {limit} bytes.");
-            reply::explained(StatusCode::PAYLOAD_TOO_LARGE, namespace, condition, &why, None)
+            (StatusCode::PAYLOAD_TOO_LARGE, namespace, condition)
         }
-        Refused::UidTaken(name) => {
-            let href = call.location.href(&format!("{collection}/{name}"), false);
-            let why = "Another object here has the same UID.";
-            reply::explained(StatusCode::CONFLICT, namespace(kind), "no-uid-conflict", why, Some(&href))
-        }
+        Refused::UidTaken(_) => (StatusCode::CONFLICT, namespace(kind), "no-uid-conflict"),
     };
+    let href = match &refused {
+        Refused::UidTaken(name) => Some(call.location.href(&format!("{collection}/{name}"), false)),
+        _ => None,
+    };
+    let reply = reply::explained(status, namespace, condition, &refused.to_string(), href.as_deref());
     Ok(Err(reply))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use hub::collections::{Collection, CollectionKind, Collections, Item, ItemId};
+use hub::collections::{Collection, CollectionKind, Collections, Item, ItemId, portions_of};
 use hub::files::Property;
 use hub_wire::http;
 use hyper::StatusCode;
@@ -16,8 +16,6 @@ use crate::propfind::{Stop, end_with};
 use crate::props::{Ask, Context, Subject, What};
 use crate::xml::{Multistatus, Xml};
 
-/// Bytes of items in memory at once, but for one that has more by itself.
-const AT_A_TIME: u64 = 4 << 20;
 /// Items whose dead properties are read at once.
 const PAGE: usize = 500;
 
@@ -94,7 +92,7 @@ impl Rows {
                     }
                 }
                 Some(_) => {
-                    for some in portions(page) {
+                    for some in portions_of(page, |item| item.size) {
                         self.with_content(collection, some, &dead).await?;
                     }
                 }
@@ -180,17 +178,4 @@ impl Rows {
     pub(super) async fn end_with(self, done: Result<(), Stop>, last: impl FnOnce(&mut Xml)) {
         end_with(self.out, done, last).await;
     }
-}
-
-/// Items whose bytes fit in memory together.
-fn portions(items: &[Item]) -> impl Iterator<Item = &[Item]> {
-    let mut bytes = 0;
-    items.chunk_by(move |item, next| {
-        bytes += item.size;
-        let fits = bytes + next.size <= AT_A_TIME;
-        if !fits {
-            bytes = 0;
-        }
-        fits
-    })
 }

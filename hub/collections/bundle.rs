@@ -1,0 +1,133 @@
+//! Whole files of events or contacts, in and out.
+
+use bytes::Bytes;
+use hub_ical::Joined;
+use hub_storage::items::{CollectionId, CollectionKind, ItemId};
+
+use crate::collections::item::hex;
+use crate::collections::query::portions_of;
+use crate::collections::{Collections, PutOutcome, Refusal};
+use crate::{Error, Result};
+
+/// Bytes of a file that is brought in.
+pub const MOST_FILE: usize = 256 << 20;
+
+/// What became of the objects of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BroughtIn {
+    /// New ones, and those that were other before.
+    pub stored: u64,
+    /// There already, just so.
+    pub unchanged: u64,
+    /// By their UIDs.
+    pub refused: Vec<(String, Refusal)>,
+}
+
+impl Collections {
+    /// Brings a file of calendars or cards into a collection. An object that is there by its UID is
+    /// replaced; the same file twice changes nothing the second time. `Invalid` for what is no such file,
+    /// `TooLarge`, `OverQuota`.
+    pub async fn bring_in(&self, collection: &str, file: Bytes) -> Result<BroughtIn> {
+        if file.len() > MOST_FILE {
+            return Err(Error::TooLarge { limit: MOST_FILE as u64 });
+        }
+        let (kind, storage) = (self.kind, self.storage().clone());
+        let parts = crate::apart(move || {
+            let uid = |data: &[u8]| hex(&storage.fingerprint(data)[..16]);
+            match kind {
+                CollectionKind::Calendar => hub_ical::split_calendars(&file, uid),
+                CollectionKind::AddressBook => hub_ical::split_cards(&file, uid),
+            }
+        });
+        let parts = parts.await?.map_err(|error| Error::Invalid(error.to_string()))?;
+        let ending = match self.kind {
+            CollectionKind::Calendar => "ics",
+            CollectionKind::AddressBook => "vcf",
+        };
+        let mut done = BroughtIn::default();
+        for part in parts {
+            let before = self.find(collection).await?.state;
+            // A name that anybody may use in a URL, and the same for the same UID.
+            let mut name =
+                format!("{}.{ending}", hex(&self.storage().fingerprint(part.uid.as_bytes())[..16]));
+            let data = Bytes::from(part.data);
+            let mut put = self.put(collection, &name, data.clone(), Vec::new()).await?;
+            if let PutOutcome::Refused(Refusal::UidTaken(other)) = put {
+                name = other;
+                put = self.put(collection, &name, data, Vec::new()).await?;
+            }
+            match put {
+                PutOutcome::Stored(_) if self.find(collection).await?.state == before => done.unchanged += 1,
+                PutOutcome::Stored(_) => done.stored += 1,
+                PutOutcome::Refused(refusal) => done.refused.push((part.uid, refusal)),
+            }
+        }
+        Ok(done)
+    }
+
+    /// Begins with all of a collection as one file.
+    pub async fn take_out(&self, collection: &str) -> Result<TakenOut> {
+        let found = self.find(collection).await?;
+        let name = if found.facts.display_name.is_empty() { &found.name } else { &found.facts.display_name };
+        let head = match self.kind {
+            CollectionKind::Calendar => Some(Bytes::from(Joined::head(name))),
+            CollectionKind::AddressBook => None,
+        };
+        Ok(TakenOut {
+            collections: self.clone(),
+            collection: found.id,
+            after: String::new(),
+            joined: Joined::default(),
+            waiting: head,
+            is_over: false,
+        })
+    }
+}
+
+/// A collection on its way out.
+pub struct TakenOut {
+    collections: Collections,
+    collection: CollectionId,
+    after: String,
+    joined: Joined,
+    waiting: Option<Bytes>,
+    is_over: bool,
+}
+
+impl TakenOut {
+    /// The next piece of the file; `None` after the last.
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        if let Some(head) = self.waiting.take() {
+            return Ok(Some(head));
+        }
+        if self.is_over {
+            return Ok(None);
+        }
+        let items = self.collections.items(self.collection, &self.after).await?;
+        // As many as fit in memory, one at least; the others are asked for again.
+        let Some(items) = portions_of(&items, |item| item.size).next() else {
+            self.is_over = true;
+            return Ok((self.collections.kind == CollectionKind::Calendar).then(|| Joined::TAIL.into()));
+        };
+        if let Some(last) = items.last() {
+            self.after.clone_from(&last.name);
+        }
+        let ids: Vec<ItemId> = items.iter().map(|item| item.id).collect();
+        let mut contents = self.collections.contents(&ids).await?;
+        contents.sort_by(|one, other| one.0.name.cmp(&other.0.name));
+        let mut piece = Vec::new();
+        for (_, data) in contents {
+            match self.collections.kind {
+                CollectionKind::Calendar => piece.extend(self.joined.add(&data)),
+                CollectionKind::AddressBook => {
+                    piece.extend_from_slice(&data);
+                    if !data.ends_with(b"\n") {
+                        piece.extend_from_slice(b"\r\n");
+                    }
+                }
+            }
+        }
+        // Nothing of it was readable, or it has gone: an empty piece would look like the end.
+        Ok(Some(piece.into()))
+    }
+}
