@@ -38,6 +38,7 @@ mod removals;
 mod reports;
 mod route;
 mod rules;
+pub mod schedule;
 mod search;
 mod snapshot;
 mod sort;
@@ -140,6 +141,8 @@ struct Inner {
     etags: files::Etags,
     file_watches: files::FileWatches,
     junk: Arc<junk::Junk>,
+    /// Messages about calendars have come by mail.
+    itip_news: Arc<tokio::sync::Notify>,
     maintenance: Mutex<tokio::task::JoinSet<()>>,
 }
 
@@ -203,6 +206,7 @@ impl Hub {
             text_index: Arc::default(),
             etags,
             file_watches: files::FileWatches::default(),
+            itip_news: Arc::default(),
             maintenance: Mutex::default(),
         }));
         hub.0.storage.listen(Box::new(Ear(Arc::downgrade(&hub.0))));
@@ -212,6 +216,8 @@ impl Hub {
         let arrivals = Arc::clone(&hub.0.text_index);
         maintenance.spawn(textsearch::keep_indexed(Arc::downgrade(&hub.0), arrivals));
         maintenance.spawn(junk::keep_trained(Arc::downgrade(&hub.0), Arc::clone(&hub.0.junk)));
+        let itip_news = Arc::clone(&hub.0.itip_news);
+        maintenance.spawn(schedule::keep_carried(Arc::downgrade(&hub.0), itip_news));
         drop(maintenance);
         Ok(hub)
     }

@@ -87,6 +87,9 @@ impl Collections {
     /// Makes a collection. `Exists`, `Limit`, `Invalid`.
     pub async fn create(&self, name: &str, patch: CollectionPatch) -> Result<Collection> {
         check_name(name)?;
+        if self.kind == CollectionKind::Inbox {
+            return Err(Error::Forbidden("there is one inbox"));
+        }
         let mut facts = CollectionFacts { components: all_of(self.kind), ..CollectionFacts::default() };
         apply(&mut facts, &patch)?;
         if facts.components & all_of(self.kind) == 0 {
@@ -157,6 +160,7 @@ impl Collections {
                 ("calendar", "Calendar", ItemKind::Event as i64 | ItemKind::Availability as i64),
                 ("tasks", "Tasks", ItemKind::Todo as i64 | ItemKind::Journal as i64),
             ],
+            CollectionKind::Inbox => &[(crate::schedule::INBOX, "Inbox", super::MESSAGES)],
             CollectionKind::AddressBook => {
                 &[("contacts", "Contacts", ItemKind::Card as i64 | ItemKind::Group as i64)]
             }
@@ -240,7 +244,7 @@ fn is_color(color: &str) -> bool {
 }
 
 /// `Invalid` for what cannot be a segment of a URL.
-pub(super) fn check_name(name: &str) -> Result<()> {
+pub(crate) fn check_name(name: &str) -> Result<()> {
     let is_name = !name.is_empty()
         && name.len() <= NAME
         && name != "."
