@@ -65,6 +65,7 @@ pub use aliases::AliasInfo;
 pub use deliver::{Delivery, Origin, Recipient};
 pub use error::{Error, Result};
 pub use hub_ical as ical;
+pub use hub_itip as itip;
 pub use hub_mime::{Part, PartKind, Summary};
 pub use hub_sieve::{Limits as SieveLimits, extensions as sieve_extensions};
 pub use hub_storage::{

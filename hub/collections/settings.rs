@@ -7,7 +7,7 @@ use hub_storage::items::{CollectionFacts, CollectionId, CollectionKind, Collecti
 
 use crate::collections::{Collections, MOST_COLLECTIONS};
 use crate::files::{Property, PropertyName};
-use crate::{Error, Result, SyncState};
+use crate::{Error, Result, SyncState, schedule};
 
 /// Bytes of a name in a URL.
 const NAME: usize = 255;
@@ -112,6 +112,9 @@ impl Collections {
     pub async fn update(&self, name: &str, patch: CollectionPatch) -> Result<Collection> {
         if let Some(name) = &patch.name {
             check_name(name)?;
+            if self.kind == CollectionKind::Inbox {
+                return Err(Error::Forbidden("there is one inbox"));
+            }
         }
         let (account, kind, name) = (self.account, self.kind, name.to_owned());
         let updated = self.storage().transact([account], move |tx| {
@@ -132,6 +135,9 @@ impl Collections {
 
     /// Removes a collection with all that is in it.
     pub async fn remove(&self, name: &str) -> Result<()> {
+        if self.kind == CollectionKind::Inbox {
+            return Err(Error::Forbidden("there is one inbox"));
+        }
         let (account, kind, name) = (self.account, self.kind, name.to_owned());
         let remove = self.storage().transact([account], move |tx| {
             Box::pin(async move {
@@ -160,7 +166,9 @@ impl Collections {
                 ("calendar", "Calendar", ItemKind::Event as i64 | ItemKind::Availability as i64),
                 ("tasks", "Tasks", ItemKind::Todo as i64 | ItemKind::Journal as i64),
             ],
-            CollectionKind::Inbox => &[(crate::schedule::INBOX, "Inbox", super::MESSAGES)],
+            CollectionKind::Inbox => {
+                &[(schedule::INBOX, "Inbox", super::MESSAGES), (schedule::OUTBOX, "Outbox", 0)]
+            }
             CollectionKind::AddressBook => {
                 &[("contacts", "Contacts", ItemKind::Card as i64 | ItemKind::Group as i64)]
             }

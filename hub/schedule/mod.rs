@@ -6,8 +6,8 @@
 //! into the calendar of a twin of this hub, or into the queue as mail to anybody else (iMIP). At last the
 //! sender's copy is told what became of them.
 //!
-//! For doors: [`Collections::put_scheduled`], [`Collections::remove_scheduled`], [`Account::schedule_inbox`]
-//! and [`Account::calendar_user_addresses`]. `Item::schedule_tag` is the value of `Schedule-Tag` (RFC 6638
+//! For doors: [`Collections::put_scheduled`], [`Collections::remove_scheduled`], [`Account::schedule_inbox`],
+//! [`Account::when_busy`] and [`Account::calendar_user_addresses`]. `Item::schedule_tag` is the value of `Schedule-Tag` (RFC 6638
 //! §3.2.10). An outbox holds nothing: it is only where a client asks when others are busy.
 //!
 //! RFCs: 5546, 6047, 6638.
@@ -16,6 +16,7 @@
 //! [`Collections::remove_scheduled`]: crate::collections::Collections::remove_scheduled
 
 mod carry;
+mod free_busy;
 mod imip;
 mod mail;
 mod receive;
@@ -26,6 +27,7 @@ use hub_itip::Owner;
 
 pub(crate) use carry::keep_carried;
 pub(crate) use imip::message;
+pub use free_busy::{FreeBusyOutcome, RecipientBusy};
 pub use store::{NotAllowed, ScheduleOutcome, ScheduleRequest};
 
 use crate::collections::{CollectionKind, Collections};
@@ -35,13 +37,15 @@ use crate::{Account, AccountId, Address, Hub, Result};
 const ATTEMPTS: usize = 8;
 /// Messages in an inbox; the oldest go.
 const MOST_IN_INBOX: usize = 1_000;
-/// The one collection of an inbox.
+/// Where messages are.
 pub(crate) const INBOX: &str = "inbox";
+/// Beside it, for programs that look for one.
+pub(crate) const OUTBOX: &str = "outbox";
 
 impl Account {
     /// Messages that others sent about calendar objects, one item each in the order of their names, for
     /// programs that show them (RFC 6638 §2.2). They have been dealt with already. Nothing can be put
-    /// there; the collection is named `inbox`.
+    /// there; the collection is named `inbox`. Beside it lies `outbox`, which is always empty.
     pub fn schedule_inbox(&self) -> Collections {
         self.collections(CollectionKind::Inbox)
     }

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use hub_itip::{Ignored, Outcome, Received, apply};
 use hub_storage::items as rows;
-use hub_storage::items::{CollectionFacts, CollectionId, ItemRow, NewItem, ScheduleTag};
+use hub_storage::items::{CollectionId, ItemRow, NewItem, ScheduleTag};
 use hub_storage::itip::{self, ItipKey, ItipRow, NewItip};
 
 use super::carry::status;
@@ -75,6 +75,8 @@ impl Hub {
                 }
             }
         }
+        // It must be there: it is made when somebody looks for it.
+        Collections::of(self.clone(), account, CollectionKind::Inbox).find(INBOX).await?;
         effect.shown = Some(self.shown(message, &received));
         Ok(effect)
     }
@@ -158,14 +160,7 @@ impl Hub {
 /// Puts a message into the inbox, and the oldest out if there are too many.
 async fn show(tx: &mut hub_storage::Tx, account: AccountId, shown: NewItem) -> hub_storage::Result<()> {
     const KIND: CollectionKind = CollectionKind::Inbox;
-    let inbox = match rows::collection(tx, account, KIND, INBOX).await {
-        Err(hub_storage::Error::NotFound(_)) => {
-            let facts =
-                CollectionFacts { components: crate::collections::MESSAGES, ..CollectionFacts::default() };
-            rows::create_collection(tx, account, KIND, INBOX, &facts, 1).await?
-        }
-        row => row?.id,
-    };
+    let inbox = rows::collection(tx, account, KIND, INBOX).await?.id;
     if rows::existing(tx, account, inbox, &shown.name, "").await?.named.is_none() {
         rows::put(tx, account, inbox, None, shown).await?;
     }

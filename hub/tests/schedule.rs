@@ -269,3 +269,35 @@ async fn what_a_crash_left_is_carried_once() {
     assert_eq!(hub.queue(&QueueFilter::default()).await.expect("read").len(), 1);
     assert_eq!(storage.itip_messages(&ids).await.expect("read"), []);
 }
+
+#[tokio::test]
+async fn rfc6638_5_when_others_are_busy() {
+    let Fixture { alice, bob, .. } = &fixture().await;
+    put(alice, "m.ics", &meeting(BOB)).await;
+    let ask = |organizer: &str| {
+        format!(
+            "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VFREEBUSY\r\nUID:f\r\nDTSTART:20900601T000000Z\r\n\
+             DTEND:20900602T000000Z\r\nORGANIZER:mailto:{organizer}\r\nATTENDEE;CN=B:mailto:bob@example.org\r\n\
+             END:VFREEBUSY\r\nEND:VCALENDAR\r\n"
+        )
+    };
+    let forged = alice.when_busy(ask("bob@example.org").into()).await.expect("asked");
+    assert_eq!(forged, FreeBusyOutcome::NotOwn);
+    let answered = async || match alice.when_busy(ask("alice@example.org").into()).await.expect("asked") {
+        FreeBusyOutcome::Answered(mut answers) => answers.remove(0).object.expect("an answer"),
+        other => panic!("{other:?}"),
+    };
+    let text = answered().await;
+    for words in [
+        "METHOD:REPLY\r\n",
+        "UID:f\r\n",
+        "ATTENDEE;CN=B:mailto:bob@example.org\r\n",
+        "FREEBUSY;FBTYPE=BUSY:20900601T100000Z/20900601T110000Z\r\n",
+    ] {
+        has(&text, words);
+    }
+    assert!(!text.contains("Plans"), "{text}");
+    let hidden = CollectionPatch { is_transparent: Some(true), ..CollectionPatch::default() };
+    bob.calendars().update("calendar", hidden).await.expect("updated");
+    assert!(!answered().await.contains("FREEBUSY;"));
+}
