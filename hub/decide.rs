@@ -8,12 +8,14 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use hub_storage::NewEmail;
+use hub_storage::itip::NewItip;
 use hub_storage::queue::NewQueued;
 
 use crate::deliver::{Delivery, Origin};
 use crate::directory::Directory;
 use crate::junk::{Evidence, without_verdicts};
 use crate::rules::{Around, Notes, Ruled};
+use crate::schedule;
 use crate::{AccountId, Address, Flags, Hub, Incoming, Judgement, MailboxId, Result, Role, Verdict};
 use onward::{Onward, Relying};
 use refusals::Refusal;
@@ -26,6 +28,10 @@ pub(crate) struct Decided {
     pub(crate) queued: Vec<NewQueued>,
     /// What rules want noted.
     pub(crate) seen: Vec<(AccountId, Notes)>,
+    /// What it says about calendars, for those who keep it.
+    pub(crate) itip: Vec<(AccountId, NewItip)>,
+    /// Accounts that take it for junk.
+    junk: HashSet<AccountId>,
     refused: Vec<Refusal>,
     /// Accounts that were asked.
     asked: usize,
@@ -104,6 +110,19 @@ impl Keep {
     }
 }
 
+impl Decided {
+    /// Whoever the message was sent to, and who keeps it, has it looked at.
+    fn note_itip(&mut self, delivery: &Delivery) {
+        let Some(message) = schedule::message(delivery) else { return };
+        let named = delivery.recipients.iter().flat_map(|recipient| &recipient.members.accounts);
+        let named: HashSet<AccountId> =
+            named.copied().filter(|account| !self.junk.contains(account)).collect();
+        let keep = self.emails.iter().map(|email| email.account).filter(|account| named.contains(account));
+        let keep: HashSet<AccountId> = keep.collect();
+        self.itip.extend(keep.into_iter().map(|account| (account, message.clone())));
+    }
+}
+
 impl Hub {
     /// Asks every account once, however many of its addresses were named, and whoever they pass the
     /// message on to. `Refused` if all of them refuse it.
@@ -127,6 +146,7 @@ impl Hub {
             self.decide_one(&mut course, &leg).await?;
         }
         course.decided.end_circles();
+        course.decided.note_itip(delivery);
         self.settle_refusals(delivery, course.decided).await
     }
 
@@ -152,6 +172,9 @@ impl Hub {
             is_junk,
         };
         course.decided.asked += 1;
+        if is_junk {
+            course.decided.junk.insert(account);
+        }
         let keep = self.usual(account, &leg.incoming, &prefix, is_junk).await?;
         let rules = if leg.is_answer { None } else { self.rules(account).await? };
         let Some(rules) = rules else {

@@ -2,10 +2,10 @@
 //! What each account does with a message is decided in `decide.rs`; here it is done, in one commit.
 
 use hub_storage::queue::{self, NewQueued};
-use hub_storage::{Appended, NewEmail, Tx, append_within, sieve};
+use hub_storage::{Appended, NewEmail, Tx, append_within, itip, sieve};
 
 use crate::decide::Decided;
-use crate::{AccountId, Address, EmailId, Error, Hub, Incoming, MailboxId, Members, Result, Verdict};
+use crate::{AccountId, Address, EmailId, Hub, Incoming, MailboxId, Members, Result, Verdict};
 
 /// One accepted RCPT TO of ours.
 #[derive(Clone, Debug)]
@@ -78,7 +78,8 @@ impl Hub {
         decided: Decided,
         sent: Option<NewQueued>,
     ) -> Result<(Vec<Appended>, Option<i64>)> {
-        let is_plain = decided.queued.is_empty() && decided.seen.is_empty() && sent.is_none();
+        let is_plain =
+            decided.queued.is_empty() && decided.seen.is_empty() && decided.itip.is_empty() && sent.is_none();
         let storage = &self.0.storage;
         if is_plain {
             let emails = decided.emails;
@@ -90,6 +91,7 @@ impl Hub {
                 (appended, _) => Ok((appended?, None)),
             };
         }
+        let has_itip = !decided.itip.is_empty();
         let done = storage.transact(decided.accounts(), move |tx| {
             Box::pin(async move {
                 let appended = decided.perform(tx).await?;
@@ -100,7 +102,11 @@ impl Hub {
                 Ok((appended, id))
             })
         });
-        done.await.map_err(Error::from)
+        let done = done.await?;
+        if has_itip {
+            self.0.itip_news.notify_one();
+        }
+        Ok(done)
     }
 }
 
@@ -125,6 +131,9 @@ impl Decided {
         }
         for (account, hashes) in &self.seen {
             sieve::note(tx, *account, hashes).await?;
+        }
+        for (account, message) in &self.itip {
+            itip::push(tx, *account, std::slice::from_ref(message), crate::unix_now()).await?;
         }
         Ok(appended)
     }

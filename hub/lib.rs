@@ -38,6 +38,7 @@ mod removals;
 mod reports;
 mod route;
 mod rules;
+pub mod schedule;
 mod search;
 mod snapshot;
 mod sort;
@@ -64,6 +65,7 @@ pub use aliases::AliasInfo;
 pub use deliver::{Delivery, Origin, Recipient};
 pub use error::{Error, Result};
 pub use hub_ical as ical;
+pub use hub_itip as itip;
 pub use hub_mime::{Part, PartKind, Summary};
 pub use hub_sieve::{Limits as SieveLimits, extensions as sieve_extensions};
 pub use hub_storage::{
@@ -140,6 +142,8 @@ struct Inner {
     etags: files::Etags,
     file_watches: files::FileWatches,
     junk: Arc<junk::Junk>,
+    /// Messages about calendars have come by mail.
+    itip_news: Arc<tokio::sync::Notify>,
     maintenance: Mutex<tokio::task::JoinSet<()>>,
 }
 
@@ -203,6 +207,7 @@ impl Hub {
             text_index: Arc::default(),
             etags,
             file_watches: files::FileWatches::default(),
+            itip_news: Arc::default(),
             maintenance: Mutex::default(),
         }));
         hub.0.storage.listen(Box::new(Ear(Arc::downgrade(&hub.0))));
@@ -212,6 +217,8 @@ impl Hub {
         let arrivals = Arc::clone(&hub.0.text_index);
         maintenance.spawn(textsearch::keep_indexed(Arc::downgrade(&hub.0), arrivals));
         maintenance.spawn(junk::keep_trained(Arc::downgrade(&hub.0), Arc::clone(&hub.0.junk)));
+        let itip_news = Arc::clone(&hub.0.itip_news);
+        maintenance.spawn(schedule::keep_carried(Arc::downgrade(&hub.0), itip_news));
         drop(maintenance);
         Ok(hub)
     }

@@ -1,6 +1,9 @@
 //! The one way out: local recipients are delivered, the rest goes into the durable queue, in one
 //! transaction.
 
+use hub_storage::queue::NewQueued;
+
+use crate::decide::Decided;
 use crate::deliver::{Delivery, Origin, Recipient};
 use crate::queue::Leaving;
 use crate::{Account, Address, Error, Incoming, Result, Route};
@@ -66,6 +69,16 @@ impl Account {
     /// Sends a message. Errors: `Forbidden` if the twin may not send as the reverse-path or as an
     /// author named in From or Sender; `Invalid`; `OverQuota`; `Unavailable`. All or nothing.
     pub async fn submit(&self, submission: Submission) -> Result<Submitted> {
+        let recipients: Vec<Address> = submission.recipients.iter().map(|to| to.address.clone()).collect();
+        let (decided, sent) = self.prepare(submission).await?;
+        let elsewhere = sent.as_ref().map_or(0, |sent| sent.recipients.len());
+        let (_, queued) = self.hub.carry_out(decided, sent).await?;
+        self.hub.0.junk.wrote_to(self.id, recipients.iter());
+        Ok(Submitted { delivered: recipients.len() - elsewhere, queued })
+    }
+
+    /// What is to be done to send a message, in one commit.
+    pub(crate) async fn prepare(&self, submission: Submission) -> Result<(Decided, Option<NewQueued>)> {
         self.check_authors(&submission).await?;
         let mut local = Vec::new();
         let mut elsewhere = Vec::new();
@@ -89,12 +102,9 @@ impl Account {
             trace: submission.trace.clone(),
             require_tls: submission.require_tls,
         };
-        let delivered = delivery.recipients.len();
         let decided = self.hub.decide(&delivery).await?;
         if elsewhere.is_empty() {
-            self.hub.carry_out(decided, None).await?;
-            self.hub.0.junk.wrote_to(self.id, submission.recipients.iter().map(|to| &to.address));
-            return Ok(Submitted { delivered, queued: None });
+            return Ok((decided, None));
         }
         let incoming = self.hub.with_short_lines(submission.incoming).await?;
         let signatures = self.hub.signatures(&incoming).await?;
@@ -111,9 +121,7 @@ impl Account {
             require_tls: submission.require_tls,
             recipients: elsewhere,
         })?;
-        let (_, queued) = self.hub.carry_out(decided, Some(queued)).await?;
-        self.hub.0.junk.wrote_to(self.id, submission.recipients.iter().map(|to| &to.address));
-        Ok(Submitted { delivered, queued })
+        Ok((decided, Some(queued)))
     }
 
     /// Everybody that From and Sender name must be this twin: another twin of the hub must not be

@@ -26,6 +26,7 @@ mod id;
 mod idset;
 pub mod imports;
 pub mod items;
+pub mod itip;
 pub mod junk;
 mod known;
 mod mail;

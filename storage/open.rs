@@ -85,6 +85,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/sqlite/0017_sharing.sql"),
         include_str!("migrations/postgres/0017_sharing.sql"),
     ),
+    (
+        include_str!("migrations/sqlite/0018_schedule.sql"),
+        include_str!("migrations/postgres/0018_schedule.sql"),
+    ),
     (include_str!("migrations/sqlite/0022_lease.sql"), include_str!("migrations/postgres/0022_lease.sql")),
 ];
 

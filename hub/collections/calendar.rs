@@ -21,6 +21,17 @@ pub(super) struct Read {
     pub(super) uid: String,
     pub(super) kind: ItemKind,
     pub(super) index: ItemIndex,
+    /// Somebody organizes it (RFC 6638 §3.1).
+    pub(super) is_scheduling: bool,
+}
+
+/// Kinds of objects that messages are about, as bits.
+pub(crate) const MESSAGES: i64 =
+    ItemKind::Event as i64 | ItemKind::Todo as i64 | ItemKind::Journal as i64 | ItemKind::FreeBusy as i64;
+
+/// Of a message in an inbox: nobody searches there.
+pub(crate) fn message_index() -> ItemIndex {
+    always()
 }
 
 /// RFC 4791 §4.1: one UID, one kind of component, no METHOD.
@@ -54,7 +65,13 @@ pub(super) fn read(bytes: &[u8], now: i64) -> Result<Read, Refusal> {
     if without_id > 0 {
         return Err(not_one("only one component may be without RECURRENCE-ID"));
     }
-    Ok(Read { uid: object.uid.clone(), kind: item_kind(kind), index: index(object, calendar, now) })
+    let mut entries = object.master.iter().chain(&object.overrides);
+    Ok(Read {
+        uid: object.uid.clone(),
+        kind: item_kind(kind),
+        index: index(object, calendar, now),
+        is_scheduling: entries.any(|entry| entry.component.first("ORGANIZER").is_some()),
+    })
 }
 
 fn item_kind(kind: Kind) -> ItemKind {

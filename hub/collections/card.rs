@@ -32,6 +32,7 @@ pub(super) fn read(bytes: &[u8], name: &str) -> Result<Read, Refusal> {
         .filter_map(|kind| card.first(kind))
         .any(|property| property.value.trim().eq_ignore_ascii_case("group"));
     Ok(Read {
+        is_scheduling: false,
         uid: if uid.is_empty() { format!("name:{name}") } else { uid },
         kind: if is_group { ItemKind::Group } else { ItemKind::Card },
         index: ItemIndex {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use hub_storage::items as rows;
-use hub_storage::items::{CollectionId, CollectionKind, ItemId, ItemKind, ItemRow, NewItem};
+use hub_storage::items::{CollectionId, CollectionKind, ItemId, ItemKind, ItemRow, NewItem, ScheduleTag};
 
 use crate::collections::calendar::Read;
 use crate::collections::settings::{check_name, set_properties};
@@ -32,12 +32,15 @@ pub struct Item {
     /// Unix seconds.
     pub created_at: i64,
     pub modified_at: i64,
+    /// `Schedule-Tag` (RFC 6638 §3.2.10), without quotation marks; `None` if nobody is invited by it.
+    pub schedule_tag: Option<String>,
 }
 
 impl From<ItemRow> for Item {
     fn from(row: ItemRow) -> Self {
+        let schedule_tag = (row.schedule_tag > 0).then(|| row.schedule_tag.to_string());
         let ItemRow { id, name, uid, kind, size, created_at, modified_at, .. } = row;
-        Self { id, name, uid, kind, etag: hex(&row.etag), size, created_at, modified_at }
+        Self { id, name, uid, kind, etag: hex(&row.etag), size, created_at, modified_at, schedule_tag }
     }
 }
 
@@ -138,6 +141,9 @@ impl Collections {
         preconditions: Vec<Precondition>,
     ) -> Result<PutOutcome> {
         check_name(name)?;
+        if self.kind == CollectionKind::Inbox {
+            return Err(Error::Forbidden("only others put messages into an inbox"));
+        }
         if data.len() > MOST_BYTES {
             return Ok(PutOutcome::Refused(Refusal::TooLarge(MOST_BYTES as u64)));
         }
@@ -332,21 +338,22 @@ impl Collections {
     }
 
     /// Reads what an object says of itself.
-    async fn read(&self, name: &str, data: Bytes) -> Result<Result<NewItem, Refusal>> {
+    pub(crate) async fn read(&self, name: &str, data: Bytes) -> Result<Result<NewItem, Refusal>> {
         let (kind, name, now) = (self.kind, name.to_owned(), unix_now());
         let etag = self.storage().fingerprint(&data)[..16].to_vec();
         let read = move || {
             let read = match kind {
-                CollectionKind::Calendar => calendar::read(&data, now),
+                CollectionKind::Calendar | CollectionKind::Inbox => calendar::read(&data, now),
                 CollectionKind::AddressBook => card::read(&data, &name),
             };
-            read.map(|Read { uid, kind, index }| NewItem {
+            read.map(|Read { uid, kind, index, is_scheduling }| NewItem {
                 name,
                 uid,
                 kind,
                 etag,
                 data: data.to_vec(),
                 index,
+                tag: if is_scheduling { ScheduleTag::Fresh } else { ScheduleTag::Absent },
             })
         };
         crate::apart(read).await
@@ -368,7 +375,7 @@ fn outcome(decided: Decided<Placed>) -> Result<PutOutcome> {
 }
 
 /// `Stale` unless all hold for what is there.
-fn check(preconditions: &[Precondition], there: Option<&ItemRow>) -> Result<()> {
+pub(crate) fn check(preconditions: &[Precondition], there: Option<&ItemRow>) -> Result<()> {
     let etag = there.map(|row| hex(&row.etag));
     let modified_at = there.map_or(0, |row| row.modified_at);
     match preconditions.iter().all(|one| one.holds(etag.as_deref(), modified_at)) {

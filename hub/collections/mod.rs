@@ -20,9 +20,12 @@ pub use hub_storage::items::{CollectionFacts, CollectionId, CollectionKind, Item
 pub use crate::files::{Overwrite, PropertyName};
 pub use bundle::{BroughtIn, MOST_FILE, TakenOut};
 pub use calendar::zone_of;
+pub(crate) use calendar::{MESSAGES, message_index};
+pub(crate) use item::check as check_preconditions;
 pub use item::{Item, Placed, PutOutcome, Refusal};
 pub(crate) use keep::keep_indexed;
 pub use query::{Found, MOST_FOUND, portions_of};
+pub(crate) use settings::check_name;
 pub use settings::{Collection, CollectionPatch};
 pub use sync::{ItemChange, ItemChanges};
 
@@ -53,13 +56,30 @@ impl Account {
         self.collections(CollectionKind::AddressBook)
     }
 
-    fn collections(&self, kind: CollectionKind) -> Collections {
-        Collections { hub: self.hub.clone(), account: self.id, kind }
+    pub(crate) fn collections(&self, kind: CollectionKind) -> Collections {
+        Collections::of(self.hub.clone(), self.id, kind)
     }
 }
 
 impl Collections {
-    fn storage(&self) -> &Storage {
+    pub(crate) fn of(hub: Hub, account: AccountId, kind: CollectionKind) -> Self {
+        Self { hub, account, kind }
+    }
+
+    pub(crate) fn storage(&self) -> &Storage {
         &self.hub.0.storage
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    pub(crate) fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// Calendars, address books, or an inbox.
+    pub fn kind(&self) -> CollectionKind {
+        self.kind
     }
 }

@@ -7,7 +7,7 @@ use hub_storage::items::{CollectionFacts, CollectionId, CollectionKind, Collecti
 
 use crate::collections::{Collections, MOST_COLLECTIONS};
 use crate::files::{Property, PropertyName};
-use crate::{Error, Result, SyncState};
+use crate::{Error, Result, SyncState, schedule};
 
 /// Bytes of a name in a URL.
 const NAME: usize = 255;
@@ -87,6 +87,9 @@ impl Collections {
     /// Makes a collection. `Exists`, `Limit`, `Invalid`.
     pub async fn create(&self, name: &str, patch: CollectionPatch) -> Result<Collection> {
         check_name(name)?;
+        if self.kind == CollectionKind::Inbox {
+            return Err(Error::Forbidden("there is one inbox"));
+        }
         let mut facts = CollectionFacts { components: all_of(self.kind), ..CollectionFacts::default() };
         apply(&mut facts, &patch)?;
         if facts.components & all_of(self.kind) == 0 {
@@ -109,6 +112,9 @@ impl Collections {
     pub async fn update(&self, name: &str, patch: CollectionPatch) -> Result<Collection> {
         if let Some(name) = &patch.name {
             check_name(name)?;
+            if self.kind == CollectionKind::Inbox {
+                return Err(Error::Forbidden("there is one inbox"));
+            }
         }
         let (account, kind, name) = (self.account, self.kind, name.to_owned());
         let updated = self.storage().transact([account], move |tx| {
@@ -129,6 +135,9 @@ impl Collections {
 
     /// Removes a collection with all that is in it.
     pub async fn remove(&self, name: &str) -> Result<()> {
+        if self.kind == CollectionKind::Inbox {
+            return Err(Error::Forbidden("there is one inbox"));
+        }
         let (account, kind, name) = (self.account, self.kind, name.to_owned());
         let remove = self.storage().transact([account], move |tx| {
             Box::pin(async move {
@@ -157,6 +166,9 @@ impl Collections {
                 ("calendar", "Calendar", ItemKind::Event as i64 | ItemKind::Availability as i64),
                 ("tasks", "Tasks", ItemKind::Todo as i64 | ItemKind::Journal as i64),
             ],
+            CollectionKind::Inbox => {
+                &[(schedule::INBOX, "Inbox", super::MESSAGES), (schedule::OUTBOX, "Outbox", 0)]
+            }
             CollectionKind::AddressBook => {
                 &[("contacts", "Contacts", ItemKind::Card as i64 | ItemKind::Group as i64)]
             }
@@ -240,7 +252,7 @@ fn is_color(color: &str) -> bool {
 }
 
 /// `Invalid` for what cannot be a segment of a URL.
-pub(super) fn check_name(name: &str) -> Result<()> {
+pub(crate) fn check_name(name: &str) -> Result<()> {
     let is_name = !name.is_empty()
         && name.len() <= NAME
         && name != "."

@@ -74,7 +74,7 @@ fn check(old: &Calendar, new: &Calendar) -> Result<(), Error> {
 /// The same moments, however they are written.
 fn same_times(old: &Component, new: &Component) -> bool {
     let utc = |time: &Option<Time>| time.as_ref().map(|time| (time.is_date(), time.utc(&Zone::UTC)));
-    old.is_as_long_as(new) || utc(&old.start) == utc(&new.start) && old.ends_with(new)
+    old.is_as_long_as(new) || utc(&old.start) == utc(&new.start) && old.end() == new.end()
 }
 
 /// Everything is declined that was not yet.

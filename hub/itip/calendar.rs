@@ -188,14 +188,13 @@ impl Component {
         self.start == other.start && self.length == other.length
     }
 
-    /// Whether both end at the same moment.
-    pub(crate) fn ends_with(&self, other: &Self) -> bool {
-        let end = |component: &Self| match (&component.length, &component.start) {
+    /// When it ends, if it says so.
+    pub(crate) fn end(&self) -> Option<i64> {
+        match (&self.length, &self.start) {
             (Length::Until(end), _) => Some(end.utc(&Zone::UTC)),
             (Length::Duration(duration), Some(start)) => Some(start.plus(*duration).utc(&Zone::UTC)),
             _ => None,
-        };
-        end(self) == end(other)
+        }
     }
 
     /// A component for one instance of this series, which differs in nothing yet.

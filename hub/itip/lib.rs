@@ -16,6 +16,7 @@ mod apply;
 mod attendee;
 mod calendar;
 mod compare;
+mod free_busy;
 mod message;
 mod organizer;
 mod plan;
@@ -25,6 +26,7 @@ mod text;
 
 pub use address::{CalendarUser, Owner};
 pub use apply::{Ignored, Outcome, apply};
+pub use free_busy::FreeBusyRequest;
 pub use message::{Message, Method};
 pub use plan::{Change, Plan, Role, plan};
 pub use received::Received;

@@ -11,7 +11,8 @@
 //!
 //! RFCs: 4918 (WebDAV), 5689 (extended MKCOL), 6578 (sync-collection), 4331 (quota), 5397
 //! (current-user-principal), 3744 (reading of access rights), 3253 §3.8 (expand-property), 5323
-//! (SEARCH, basicsearch), 4791 (CalDAV), 6352 (CardDAV), 5995 (POST to add), 6764 (where to begin), 7809
+//! (SEARCH, basicsearch), 4791 (CalDAV), 6352 (CardDAV), 6638
+//! (scheduling), 5995 (POST to add), 6764 (where to begin), 7809
 //! (time zones by name, the part about leaving them out), 8144 (Prefer), 9110 (ranges, conditional requests), 7617 (Basic).
 //! Not in RFCs: Nextcloud's uploads in pieces, OC-Checksum, X-OC-Mtime, and what Finder and Windows add.
 

@@ -26,7 +26,8 @@ pub(crate) enum Place {
         handle: Option<String>,
         path: FilePath,
     },
-    /// `/dav/calendars/HANDLE/…`, `/dav/addressbooks/HANDLE/…`
+    /// `/dav/calendars/HANDLE/…`, `/dav/addressbooks/HANDLE/…`, and `/dav/schedule/HANDLE/…`, where the
+    /// inbox and the outbox are (RFC 6638 §2).
     Items {
         kind: CollectionKind,
         handle: String,
@@ -108,6 +109,7 @@ fn place(names: &[&str]) -> Result<(Place, usize), BadPath> {
         ["files" | "calendars" | "addressbooks"] => (Place::Homes, start + 1),
         ["calendars", handle, rest @ ..] => (items(CollectionKind::Calendar, handle, rest), start + 2),
         ["addressbooks", handle, rest @ ..] => (items(CollectionKind::AddressBook, handle, rest), start + 2),
+        ["schedule", handle, rest @ ..] => (items(CollectionKind::Inbox, handle, rest), start + 2),
         ["files", handle, rest @ ..] => {
             (Place::File { handle: Some((*handle).to_owned()), path: file_path(rest)? }, start + 2)
         }

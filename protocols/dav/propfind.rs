@@ -12,7 +12,7 @@ use crate::path::{Location, Place, encode_into};
 use crate::props::{Ask, Context, Subject, What};
 use crate::reply::{self, Reply};
 use crate::status::Refusal;
-use crate::xml::{Multistatus, Xml};
+use crate::xml::{CALDAV, Multistatus, Xml};
 use crate::{Call, body, head};
 
 pub(crate) async fn answer(call: &mut Call) -> Result<Reply, Refusal> {
@@ -238,7 +238,10 @@ async fn of_fixed(call: &Call, ask: &Ask, depth: Depth) -> Result<Reply, Refusal
         return Err(Refusal::Condition(StatusCode::FORBIDDEN, "propfind-finite-depth"));
     }
     let prefer = head::prefer(&call.head.headers);
-    let context = context(call, None).await?;
+    let mut context = context(call, None).await?;
+    if ask.names(CALDAV, "calendar-user-address-set") {
+        context.addresses = call.account.calendar_user_addresses().await?;
+    }
     let what = if let Place::Principal { .. } = place { What::Principal } else { What::Above };
     let mut rows = vec![(base.clone(), what)];
     if depth == Depth::One {

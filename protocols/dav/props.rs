@@ -60,6 +60,10 @@ pub(crate) struct Context {
     pub(crate) quota: Option<(u64, Option<u64>)>,
     /// Of the collections of the home that is asked about: the newest state, and how many there are.
     pub(crate) home: Option<(SyncState, usize)>,
+    /// All addresses of the twin, as URIs; empty if nobody asks.
+    pub(crate) addresses: Vec<String>,
+    /// The calendar into which invitations come.
+    pub(crate) default_calendar: Option<String>,
 }
 
 /// `<!ELEMENT propfind ( propname | (allprop, include?) | prop ) >` (RFC 4918 §14.20)

@@ -25,6 +25,17 @@ pub struct ItemIndex {
     pub text: String,
 }
 
+/// What becomes of the tag of a scheduling object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ScheduleTag {
+    /// It is none.
+    #[default]
+    Absent,
+    Fresh,
+    /// Only answers were noted.
+    Same,
+}
+
 #[derive(Clone, Debug)]
 pub struct NewItem {
     pub name: String,
@@ -33,6 +44,7 @@ pub struct NewItem {
     pub etag: Vec<u8>,
     pub data: Vec<u8>,
     pub index: ItemIndex,
+    pub tag: ScheduleTag,
 }
 
 /// What is there already.
@@ -96,12 +108,18 @@ pub async fn put(
         created_at: before.map_or(now, |row| row.created_at),
         modified_at: now,
         changed: modseq,
+        schedule_tag: match (new.tag, before) {
+            (ScheduleTag::Absent, _) => 0,
+            (ScheduleTag::Same, Some(row)) => row.schedule_tag,
+            _ => modseq,
+        },
     };
     let sql = "INSERT INTO item (account, collection, name, id, uid, kind, etag, size, created_at, modified_at,
-           changed, first_at, last_at, is_open, indexed_from, indexed_to) VALUES {values}
+           changed, schedule_tag, first_at, last_at, is_open, indexed_from, indexed_to) VALUES {values}
          ON CONFLICT (account, collection, name) DO UPDATE SET uid = excluded.uid, kind = excluded.kind,
            etag = excluded.etag, size = excluded.size, modified_at = excluded.modified_at,
-           changed = excluded.changed, first_at = excluded.first_at, last_at = excluded.last_at,
+           changed = excluded.changed, schedule_tag = excluded.schedule_tag,
+           first_at = excluded.first_at, last_at = excluded.last_at,
            is_open = excluded.is_open, indexed_from = excluded.indexed_from, indexed_to = excluded.indexed_to";
     tx.connection.defer_many(sql, vec![item_values(account, &row, &new.index)]);
     let sql = "INSERT INTO item_data (account, id, data, text) VALUES {values}
@@ -137,6 +155,7 @@ fn item_values(account: AccountId, row: &ItemRow, index: &ItemIndex) -> Vec<Valu
         row.created_at,
         row.modified_at,
         row.changed,
+        row.schedule_tag,
         index.first_at,
         index.last_at,
         index.is_open,
@@ -214,6 +233,22 @@ pub async fn remove(
     tx.connection.defer_many(GONE, gone);
     let ids = items.iter().map(|item| item.id.0 as u64).collect();
     touched(tx, account, collection, IdSet::new(), IdSet::new(), ids)
+}
+
+/// The oldest items of a collection that has more than `most`, a hundred at a time.
+pub async fn beyond(
+    tx: &mut Tx,
+    account: AccountId,
+    collection: CollectionId,
+    most: usize,
+) -> Result<Vec<ItemRow>> {
+    let sql = concat!(
+        "SELECT ",
+        item_columns!(),
+        " FROM item i WHERE i.account = $1 AND i.collection = $2
+          ORDER BY i.changed DESC, i.id DESC LIMIT 100 OFFSET $3"
+    );
+    tx.connection.query(sql, values![account, collection.0, most as i64], item_row).await
 }
 
 /// Gives an item another place, in its collection or another of the same account. Nothing may be

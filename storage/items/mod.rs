@@ -10,7 +10,9 @@ mod properties;
 mod read;
 mod reclaim;
 
-pub use change::{Existing, ItemIndex, NewItem, existing, move_to, put, reindex, remove};
+pub use change::{
+    Existing, ItemIndex, NewItem, ScheduleTag, beyond, existing, move_to, put, reindex, remove,
+};
 pub use collections::{
     CollectionFacts, CollectionRow, collection, create_collection, has_collections, remove_collection,
     update_collection,
@@ -35,6 +37,8 @@ pub struct ItemId(pub i64);
 pub enum CollectionKind {
     Calendar = 1,
     AddressBook = 2,
+    /// Messages about calendar objects, as they came.
+    Inbox = 3,
 }
 
 /// What an item is. Each is a bit, so that a collection can say which it takes.
@@ -72,18 +76,21 @@ pub struct ItemRow {
     pub created_at: i64,
     pub modified_at: i64,
     pub changed: Modseq,
+    /// When more of it than answers was changed last; 0 if nobody is invited by it.
+    pub schedule_tag: Modseq,
 }
 
 /// The columns of an item `i`, for [`item_row`].
 macro_rules! item_columns {
     () => {
-        "i.collection, i.id, i.name, i.uid, i.kind, i.etag, i.size, i.created_at, i.modified_at, i.changed"
+        "i.collection, i.id, i.name, i.uid, i.kind, i.etag, i.size, i.created_at, i.modified_at, i.changed,
+         i.schedule_tag"
     };
 }
 pub(crate) use item_columns;
 
 /// How many columns [`item_columns`] has.
-const ITEM_COLUMNS: usize = 10;
+const ITEM_COLUMNS: usize = 11;
 
 fn item_row(row: Row<'_>) -> Result<ItemRow> {
     let kind = row.int(4)?;
@@ -101,5 +108,6 @@ fn item_row(row: Row<'_>) -> Result<ItemRow> {
         created_at: row.int(7)?,
         modified_at: row.int(8)?,
         changed: row.int(9)? as u64,
+        schedule_tag: row.int(10)? as u64,
     })
 }

@@ -57,6 +57,18 @@ impl Storage {
         self.reader().await?.query_many(sql, rows, item_row).await
     }
 
+    /// Items of calendars that have a UID, with the names of their calendars: one in each at most.
+    pub async fn items_with_uid(&self, account: AccountId, uid: &str) -> Result<Vec<(ItemRow, String)>> {
+        let sql = concat!(
+            "SELECT ",
+            item_columns!(),
+            ", c.name FROM item i CROSS JOIN collection c WHERE i.account = $1 AND i.uid = $2
+               AND c.account = $1 AND c.id = i.collection AND c.kind = 1 ORDER BY i.id"
+        );
+        let item = |row: Row<'_>| Ok((item_row(row)?, row.text(ITEM_COLUMNS)?));
+        self.reader().await?.query(sql, values![account, uid], item).await
+    }
+
     /// The bytes of items, in any order; what does not exist is left out.
     pub async fn item_data(&self, account: AccountId, items: &[ItemId]) -> Result<Vec<(ItemId, Vec<u8>)>> {
         let sql = "SELECT d.id, d.data FROM (VALUES {values}) AS v CROSS JOIN item_data d

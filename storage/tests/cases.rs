@@ -15,8 +15,9 @@ pub(super) use super::group::{
 pub(super) use super::imports::an_import_is_noted_once;
 pub(super) use super::items::{
     items_are_kept_and_found, items_are_moved_and_removed, items_are_synchronised,
-    items_have_properties_and_are_indexed_anew,
+    items_have_properties_and_are_indexed_anew, scheduling_objects_have_tags,
 };
+pub(super) use super::itip::itip_messages_are_told_once;
 pub(super) use super::junk::what_a_filter_learned_is_kept_and_goes_with_its_account;
 pub(super) use super::metadata::annotations_follow_their_mailbox;
 pub(super) use super::queue::*;

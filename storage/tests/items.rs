@@ -2,7 +2,8 @@
 
 use super::{Place, account};
 use crate::items::{
-    self, CollectionFacts, CollectionId, CollectionKind, ItemIndex, ItemKind, ItemRow, NewItem, TimeWindow,
+    self, CollectionFacts, CollectionId, CollectionKind, ItemIndex, ItemKind, ItemRow, NewItem, ScheduleTag,
+    TimeWindow,
 };
 use crate::{AccountId, Error, Since, Storage};
 
@@ -29,7 +30,8 @@ fn new(name: &str, data: &str, occurrences: &[(i64, i64)]) -> NewItem {
         ..ItemIndex::default()
     };
     let (name, uid) = (name.to_owned(), format!("uid of {name}"));
-    NewItem { name, uid, kind: ItemKind::Event, etag: data.as_bytes().to_vec(), data: data.into(), index }
+    let (etag, tag) = (data.as_bytes().to_vec(), ScheduleTag::Absent);
+    NewItem { name, uid, kind: ItemKind::Event, etag, data: data.into(), index, tag }
 }
 
 async fn put(storage: &Storage, account: AccountId, collection: CollectionId, item: NewItem) -> ItemRow {
@@ -230,4 +232,31 @@ pub(super) async fn items_have_properties_and_are_indexed_anew(place: Place) {
         [],
         "the index knows that it is not there"
     );
+}
+
+pub(super) async fn scheduling_objects_have_tags(place: Place) {
+    let storage = place.open().await;
+    let (id, _) = account(&storage, "alice", 0).await;
+    let home = calendar(&storage, id, "home").await.expect("made");
+    let mut tags = Vec::new();
+    for (data, tag) in [
+        ("plain", ScheduleTag::Absent),
+        ("invites", ScheduleTag::Fresh),
+        ("answered", ScheduleTag::Same),
+        ("invites more", ScheduleTag::Fresh),
+    ] {
+        tags.push(put(&storage, id, home, NewItem { tag, ..new("a", data, &[]) }).await.schedule_tag);
+    }
+    assert!(tags[0] == 0 && tags[1] > 0 && tags[2] == tags[1] && tags[3] > tags[2], "{tags:?}");
+    let rows = storage.items_with_uid(id, "uid of a").await.expect("read");
+    assert_eq!(
+        rows.iter().map(|(row, name)| (row.schedule_tag, name.as_str())).collect::<Vec<_>>(),
+        [(tags[3], "home")]
+    );
+    for n in 0..3 {
+        put(&storage, id, home, new(&n.to_string(), "x", &[])).await;
+    }
+    let oldest =
+        storage.transact([id], move |tx| Box::pin(async move { items::beyond(tx, id, home, 3).await }));
+    assert_eq!(oldest.await.expect("read").iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["a"]);
 }

@@ -10,6 +10,7 @@ mod forward;
 mod group;
 mod imports;
 mod items;
+mod itip;
 mod junk;
 mod late;
 mod metadata;
@@ -143,6 +144,8 @@ cases! {
     items_are_synchronised,
     items_have_properties_and_are_indexed_anew,
     contacts_are_known_until_they_expire,
+    itip_messages_are_told_once,
+    scheduling_objects_have_tags,
 }
 
 /// Hears of commits, and has no mailbox in memory.

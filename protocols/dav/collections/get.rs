@@ -6,7 +6,7 @@ use hub_wire::http;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 
-use super::Target;
+use super::{Target, schedule};
 use crate::get::http_date;
 use crate::path::{Within, encode_into};
 use crate::precondition::Validators;
@@ -89,4 +89,5 @@ fn folder() -> Reply {
 pub(super) fn set_validators(reply: &mut Reply, item: &Item) {
     reply::set_text(reply, header::ETAG, &format!("\"{}\"", item.etag));
     reply::set_text(reply, header::LAST_MODIFIED, &http_date(item.modified_at));
+    schedule::set_tag(reply, item);
 }

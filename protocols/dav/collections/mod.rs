@@ -10,6 +10,7 @@ mod put;
 mod query;
 mod report;
 mod rows;
+mod schedule;
 mod tree;
 
 use hub::collections::{CollectionKind, Collections};
@@ -35,6 +36,7 @@ impl Target {
         let collections = match kind {
             CollectionKind::Calendar => call.account.calendars(),
             CollectionKind::AddressBook => call.account.address_books(),
+            CollectionKind::Inbox => call.account.schedule_inbox(),
         };
         Ok(Self { kind: *kind, collections, at: at.clone() })
     }
@@ -54,6 +56,7 @@ pub(crate) async fn answer(call: &mut Call) -> Result<Reply, Refusal> {
         "REPORT" => crate::report::answer(call).await,
         "SEARCH" => search::answer(call).await,
         "PUT" => put::answer(call, &target).await,
+        "POST" if target.kind == CollectionKind::Inbox => schedule::post(call, &target).await,
         "POST" => put::add_member(call, &target).await,
         "MKCALENDAR" | "MKCOL" => tree::make(call, &target).await,
         "DELETE" => tree::delete(call, &target).await,

@@ -136,6 +136,7 @@ fn is_type(resource_type: &Element, kind: CollectionKind) -> bool {
     let is_own = |name: &Name| match kind {
         CollectionKind::Calendar => name.is(CALDAV, "calendar"),
         CollectionKind::AddressBook => name.is(CARDDAV, "addressbook"),
+        CollectionKind::Inbox => false,
     };
     resource_type.children.iter().all(|child| child.name.is_dav("collection") || is_own(&child.name))
 }

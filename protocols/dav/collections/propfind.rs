@@ -1,6 +1,6 @@
 //! PROPFIND (RFC 4918 §9.1) of homes, collections and objects.
 
-use hub::collections::{Collection, Item};
+use hub::collections::{Collection, CollectionKind, Item};
 use hyper::StatusCode;
 
 use super::Target;
@@ -11,7 +11,7 @@ use crate::propfind::{self, Stop, multistatus};
 use crate::props::{Ask, Context};
 use crate::reply::Reply;
 use crate::status::Refusal;
-use crate::xml::CALENDAR_SERVER;
+use crate::xml::{CALDAV, CALENDAR_SERVER};
 use crate::{Call, head};
 
 /// What is asked about.
@@ -77,6 +77,9 @@ pub(super) async fn context(call: &Call, target: &Target, ask: &Ask) -> Result<C
     if target.at == Within::Home && ask.names(CALENDAR_SERVER, "getctag") {
         let all = target.collections.list().await?;
         context.home = all.iter().map(|one| one.state).max().map(|newest| (newest, all.len()));
+    }
+    if target.kind == CollectionKind::Inbox && ask.names(CALDAV, "schedule-default-calendar-URL") {
+        context.default_calendar = call.account.default_calendar().await?;
     }
     Ok(context)
 }

@@ -6,7 +6,7 @@ use hub::collections::{CollectionKind, MOST_BYTES, Placed, PutOutcome, Refusal a
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap};
 
-use super::{Target, get, preconditions};
+use super::{Target, get, preconditions, schedule};
 use crate::path::Within;
 use crate::reply::{self, Reply};
 use crate::status::Refusal;
@@ -17,11 +17,9 @@ pub(super) async fn answer(call: &mut Call, target: &Target) -> Result<Reply, Re
     let Within::Item { collection, name } = &target.at else { return Err(call.method_not_allowed()) };
     let preconditions = preconditions(call)?;
     let data = object(call, target.kind).await?;
-    let put = target.collections.put(collection, name, data, preconditions).await;
-    match outcome(call, target.kind, collection, put)? {
-        Ok(placed) => Ok(stored(&placed)),
-        Err(refused) => Ok(refused),
-    }
+    let request = schedule::request(call, preconditions);
+    let put = target.collections.put_scheduled(collection, name, data, request).await;
+    schedule::answer(call, target.kind, collection, put)
 }
 
 /// RFC 5995 §3: the collection itself is where members are added.
@@ -29,7 +27,7 @@ pub(super) async fn add_member(call: &mut Call, target: &Target) -> Result<Reply
     let Within::Collection(collection) = &target.at else { return Err(call.method_not_allowed()) };
     let data = object(call, target.kind).await?;
     let ending = match target.kind {
-        CollectionKind::Calendar => "ics",
+        CollectionKind::Calendar | CollectionKind::Inbox => "ics",
         CollectionKind::AddressBook => "vcf",
     };
     let added = target.collections.add(collection, ending, data).await;
@@ -45,7 +43,7 @@ pub(super) async fn add_member(call: &mut Call, target: &Target) -> Result<Reply
 }
 
 /// RFC 4791 §5.3.4: with the entity-tag, for what is kept is what was sent.
-fn stored(placed: &Placed) -> Reply {
+pub(super) fn stored(placed: &Placed) -> Reply {
     let status = if placed.created { StatusCode::CREATED } else { StatusCode::NO_CONTENT };
     let mut reply = reply::empty(status);
     get::set_validators(&mut reply, &placed.item);
@@ -53,7 +51,7 @@ fn stored(placed: &Placed) -> Reply {
 }
 
 /// The body, if it can be one of this kind.
-async fn object(call: &mut Call, kind: CollectionKind) -> Result<Bytes, Refusal> {
+pub(super) async fn object(call: &mut Call, kind: CollectionKind) -> Result<Bytes, Refusal> {
     if head::text(&call.head.headers, &header::CONTENT_RANGE).is_some() {
         // RFC 9110 §14.5
         return Err(Refusal::Status(StatusCode::BAD_REQUEST, "An object is stored as a whole."));
@@ -77,7 +75,7 @@ fn is_kind(headers: &HeaderMap, kind: CollectionKind) -> bool {
     let media_type = head::text(headers, &header::CONTENT_TYPE).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let own: &[&str] = match kind {
-        CollectionKind::Calendar => &["text/calendar", "text/x-vcalendar", "application/ics"],
+        CollectionKind::Calendar | CollectionKind::Inbox => &["text/calendar", "text/x-vcalendar", "application/ics"],
         CollectionKind::AddressBook => &["text/vcard", "text/x-vcard", "text/directory"],
     };
     let anything = ["", "application/octet-stream", "text/plain", "application/x-www-form-urlencoded"];
@@ -88,7 +86,7 @@ type Condition = (&'static str, &'static str);
 
 fn supported_data(kind: CollectionKind) -> Condition {
     match kind {
-        CollectionKind::Calendar => (CALDAV, "supported-calendar-data"),
+        CollectionKind::Calendar | CollectionKind::Inbox => (CALDAV, "supported-calendar-data"),
         CollectionKind::AddressBook => (CARDDAV, "supported-address-data"),
     }
 }
@@ -99,7 +97,7 @@ fn too_large(kind: CollectionKind) -> Condition {
 
 fn namespace(kind: CollectionKind) -> &'static str {
     match kind {
-        CollectionKind::Calendar => CALDAV,
+        CollectionKind::Calendar | CollectionKind::Inbox => CALDAV,
         CollectionKind::AddressBook => CARDDAV,
     }
 }

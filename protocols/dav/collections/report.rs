@@ -32,7 +32,7 @@ pub(crate) async fn answer(call: &Call, root: &Element) -> Option<Result<Reply, 
     let Ok(target) = Target::of(call) else { return None };
     let name = &root.name;
     let own = match target.kind {
-        CollectionKind::Calendar => CALDAV,
+        CollectionKind::Calendar | CollectionKind::Inbox => CALDAV,
         CollectionKind::AddressBook => CARDDAV,
     };
     Some(match name.local() {
@@ -43,7 +43,9 @@ pub(crate) async fn answer(call: &Call, root: &Element) -> Option<Result<Reply, 
         "calendar-multiget" | "addressbook-multiget" if name.namespace() == own => {
             multiget(call, &target, root).await
         }
-        "free-busy-query" if name.is(CALDAV, "free-busy-query") && own == CALDAV => {
+        "free-busy-query"
+            if name.is(CALDAV, "free-busy-query") && target.kind == CollectionKind::Calendar =>
+        {
             free_busy::answer(call, &target, root).await
         }
         _ => return None,
@@ -86,7 +88,7 @@ enum Filter {
 async fn run_query(call: &Call, target: &Target, root: &Element) -> Result<Reply, Refusal> {
     let clock = clock(root)?;
     let filter = match target.kind {
-        CollectionKind::Calendar => Filter::Calendar(query::of_calendar(root)?, clock.clone()),
+        CollectionKind::Calendar | CollectionKind::Inbox => Filter::Calendar(query::of_calendar(root)?, clock.clone()),
         CollectionKind::AddressBook => Filter::Cards(query::of_cards(root)?),
     };
     let limit = limit(root)?;

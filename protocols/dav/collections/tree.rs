@@ -5,7 +5,7 @@ use hyper::StatusCode;
 use hyper::header::{self, HeaderName, HeaderValue};
 
 use super::patch::{self, Making};
-use super::{Target, preconditions, put};
+use super::{Target, preconditions, put, schedule};
 use crate::path::{Location, Place, Within};
 use crate::reply::{self, Reply};
 use crate::status::Refusal;
@@ -59,9 +59,13 @@ fn set(document: &Document) -> Vec<&Element> {
 pub(super) async fn delete(call: &Call, target: &Target) -> Result<Reply, Refusal> {
     match &target.at {
         Within::Home => return Err(call.method_not_allowed()),
+        Within::Collection(name) if target.kind == CollectionKind::Calendar => {
+            target.collections.remove_calendar_scheduled(name).await?;
+        }
         Within::Collection(name) => target.collections.remove(name).await?,
         Within::Item { collection, name } => {
-            target.collections.remove_item(collection, name, preconditions(call)?).await?;
+            let request = schedule::request(call, preconditions(call)?);
+            target.collections.remove_scheduled(collection, name, request).await?;
         }
     }
     Ok(reply::empty(StatusCode::NO_CONTENT))

@@ -1,6 +1,7 @@
 //! What the live properties of calendars, address books and what lies in them say.
 
 use hub::collections::{Collection, CollectionKind, ItemKind, MOST_BYTES};
+use hub::itip::MOST_ATTENDEES;
 
 use super::values::text;
 use super::{Subject, What};
@@ -41,11 +42,19 @@ fn said(xml: &mut Xml, value: Option<&str>) -> bool {
 }
 
 /// RFC 4791 §4.2, RFC 6352 §5.2
-pub(super) fn resource_type(kind: CollectionKind, xml: &mut Xml) {
+pub(super) fn resource_type(kind: CollectionKind, collection: &Collection, xml: &mut Xml) {
     match kind {
+        // RFC 6638 §2.1, §2.2
+        CollectionKind::Inbox if is_outbox(collection) => xml.element_of(CALDAV, "schedule-outbox", |_| {}),
+        CollectionKind::Inbox => xml.element_of(CALDAV, "schedule-inbox", |_| {}),
         CollectionKind::Calendar => xml.element_of(CALDAV, "calendar", |_| {}),
         CollectionKind::AddressBook => xml.element_of(CARDDAV, "addressbook", |_| {}),
     }
+}
+
+/// What lies beside the inbox and is always empty.
+fn is_outbox(collection: &Collection) -> bool {
+    collection.name == "outbox"
 }
 
 pub(super) fn name_of(collection: &Collection) -> &str {
@@ -59,6 +68,7 @@ pub(super) fn name_of_home(kind: CollectionKind) -> &'static str {
     match kind {
         CollectionKind::Calendar => "Calendars",
         CollectionKind::AddressBook => "Address books",
+        CollectionKind::Inbox => "Scheduling",
     }
 }
 
@@ -68,6 +78,12 @@ pub(super) fn reports(kind: CollectionKind) -> &'static [(&'static str, &'static
             (CALDAV, "calendar-query"),
             (CALDAV, "calendar-multiget"),
             (CALDAV, "free-busy-query"),
+            (DAV, "sync-collection"),
+            (DAV, "expand-property"),
+        ],
+        CollectionKind::Inbox => &[
+            (CALDAV, "calendar-query"),
+            (CALDAV, "calendar-multiget"),
             (DAV, "sync-collection"),
             (DAV, "expand-property"),
         ],
@@ -88,6 +104,7 @@ pub(super) fn reports_of_home(kind: CollectionKind) -> &'static [(&'static str, 
             (CALDAV, "free-busy-query"),
             (DAV, "expand-property"),
         ],
+        CollectionKind::Inbox => &[(DAV, "expand-property")],
         CollectionKind::AddressBook => {
             &[(CARDDAV, "addressbook-query"), (CARDDAV, "addressbook-multiget"), (DAV, "expand-property")]
         }
@@ -96,7 +113,7 @@ pub(super) fn reports_of_home(kind: CollectionKind) -> &'static [(&'static str, 
 
 /// RFC 4791 §9.6: what the report makes of the object.
 pub(super) fn calendar_data(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    data_of(subject, CollectionKind::Calendar, xml)
+    data_of(subject, CollectionKind::Calendar, xml) || data_of(subject, CollectionKind::Inbox, xml)
 }
 
 /// RFC 6352 §10.4
@@ -146,7 +163,8 @@ fn component(xml: &mut Xml, name: &str) {
 
 /// `<!ELEMENT supported-calendar-component-set (comp+)>` (RFC 4791 §5.2.3)
 pub(super) fn component_set(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    let Some(calendar) = subject.calendar() else { return false };
+    let inbox = || subject.collection(CollectionKind::Inbox);
+    let Some(calendar) = subject.calendar().or_else(inbox) else { return false };
     COMPONENTS.iter().filter(|(kind, _)| calendar.takes(*kind)).for_each(|(_, name)| component(xml, name));
     true
 }
@@ -221,7 +239,7 @@ pub(super) fn max_instances(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 }
 
 pub(super) fn max_attendees(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    text(xml, subject.calendar().map(|_| "1000"))
+    text(xml, subject.calendar().map(|_| MOST_ATTENDEES.to_string()).as_deref())
 }
 
 /// Changes with everything in a collection; that of a home, with everything in any of its collections
@@ -260,10 +278,49 @@ fn home(subject: &Subject<'_>, folder: &str, xml: &mut Xml) -> bool {
 /// `<!ELEMENT calendar-user-address-set (DAV:href*)>` (RFC 6638 §2.4.1)
 pub(super) fn user_addresses(subject: &Subject<'_>, xml: &mut Xml) -> bool {
     if subject.is_principal() {
-        xml.leaf("href", &format!("mailto:{}", subject.context.handle));
+        let handle = [format!("mailto:{}", subject.context.handle)];
+        let all = if subject.context.addresses.is_empty() { &handle } else { subject.context.addresses.as_slice() };
+        all.iter().for_each(|address| xml.leaf("href", address));
         xml.leaf("href", &subject.context.principal);
     }
     subject.is_principal()
+}
+
+/// RFC 6638 §2.2.1, §2.1.1
+pub(super) fn inbox(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    subject.is_principal() && below(subject, "/dav/schedule/", "inbox", xml)
+}
+
+pub(super) fn outbox(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    subject.is_principal() && below(subject, "/dav/schedule/", "outbox", xml)
+}
+
+/// Where invitations come: of the inbox (RFC 6638 §9.2).
+pub(super) fn default_calendar(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    let inbox = subject.collection(CollectionKind::Inbox).filter(|inbox| !is_outbox(inbox));
+    match (inbox, &subject.context.default_calendar) {
+        (Some(_), Some(name)) => below(subject, "/dav/calendars/", name, xml),
+        _ => false,
+    }
+}
+
+fn below(subject: &Subject<'_>, folder: &str, name: &str, xml: &mut Xml) -> bool {
+    let mut href = folder.to_owned();
+    encode_into(&mut href, &subject.context.handle, b"@");
+    href.push('/');
+    encode_into(&mut href, name, b"@");
+    href.push('/');
+    xml.leaf("href", &href);
+    true
+}
+
+/// RFC 6638 §9.3
+pub(super) fn schedule_tag(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    let tag = match subject.what {
+        What::Item(_, item, _) => item.schedule_tag.as_ref().map(|tag| format!("\"{tag}\"")),
+        _ => None,
+    };
+    text(xml, tag.as_deref())
 }
 
 /// RFC 6638 §2.4.2

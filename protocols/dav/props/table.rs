@@ -5,7 +5,8 @@ use super::items::{
     address_data, address_data_types, addressbook_collations, addressbook_description, addressbook_home,
     calendar_collations, calendar_color, calendar_data, calendar_data_types, calendar_description,
     calendar_home, calendar_order, calendar_timezone, component_set, component_sets, content_tag,
-    max_attendees, max_date, max_instances, max_resource_size, min_date, transparency, user_addresses,
+    default_calendar, inbox, max_attendees, max_date, max_instances, max_resource_size, min_date, outbox,
+    schedule_tag, transparency, user_addresses,
     user_type,
 };
 use super::values::{
@@ -100,10 +101,14 @@ pub(super) static TABLE: &[Live] = &[
     of(CALDAV, "supported-calendar-component-sets", component_sets),
     of(CALDAV, "supported-calendar-data", calendar_data_types),
     of(CALDAV, "supported-collation-set", calendar_collations),
-    // RFC 6638 §2.4, §9.1
+    // RFC 6638 §2, §9
     of(CALDAV, "calendar-user-address-set", user_addresses),
     of(CALDAV, "calendar-user-type", user_type),
     said(CALDAV, "schedule-calendar-transp", transparency),
+    of(CALDAV, "schedule-default-calendar-URL", default_calendar),
+    of(CALDAV, "schedule-inbox-URL", inbox),
+    of(CALDAV, "schedule-outbox-URL", outbox),
+    of(CALDAV, "schedule-tag", schedule_tag),
     // RFC 6352 §6.2, §7.1.1, §8.3.1, §10.4
     of(CARDDAV, "address-data", address_data),
     said(CARDDAV, "addressbook-description", addressbook_description),

@@ -48,9 +48,9 @@ pub(super) fn resource_type(subject: &Subject<'_>, xml: &mut Xml) -> bool {
         What::Node(node) if !node.is_folder() => {}
         What::Item(..) => {}
         What::Node(_) | What::Above | What::Home(_) => xml.empty("collection"),
-        What::Collection(kind, _) => {
+        What::Collection(kind, collection) => {
             xml.empty("collection");
-            items::resource_type(kind, xml);
+            items::resource_type(kind, collection, xml);
         }
         What::Principal => {
             xml.empty("collection");

@@ -20,10 +20,25 @@ impl Xml {
         xml.out
     }
 
+    /// A whole document: one element of a namespace that has a prefix.
+    pub(crate) fn document_of(namespace: &str, local: &str, content: impl FnOnce(&mut Self)) -> String {
+        let known = PREFIXES.iter().find(|(_, known)| *known == namespace);
+        let name = format!("{}:{local}", known.map_or("D", |(prefix, _)| *prefix));
+        let mut xml = Self::default();
+        xml.open_root_named(&name);
+        content(&mut xml);
+        xml.out.push_str(&format!("</{name}>\n"));
+        xml.out
+    }
+
     pub(crate) fn open_root(&mut self, local: &str) {
+        self.open_root_named(&format!("D:{local}"));
+    }
+
+    fn open_root_named(&mut self, name: &str) {
         self.out.push_str(DECLARATION);
-        self.out.push_str("<D:");
-        self.out.push_str(local);
+        self.out.push('<');
+        self.out.push_str(name);
         for (prefix, namespace) in PREFIXES {
             self.out.push_str(&format!(" xmlns:{prefix}=\"{namespace}\""));
         }
