@@ -148,9 +148,15 @@ fn domains_that_lead_back_to_ourselves() {
          other.test. IN MX 10 name.other.test.\nname.other.test. IN A 127.0.0.2",
     );
     send(&pair, ALICE, &["x@self.test", "x@other.test"], "back to us");
-    wait_until("two reports", || (count(&pair.here, ALICE, "INBOX") == 2).then_some(()));
+    wait_until("a report", || (count(&pair.here, ALICE, "INBOX") > 0).then_some(()));
     pair.settled();
-    assert_eq!(count(&pair.here, ALICE, "INBOX"), 2);
+    let mut imap = pair.here.imap(ALICE);
+    imap.ok("SELECT INBOX");
+    let reports: Vec<_> = imap.search("ALL").into_iter().map(|uid| imap.body(uid)).collect();
+    let reports = String::from_utf8_lossy(&reports.concat()).into_owned();
+    for address in ["x@self.test", "x@other.test"] {
+        assert_eq!(reports.matches(&format!("Final-Recipient: rfc822;{address}")).count(), 1, "{reports}");
+    }
     let log = pair.here.log();
     assert_eq!(log.matches("status=\"554 5.4.6").count(), 2, "{log}");
     assert_eq!(Pair::accepted(&pair.here), 1);

@@ -171,5 +171,5 @@ fn verify(hub: &Hub, sink: &Sink, promised: &BTreeMap<String, Fate>) {
         delayed.len()
     );
     assert!(doubled <= CYCLES as usize * CONNECTIONS, "{doubled} sent twice");
-    assert!(promised.len() > 200, "only {} were acknowledged: the test shows too little", promised.len());
+    assert!(promised.len() >= FIRST * CYCLES as usize, "{} were acknowledged", promised.len());
 }
