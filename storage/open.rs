@@ -85,6 +85,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/sqlite/0017_sharing.sql"),
         include_str!("migrations/postgres/0017_sharing.sql"),
     ),
+    (include_str!("migrations/sqlite/0024_oauth.sql"), include_str!("migrations/postgres/0024_oauth.sql")),
 ];
 
 #[derive(Clone)]

@@ -12,6 +12,7 @@ mod imports;
 mod items;
 mod junk;
 mod metadata;
+mod oauth;
 pub(crate) mod plans;
 #[path = "../../tests/e2e/postgres.rs"]
 #[expect(dead_code, reason = "crash and restart are for the end-to-end tests, which share this file")]
@@ -141,6 +142,9 @@ cases! {
     items_are_synchronised,
     items_have_properties_and_are_indexed_anew,
     contacts_are_known_until_they_expire,
+    programs_register_within_a_limit,
+    grants_are_kept_with_their_tokens,
+    tokens_expire_and_go_with_their_account,
 }
 
 /// Hears of commits, and has no mailbox in memory.
