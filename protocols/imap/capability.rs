@@ -76,7 +76,8 @@ mod tests {
         let tls = Offer { may_authenticate: true, start_tls: false, ..offer };
         assert_eq!(
             capabilities(tls),
-            "IMAP4rev1 IMAP4rev2 SASL-IR ID ENABLE LITERAL- AUTH=PLAIN AUTH=LOGIN AUTH=SCRAM-SHA-256"
+            "IMAP4rev1 IMAP4rev2 SASL-IR ID ENABLE LITERAL- AUTH=PLAIN AUTH=LOGIN AUTH=SCRAM-SHA-256 \
+             AUTH=OAUTHBEARER AUTH=XOAUTH2"
         );
         let all = capabilities(Offer { logged_in: true, ..tls });
         assert!(all.ends_with(" APPENDLIMIT=1") && !all.contains("AUTH=") && !all.contains("  "), "{all}");
