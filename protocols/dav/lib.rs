@@ -10,7 +10,7 @@
 //!
 //! RFCs: 4918 (WebDAV), 5689 (extended MKCOL), 6578 (sync-collection), 4331 (quota), 5397
 //! (current-user-principal), 3744 (reading of access rights), 3253 §3.8 (expand-property), 5323
-//! (SEARCH, basicsearch), 8144 (Prefer), 9110 (ranges, conditional requests), 7617 (Basic).
+//! (SEARCH, basicsearch), 8144 (Prefer), 9110 (ranges, conditional requests), 6750 (bearer tokens), 7617 (Basic).
 //! Not in RFCs: Nextcloud's uploads in pieces, OC-Checksum, X-OC-Mtime, and what Finder and Windows add.
 
 mod auth;
@@ -136,6 +136,7 @@ impl Service {
 impl Call {
     async fn answer(&mut self) -> Result<Reply, Refusal> {
         self.check_owner()?;
+        auth::check_scope(&self.account, &self.head.method, &self.location.place)?;
         match self.head.method.as_str() {
             "OPTIONS" => Ok(options::answer(&self.location.place)),
             "GET" | "HEAD" => get::answer(self).await,
