@@ -89,7 +89,8 @@ fn without_loopback_port(uri: &str) -> Option<(&str, &str)> {
         };
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (port, rest) = rest.split_at(end);
-        port.parse::<u16>().ok().map(|_| (host, rest))
+        let is_number = port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
+        is_number.then_some((host, rest))
     })
 }
 
@@ -175,7 +176,7 @@ mod tests {
             name: String::new(),
             redirect_uris: uris.iter().map(ToString::to_string).collect(),
         };
-        let cases: [(&[&str], Option<&str>, bool); 14] = [
+        let cases: [(&[&str], Option<&str>, bool); 15] = [
             (&["https://a.test/x"], Some("https://a.test/x"), true),
             (&["https://a.test/x"], Some("https://a.test/x/"), false),
             (&["https://a.test/x"], Some("https://a.test/X"), false),
@@ -191,6 +192,7 @@ mod tests {
             (&["http://127.0.0.1/x"], Some("http://127.0.0.1:51004/y"), false),
             (&["http://127.0.0.1/x"], Some("http://[::1]:51004/x"), false),
             (&["http://127.0.0.1/x"], Some("http://127.0.0.1:80@evil.test/x"), false),
+            (&["http://127.0.0.1/x"], Some("http://127.0.0.1:+80/x"), false),
         ];
         for (registered, named, is_registered) in cases {
             let redirection = client(registered).redirection(named);
