@@ -47,7 +47,7 @@ pub(crate) fn capabilities(offer: Offer) -> String {
     line.push_str(
         " SAVEDATE SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES PARTIAL INPROGRESS",
     );
-    line.push_str(" CONTEXT=SEARCH");
+    line.push_str(" CONTEXT=SEARCH CONTEXT=SORT");
     if !offer.compressed {
         line.push_str(" COMPRESS=DEFLATE");
     }
