@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{AccountId, Address, Error, Hub, Messages, Result};
+use crate::{AccountId, Address, Error, Hub, Messages, Result, Scopes};
 
 /// The door through which somebody logs in; app passwords can be limited to some of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,7 @@ pub struct Account {
     pub(crate) id: AccountId,
     pub(crate) handle: Address,
     pub(crate) hidden_capabilities: Arc<[String]>,
+    pub(crate) scopes: Scopes,
 }
 
 impl Account {
@@ -54,6 +55,19 @@ impl Account {
     /// program that uses one of them wrongly.
     pub fn hidden_capabilities(&self) -> &[String] {
         &self.hidden_capabilities
+    }
+
+    /// What this log-in may do: everything, unless a program logged in with a token.
+    pub fn scopes(&self) -> Scopes {
+        self.scopes
+    }
+
+    /// `Forbidden` if this log-in may not do all of this.
+    pub fn require(&self, needed: Scopes) -> Result<()> {
+        match self.scopes.contains(needed) {
+            true => Ok(()),
+            false => Err(Error::Forbidden("the token does not cover this")),
+        }
     }
 
     pub fn messages(&self) -> Messages<'_> {

@@ -29,6 +29,7 @@ mod mailbox;
 mod mailboxes;
 mod messages;
 mod metadata;
+pub mod oauth;
 mod outgoing;
 mod password;
 mod precondition;
@@ -39,6 +40,7 @@ mod reports;
 mod route;
 mod rules;
 pub mod schedule;
+mod scopes;
 mod search;
 mod snapshot;
 mod sort;
@@ -92,6 +94,7 @@ pub use reports::{
 };
 pub use route::{Members, Route};
 pub use rules::ScriptInfo;
+pub use scopes::Scopes;
 pub use search::{Criterion, Progress};
 pub use snapshot::{Difference, Snapshot, difference};
 pub use sort::{SortCriterion, SortKey};
@@ -119,6 +122,7 @@ struct Inner {
     /// Of this run only: for what must look the same each time and mean nothing.
     secret: [u8; 32],
     logins: login::Logins,
+    oauth: oauth::Waiting,
     mailboxes: mailbox::Mailboxes,
     directories: directory::Directories,
     recent: recent::Recent,
@@ -187,6 +191,7 @@ impl Hub {
             mailboxes: mailbox::Mailboxes::new(settings.index_cache),
             directories: directory::Directories::new(),
             logins: login::Logins::new()?,
+            oauth: oauth::Waiting::default(),
             facts: facts::Facts::new(settings.header_cache),
             recent: recent::Recent::new(settings.message_cache),
             junk: Arc::new(junk::Junk::open(&storage).await?),
@@ -277,6 +282,7 @@ impl Inner {
                 }
                 Change::Queue { hop, account, again } => self.queue_news.note(hop, *account, *again),
                 Change::Scripts(account) => self.rules.remove(account),
+                Change::Tokens(account) => self.logins.forget(*account),
                 Change::Collections(_) | Change::Items { .. } => {}
                 Change::Mailboxes(account) => self.directories.forget(*account),
                 Change::MailboxDeleted { account, mailbox } => self.facts.forget((*account, *mailbox)),

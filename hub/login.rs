@@ -10,7 +10,7 @@ use hub_storage::accounts::AccountRow;
 use tokio::sync::Semaphore;
 
 use crate::password::{self, hmac_sha256};
-use crate::{Account, AccountId, Address, Door, Error, Hub, Result, ScramCredentials, Secret};
+use crate::{Account, AccountId, Address, Door, Error, Hub, Result, Scopes, ScramCredentials, Secret};
 
 /// How long a verified log-in is remembered.
 const REMEMBERED: Duration = Duration::from_secs(300);
@@ -19,10 +19,30 @@ const MOST: usize = 10_000;
 
 /// What a log-in opens.
 #[derive(Clone)]
-struct Known {
-    account: AccountId,
-    handle: Address,
-    hidden_capabilities: Arc<[String]>,
+pub(crate) struct Known {
+    pub(crate) account: AccountId,
+    pub(crate) handle: Address,
+    pub(crate) hidden_capabilities: Arc<[String]>,
+    pub(crate) scopes: Scopes,
+}
+
+impl Known {
+    /// Everything, of the account of this row.
+    pub(crate) fn of(row: &AccountRow) -> Result<Self> {
+        let hidden = row.hidden_capabilities.split(' ').filter(|name| !name.is_empty());
+        Ok(Self {
+            account: row.id,
+            handle: Address::parse(&row.handle)?,
+            hidden_capabilities: hidden.map(str::to_owned).collect(),
+            scopes: Scopes::ALL,
+        })
+    }
+}
+
+/// Taken before it is read who logs in: if anything changes meanwhile, it is not remembered.
+pub(crate) struct Ticket {
+    token: [u8; 32],
+    changes: u64,
 }
 
 pub(crate) struct Logins {
@@ -66,13 +86,18 @@ impl Logins {
         hmac_sha256(&inner, format!("{}\0{name}", door.name()).as_bytes())
     }
 
-    fn recall(&self, token: &[u8; 32]) -> Option<Known> {
+    pub(crate) fn ticket(&self, token: [u8; 32]) -> Ticket {
+        Ticket { token, changes: self.changes.load(Ordering::Acquire) }
+    }
+
+    pub(crate) fn recall(&self, token: &[u8; 32]) -> Option<Known> {
         let remembered = crate::locked(&self.remembered);
         let (known, until) = remembered.get(token)?;
         (*until > Instant::now()).then(|| known.clone())
     }
 
-    fn remember(&self, (token, changes): ([u8; 32], u64), known: Known) {
+    /// For the usual time, but not longer than it is good.
+    pub(crate) fn remember(&self, Ticket { token, changes }: Ticket, known: Known, good_for: Duration) {
         let now = Instant::now();
         let mut remembered = crate::locked(&self.remembered);
         if self.changes.load(Ordering::Acquire) != changes {
@@ -84,7 +109,7 @@ impl Logins {
                 remembered.clear();
             }
         }
-        remembered.insert(token, (known, now + REMEMBERED));
+        remembered.insert(token, (known, now + REMEMBERED.min(good_for)));
     }
 
     /// Forgets an account's log-ins: its password changed, or it is gone.
@@ -107,29 +132,36 @@ impl Hub {
         if let Some(known) = logins.recall(&token) {
             return Ok(self.opened(known));
         }
-        let token = (token, logins.changes.load(Ordering::Acquire));
+        let ticket = logins.ticket(token);
         let account = self.account_of_login(name).await?;
         if let Some(account) = &account
             && let Some(hash) = password::app_password_hash(secret)
             && self.app_password_opens(account.id, &hash, door).await?
         {
-            return self.open_account(account, Some(token));
+            return self.open_account(account, Some(ticket));
         }
+        if let Some(account) = account.as_ref().filter(|account| !account.password.is_empty()) {
+            self.read_ahead(account.id);
+        }
+        self.open_account(&self.check_password(account, secret).await?, Some(ticket))
+    }
+
+    /// [`Hub::login`] for what only the twin itself may do: no app password opens it, and nothing is
+    /// remembered.
+    pub(crate) async fn login_in_person(&self, name: &str, secret: &Secret) -> Result<Account> {
+        let account = self.account_of_login(name).await?;
+        self.open_account(&self.check_password(account, secret).await?, None)
+    }
+
+    async fn check_password(&self, account: Option<AccountRow>, secret: &Secret) -> Result<AccountRow> {
+        let account = account.filter(|account| !account.password.is_empty());
         let hash = match &account {
-            Some(account) if !account.password.is_empty() => {
-                self.read_ahead(account.id);
-                account.password.clone()
-            }
-            _ => self.hash_of_nobody().await?,
+            Some(account) => account.password.clone(),
+            None => self.hash_of_nobody().await?,
         };
         let secret = secret.clone();
-        let right = logins.hashing(move || password::verify(&secret, &hash)).await?;
-        match account {
-            Some(account) if right && !account.password.is_empty() => {
-                self.open_account(&account, Some(token))
-            }
-            _ => Err(Error::BadCredentials),
-        }
+        let right = self.0.logins.hashing(move || password::verify(&secret, &hash)).await?;
+        account.filter(|_| right).ok_or(Error::BadCredentials)
     }
 
     /// The credentials for a SCRAM-SHA-256 exchange. For an unknown name they are made up, but the
@@ -155,25 +187,20 @@ impl Hub {
         });
     }
 
-    pub(crate) fn open_account(&self, row: &AccountRow, token: Option<([u8; 32], u64)>) -> Result<Account> {
-        let hidden = row.hidden_capabilities.split(' ').filter(|name| !name.is_empty());
-        let known = Known {
-            account: row.id,
-            handle: Address::parse(&row.handle)?,
-            hidden_capabilities: hidden.map(str::to_owned).collect(),
-        };
-        if let Some(token) = token {
-            self.0.logins.remember(token, known.clone());
+    pub(crate) fn open_account(&self, row: &AccountRow, ticket: Option<Ticket>) -> Result<Account> {
+        let known = Known::of(row)?;
+        if let Some(ticket) = ticket {
+            self.0.logins.remember(ticket, known.clone(), REMEMBERED);
         }
         Ok(self.opened(known))
     }
 
-    fn opened(&self, known: Known) -> Account {
-        let Known { account: id, handle, hidden_capabilities } = known;
-        Account { hub: self.clone(), id, handle, hidden_capabilities }
+    pub(crate) fn opened(&self, known: Known) -> Account {
+        let Known { account: id, handle, hidden_capabilities, scopes } = known;
+        Account { hub: self.clone(), id, handle, hidden_capabilities, scopes }
     }
 
-    async fn account_of_login(&self, name: &str) -> Result<Option<AccountRow>> {
+    pub(crate) async fn account_of_login(&self, name: &str) -> Result<Option<AccountRow>> {
         let full = match name.contains('@') {
             true => name.to_owned(),
             false => match self.0.storage.domains().await?.as_slice() {

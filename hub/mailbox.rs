@@ -304,7 +304,8 @@ impl Mailboxes {
                 | Change::Mailboxes(_)
                 | Change::Metadata { .. }
                 | Change::Queue { .. }
-                | Change::Scripts(_) => {}
+                | Change::Scripts(_)
+                | Change::Tokens(_) => {}
             }
         }
         for (key, modseq, edits) in edits {

@@ -108,7 +108,8 @@ impl Watches {
                 | Change::Keywords(_)
                 | Change::MailboxDeleted { .. }
                 | Change::Queue { .. }
-                | Change::Scripts(_) => continue,
+                | Change::Scripts(_)
+                | Change::Tokens(_) => continue,
             };
             let Some(eyes) = watches.get_mut(account) else { continue };
             eyes.retain(|eye| match eye.upgrade() {
@@ -156,7 +157,8 @@ impl Happenings {
             | Change::Keywords(_)
             | Change::MailboxDeleted { .. }
             | Change::Queue { .. }
-            | Change::Scripts(_) => {}
+            | Change::Scripts(_)
+            | Change::Tokens(_) => {}
         }
         if self.messages.len() + self.metadata.len() > MOST {
             *self = Self { overflow: true, ..Self::default() };

@@ -56,6 +56,10 @@ pub(crate) enum Request {
         what: crate::sieve::Request,
     },
     Status,
+    Token {
+        address: String,
+        what: crate::tokens::Request,
+    },
     /// What follows is no request any more, but a transfer.
     Transfer,
     TwinAdd {
@@ -97,6 +101,7 @@ pub(crate) enum Answer {
     Done,
     /// A sentence for the person who asked.
     Failed(String),
+    Grants(Vec<crate::tokens::Grant>),
     Junk(Learned),
     Keys(Vec<Key>),
     Queue(Vec<crate::queue::Queued>),
@@ -194,6 +199,7 @@ async fn execute(hub: &Hub, request: Request) -> Result<Answer, String> {
             })?;
         }
         Request::Sieve { address, what } => return crate::sieve::execute(hub, &address, what).await,
+        Request::Token { address, what } => return crate::tokens::execute(hub, &address, what).await,
         Request::AliasList { address } => return aliases(hub, address.as_deref()).await,
         Request::AliasRemove { alias, address } => {
             let (alias, twin) = (parse(&alias)?, parse(&address)?);
@@ -330,7 +336,7 @@ fn no_twin(address: &Address) -> String {
     format!("there is no twin {address}; see: twinhub twin list")
 }
 
-fn about_twin(address: &Address, error: Error) -> String {
+pub(crate) fn about_twin(address: &Address, error: Error) -> String {
     match error {
         Error::NotFound(_) => no_twin(address),
         error => explain(error),

@@ -1,6 +1,7 @@
 //! Arguments and their help.
 
 mod queue;
+pub(crate) mod token;
 
 use std::path::PathBuf;
 
@@ -61,6 +62,9 @@ pub(crate) enum Command {
     /// Passwords for single devices, to be revoked one by one
     #[command(subcommand)]
     AppPassword(AppPassword),
+    /// Programs that twins have let in by OAuth
+    #[command(subcommand, visible_alias = "tokens")]
+    Token(token::Token),
     /// Bring mail here from another server, an mbox file or a Maildir; events and contacts from files
     ///
     /// Everything comes once: an import that was cut off goes on where it stopped, and a second one
@@ -457,6 +461,7 @@ mod tests {
             "alias remove i@b.test a@b.test",
             "app-password add a@b.test phone --door imap --door submission",
             "app-password revoke a@b.test 3",
+            "token revoke a@b.test 3",
             "twin capabilities a@b.test",
             "twin capabilities a@b.test --hide COMPRESS=DEFLATE,NOTIFY",
             "twin capabilities a@b.test --show-all",

@@ -20,6 +20,7 @@ mod settings;
 mod setup;
 mod sieve;
 mod text;
+mod tokens;
 mod transfer;
 
 use std::process::ExitCode;
@@ -70,6 +71,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     runtime.block_on(async {
         match cli.command {
             Command::Alias(command) => commands::alias(&setup, command).await?,
+            Command::Token(command) => tokens::run(&setup, command).await?,
             Command::AppPassword(command) => commands::app_password(&setup, command).await?,
             Command::Check { domain } => return check::run(&setup, domain.as_deref()).await,
             Command::Config => {}

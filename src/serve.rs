@@ -194,8 +194,9 @@ fn start(
     });
     let challenges = certs.challenges().clone();
     let challenges = Box::new(move |token: &str| challenges.file(token));
+    let oauth = Arc::new(hub_oauth::Service::new(hub.clone(), Arc::clone(&login_delay)));
     let dav = Arc::new(hub_dav::Service { hub: hub.clone(), delays: login_delay });
-    let web = Arc::new(hub_web::Service { hub: hub.clone(), services, challenges, mounts: vec![dav] });
+    let web = Arc::new(hub_web::Service { hub: hub.clone(), services, challenges, mounts: vec![oauth, dav] });
     let mut tasks = JoinSet::new();
     if let Some(settings) = acme::settings(&setup.config)? {
         let acme = Acme::new(certs.clone(), settings)?;

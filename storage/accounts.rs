@@ -239,6 +239,7 @@ pub async fn remove_account(tx: &mut Tx, account: AccountId) -> Result<()> {
     crate::files::remove_all_of(tx, account).await?;
     crate::items::remove_all_of(tx, account).await?;
     crate::itip::remove_all_of(tx, account).await?;
+    crate::oauth::remove_all_of(tx, account).await?;
     for sql in [
         "DELETE FROM email WHERE account = $1",
         "DELETE FROM mailbox_message WHERE account = $1",

@@ -70,6 +70,8 @@ pub enum Change {
     Queue { hop: Hop, account: AccountId, again: bool },
     /// Sieve scripts of an account.
     Scripts(AccountId),
+    /// A program may no longer do what it was granted.
+    Tokens(AccountId),
 }
 
 /// A place in the changes of files, a calendar or an address book, which come in the order of modseqs

@@ -31,6 +31,7 @@ pub mod junk;
 mod known;
 mod mail;
 mod node;
+pub mod oauth;
 mod open;
 mod patience;
 mod power;

@@ -89,7 +89,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/sqlite/0018_schedule.sql"),
         include_str!("migrations/postgres/0018_schedule.sql"),
     ),
-    (include_str!("migrations/sqlite/0022_lease.sql"), include_str!("migrations/postgres/0022_lease.sql")),
+    (include_str!("migrations/sqlite/0019_lease.sql"), include_str!("migrations/postgres/0019_lease.sql")),
+    (include_str!("migrations/sqlite/0020_oauth.sql"), include_str!("migrations/postgres/0020_oauth.sql")),
 ];
 
 #[derive(Clone)]

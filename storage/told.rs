@@ -24,8 +24,8 @@ const SOON: Duration = Duration::from_millis(100);
 /// How long until a commit that failed is tried again, unless there is another.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Messages whose changes may wait; with more they are written at once, so that whoever changes all
-/// flags of large mailboxes again and again keeps the writer only as long as it waits itself.
-const MOST: u64 = 10_000;
+/// flags of large mailboxes again and again keeps the writer only as long as it waits itself: some 50 ms.
+const MOST: u64 = 1 << 15;
 
 /// A change of flags of messages in one mailbox.
 #[derive(Clone, Debug)]

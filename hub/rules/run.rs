@@ -53,6 +53,7 @@ impl Hub {
             id: arrival.account,
             handle: rules.handle.clone(),
             hidden_capabilities: Arc::new([]),
+            scopes: crate::Scopes::ALL,
         };
         let mut ruled = Ruled::default();
         for seen in &outcome.ids {

@@ -33,7 +33,7 @@ async fn account() -> (tempfile::TempDir, Account) {
         .expect("made");
     let hub = Hub::open(storage, Settings::default()).await.expect("opens");
     let handle = Address::parse("alice@example.org").expect("an address");
-    (directory, Account { hub, id, handle, hidden_capabilities: Arc::default() })
+    (directory, Account { hub, id, handle, hidden_capabilities: Arc::default(), scopes: Scopes::ALL })
 }
 
 async fn new_message(account: &Account, message: &str) -> NewMessage {

@@ -13,7 +13,8 @@
 //! (current-user-principal), 3744 (reading of access rights), 3253 §3.8 (expand-property), 5323
 //! (SEARCH, basicsearch), 4791 (CalDAV), 6352 (CardDAV), 6638
 //! (scheduling), 5995 (POST to add), 6764 (where to begin), 7809
-//! (time zones by name, the part about leaving them out), 8144 (Prefer), 9110 (ranges, conditional requests), 7617 (Basic).
+//! (time zones by name, the part about leaving them out), 8144 (Prefer), 9110 (ranges, conditional requests), 6750 (bearer
+//! tokens), 7617 (Basic).
 //! Not in RFCs: Nextcloud's uploads in pieces, OC-Checksum, X-OC-Mtime, and what Finder and Windows add.
 
 mod auth;
@@ -149,6 +150,7 @@ impl Service {
 impl Call {
     async fn answer(&mut self) -> Result<Reply, Refusal> {
         self.check_owner()?;
+        auth::check_scope(&self.account, &self.head.method, &self.location.place)?;
         if let Place::Items { .. } = self.location.place {
             return collections::answer(self).await;
         }

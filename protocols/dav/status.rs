@@ -2,8 +2,8 @@
 
 use std::io;
 
-use hub::Error;
 use hub::files::FilePath;
+use hub::{Error, Scopes};
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, StatusCode};
 use tracing::warn;
@@ -25,6 +25,8 @@ pub(crate) enum Refusal {
     Of(StatusCode, &'static str, &'static str),
     /// RFC 9110 §15.5.6: with the methods that would do.
     Method(&'static str),
+    /// RFC 6750 §3.1: the token does not cover this.
+    Scope(Scopes),
 }
 
 /// `location` is where the request goes: the lock that is in the way of it lies in the same home.
@@ -39,7 +41,17 @@ pub(crate) fn of(refusal: &Refusal, method: &Method, location: &Location) -> Rep
             reply::set(&mut reply, header::ALLOW, HeaderValue::from_static(allowed));
             reply
         }
+        Refusal::Scope(needed) => insufficient_scope(*needed),
     }
+}
+
+fn insufficient_scope(needed: Scopes) -> Reply {
+    let mut reply = sentence(StatusCode::FORBIDDEN, "The token does not cover this.");
+    let challenge = format!("Bearer realm=\"Twin Hub\", error=\"insufficient_scope\", scope=\"{needed}\"");
+    if let Ok(challenge) = HeaderValue::try_from(challenge) {
+        reply::set(&mut reply, header::WWW_AUTHENTICATE, challenge);
+    }
+    reply
 }
 
 fn of_hub(error: &Error, method: &Method, location: &Location) -> Reply {

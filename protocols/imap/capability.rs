@@ -47,7 +47,7 @@ pub(crate) fn capabilities(offer: Offer) -> String {
     line.push_str(
         " SAVEDATE SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES PARTIAL INPROGRESS",
     );
-    line.push_str(" CONTEXT=SEARCH");
+    line.push_str(" CONTEXT=SEARCH CONTEXT=SORT");
     if !offer.compressed {
         line.push_str(" COMPRESS=DEFLATE");
     }
@@ -76,7 +76,8 @@ mod tests {
         let tls = Offer { may_authenticate: true, start_tls: false, ..offer };
         assert_eq!(
             capabilities(tls),
-            "IMAP4rev1 IMAP4rev2 SASL-IR ID ENABLE LITERAL- AUTH=PLAIN AUTH=LOGIN AUTH=SCRAM-SHA-256"
+            "IMAP4rev1 IMAP4rev2 SASL-IR ID ENABLE LITERAL- AUTH=PLAIN AUTH=LOGIN AUTH=SCRAM-SHA-256 \
+             AUTH=OAUTHBEARER AUTH=XOAUTH2"
         );
         let all = capabilities(Offer { logged_in: true, ..tls });
         assert!(all.ends_with(" APPENDLIMIT=1") && !all.contains("AUTH=") && !all.contains("  "), "{all}");

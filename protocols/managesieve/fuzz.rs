@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use hub_wire::sasl::TokenRefusal;
+
 use crate::reply::Reply;
 use crate::session::{Link, Request, Session, Step};
 use crate::settings::Settings;
@@ -31,6 +33,7 @@ fn answer(session: &mut Session, request: Request) {
     match request {
         Request::Leave => {}
         Request::Login { .. } | Request::LoginProven { .. } => session.logged_in(Ok("twin".into())),
+        Request::LoginToken { .. } => drop(session.token_refused(TokenRefusal::Invalid, "mail:write")),
         Request::LoginFailed { .. } => session.logged_in(Err(Reply::no("no"))),
         Request::ScramCredentials { .. } => drop(session.scram_credentials(Err(Reply::no("no")))),
         Request::Scripts(_) => session.done(Ok(Vec::new())),

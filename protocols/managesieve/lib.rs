@@ -3,7 +3,7 @@
 //! This file has the sockets; `session` speaks the protocol without I/O, `grammar` reads commands,
 //! `work` asks the hub. What a script may be, and what it does, is the hub's affair.
 //!
-//! RFC 5804, with UNAUTHENTICATE and NOOP; SASL PLAIN (RFC 4616), SCRAM-SHA-256 and -PLUS (RFC 7677).
+//! RFC 5804, with UNAUTHENTICATE and NOOP; SASL PLAIN (RFC 4616), SCRAM-SHA-256 and -PLUS (RFC 7677), OAUTHBEARER (RFC 7628), XOAUTH2.
 
 #[doc(hidden)]
 pub mod fuzz;

@@ -49,6 +49,11 @@ pub(crate) enum Request {
     LoginProven {
         login: String,
     },
+    /// [`Session::logged_in`] or [`Session::token_refused`]
+    LoginToken {
+        login: String,
+        token: Secret,
+    },
     /// [`Session::scram_credentials`]
     ScramCredentials {
         login: String,
@@ -85,6 +90,7 @@ enum Asked {
     Done,
     Login,
     Scram(Exchange),
+    Token(Exchange),
 }
 
 /// Octets of literals in a command of somebody who is not logged in.

@@ -13,7 +13,10 @@ fn session(may_authenticate: bool) -> Session {
     let greeting = said(&mut session);
     assert!(greeting.starts_with("\"IMPLEMENTATION\" \"Twin Hub\"\r\n"), "{greeting}");
     assert!(greeting.ends_with("\"STARTTLS\"\r\nOK\r\n"), "{greeting}");
-    assert_eq!(greeting.contains("\"SASL\" \"PLAIN SCRAM-SHA-256\"\r\n"), may_authenticate);
+    assert_eq!(
+        greeting.contains("\"SASL\" \"PLAIN SCRAM-SHA-256 OAUTHBEARER XOAUTH2\"\r\n"),
+        may_authenticate
+    );
     session
 }
 

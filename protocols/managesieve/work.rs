@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hub::{Account, AccountId, Door, Error};
+use hub::{Account, AccountId, Door, Error, Scopes};
 use hub_wire::limits::AccountPlace;
+use hub_wire::sasl::TokenRefusal;
 use tracing::{error, info, warn};
 
 use crate::Service;
@@ -42,6 +43,20 @@ impl Worker {
             Request::LoginProven { login } => {
                 let answer = self.service.hub.login_proven(&login, Door::Imap).await;
                 session.logged_in(self.enter(&login, answer));
+            }
+            Request::LoginToken { login, token } => {
+                let scope = Scopes::MAIL_WRITE;
+                self.wait(&login).await;
+                let answer = self.service.hub.login_as_with_token(&login, &token, scope, self.peer).await;
+                let why = match answer {
+                    Err(Error::BadCredentials) => TokenRefusal::Invalid,
+                    Err(Error::Forbidden(_)) => TokenRefusal::Insufficient,
+                    answer => {
+                        session.logged_in(self.enter(&login, answer));
+                        return None;
+                    }
+                };
+                return session.token_refused(why, &scope.to_string());
             }
             Request::ScramCredentials { login } => {
                 self.wait(&login).await;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hub::{AccountId, Recipient, ScramCredentials};
+use hub_wire::sasl::TokenRefusal;
 
 use crate::framer::{BareLineEnds, Framer, Piece};
 use crate::headers::Tls;
@@ -154,6 +155,8 @@ impl Conversation {
             Request::Login { login, .. } | Request::LoginProven { login } => {
                 self.session.logged_in(if login.starts_with('a') { Ok(login) } else { Err(no()) });
             }
+            Request::LoginToken { login, .. } if login.starts_with('a') => self.session.logged_in(Ok(login)),
+            Request::LoginToken { .. } => self.session.token_refused(TokenRefusal::Invalid, "mail:send"),
             Request::Route { path, .. } => {
                 let destination = match path {
                     ForwardPath::Address(address) if address.local().starts_with('a') => {

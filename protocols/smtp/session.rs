@@ -64,6 +64,8 @@ pub(crate) enum Request {
     LoginFailed { login: String, why: &'static str },
     /// SCRAM has proved the password of this login. → [`Session::logged_in`]
     LoginProven { login: String },
+    /// → [`Session::logged_in`], or [`Session::token_refused`]
+    LoginToken { login: String, token: Secret },
     /// Whether the recipient is accepted; the sender is told too, so that he can be looked up meanwhile.
     /// → [`Session::routed`]
     Route { path: ForwardPath, size: u64, reverse_path: Option<Address>, helo: String },
@@ -202,6 +204,7 @@ enum Asked {
     Recipient(Rcpt),
     Scram(Exchange),
     Sender(Mail),
+    Token(Exchange),
 }
 
 struct Transaction {

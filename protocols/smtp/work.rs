@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use hub::{Account, Address, Door, Error, Incoming, ScramCredentials, Secret, Spool, Verdict};
+use hub::{Account, Address, Door, Error, Incoming, Scopes, ScramCredentials, Secret, Spool, Verdict};
 use hub_civil::rfc5322_date;
 use hub_mailauth::Envelope as Sender;
 use hub_wire::limits::AccountPlace;
+use hub_wire::sasl::TokenRefusal;
 use tracing::{info, warn};
 
 use crate::authentic::{self, Pending};
@@ -80,6 +81,20 @@ impl Worker {
             Request::LoginProven { login } => {
                 let answer = self.login(&login, None).await;
                 session.logged_in(answer.and_then(|account| self.enter(account)));
+            }
+            Request::LoginToken { login, token } => {
+                let scope = Scopes::MAIL_SEND;
+                self.wait_for_failures(&login).await;
+                match self.service.hub.login_as_with_token(&login, &token, scope, self.peer).await {
+                    Ok(account) => session.logged_in(self.enter(account)),
+                    Err(Error::BadCredentials) => {
+                        session.token_refused(TokenRefusal::Invalid, &scope.to_string());
+                    }
+                    Err(Error::Forbidden(_)) => {
+                        session.token_refused(TokenRefusal::Insufficient, &scope.to_string());
+                    }
+                    Err(error) => session.logged_in(Err(self.cannot_check(&error))),
+                }
             }
             Request::Route { path, size, reverse_path, helo } => {
                 let answer = self.route(&path, size, reverse_path.as_ref()).await;

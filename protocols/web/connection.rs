@@ -8,6 +8,7 @@ use http_body_util::BodyExt as _;
 use hub_wire::Connection;
 use hub_wire::http::{Body, Client, Mount};
 use hyper::body::Incoming;
+use hyper::http::uri::Scheme;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -92,7 +93,9 @@ pub(crate) async fn converse(service: Arc<Service>, connection: Connection, shut
 async fn answer(service: &Service, door: Door, client: Client, request: Request<Incoming>) -> Response<Body> {
     match mounted(service, door, client, &request) {
         Some(mount) => {
-            let request = request.map(|body| body.map_err(Into::into).boxed());
+            let mut request = request.map(|body| body.map_err(Into::into).boxed());
+            let scheme = if door == Door::Https { Scheme::HTTPS } else { Scheme::HTTP };
+            request.extensions_mut().insert(scheme);
             Arc::clone(mount).answer(client, request).await
         }
         None => {

@@ -10,6 +10,9 @@ use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::Frame;
+use hyper::header::HOST;
+use hyper::http::request::Parts;
+use hyper::http::uri::{Authority, Scheme};
 use hyper::{Method, Request, Response};
 use tokio::sync::mpsc;
 
@@ -29,6 +32,22 @@ pub struct Client {
     pub address: SocketAddr,
     /// A password may cross this connection: it is TLS, or never leaves the machine.
     pub may_authenticate: bool,
+}
+
+/// Where the client believes to be: `https://HOST` or, on a connection in the clear, `http://HOST`, with the port
+/// if it wrote one. `None` if it named no host, or several. The web listener has noted the scheme.
+pub fn origin(head: &Parts) -> Option<String> {
+    let authority = match head.uri.authority() {
+        Some(authority) => authority.clone(),
+        None => {
+            let mut hosts = head.headers.get_all(HOST).iter();
+            let (Some(host), None) = (hosts.next(), hosts.next()) else { return None };
+            Authority::try_from(host.as_bytes()).ok()?
+        }
+    };
+    let scheme = head.extensions.get::<Scheme>().unwrap_or(&Scheme::HTTP);
+    let is_one = !authority.as_str().contains('@') && !authority.host().is_empty();
+    is_one.then(|| format!("{scheme}://{}", authority.as_str().to_ascii_lowercase()))
 }
 
 /// A room that answers some of the paths of the web listener.
@@ -95,6 +114,27 @@ impl hyper::body::Body for Pieces {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn origins() {
+        for (uri, hosts, scheme, expected) in [
+            ("/", &["Hub.test"][..], Scheme::HTTPS, Some("https://hub.test")),
+            ("/", &["hub.test:8443"], Scheme::HTTPS, Some("https://hub.test:8443")),
+            ("/", &["127.0.0.1:80"], Scheme::HTTP, Some("http://127.0.0.1:80")),
+            ("https://other.test/x", &["hub.test"], Scheme::HTTPS, Some("https://other.test")),
+            ("/", &[], Scheme::HTTPS, None),
+            ("/", &["a.test", "b.test"], Scheme::HTTPS, None),
+            ("/", &["u@a.test"], Scheme::HTTPS, None),
+            ("/", &["a.test/x"], Scheme::HTTPS, None),
+        ] {
+            let mut request = Request::builder().uri(uri).extension(scheme);
+            for host in hosts {
+                request = request.header(HOST, *host);
+            }
+            let (head, ()) = request.body(()).expect("a request").into_parts();
+            assert_eq!(origin(&head).as_deref(), expected, "{uri} {hosts:?}");
+        }
+    }
 
     #[tokio::test]
     async fn a_body_is_written_while_it_is_read() {

@@ -5,6 +5,7 @@
 //! It must not know any protocol's grammar, the hub, or who a user is. A protocol crate calls
 //! [`listen()`] with a handler and gets a [`Connection`] for each client that is within the limits.
 
+mod bearer;
 mod bind;
 mod client;
 pub mod http;

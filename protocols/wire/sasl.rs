@@ -1,16 +1,20 @@
 //! SASL exchanges on the server's side (RFC 4422): PLAIN (RFC 4616), LOGIN
-//! (draft-murchison-sasl-login), SCRAM-SHA-256 and -PLUS (RFC 5802, RFC 7677, RFC 9266).
+//! (draft-murchison-sasl-login), SCRAM-SHA-256 and -PLUS (RFC 5802, RFC 7677, RFC 9266), OAUTHBEARER
+//! (RFC 7628) and XOAUTH2.
 //!
 //! State machines without I/O: the protocol carries challenges and responses in its own way
 //! (base64, `*` to cancel), and answers what an [`Exchange`] asks about users.
 
 use std::fmt;
 
+pub use crate::bearer::TokenRefusal;
+use crate::bearer::{self, Form};
 use crate::scram::{Binding, Scram};
 
 /// What a server offers, in the order in which it is announced; the last one only where there is
 /// a [`ChannelBinding`].
-const MECHANISMS: &[&str] = &["PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"];
+const MECHANISMS: &[&str] =
+    &["PLAIN", "LOGIN", "SCRAM-SHA-256", "OAUTHBEARER", "XOAUTH2", "SCRAM-SHA-256-PLUS"];
 
 /// What a server offers on a connection.
 pub fn mechanisms(binding: Option<ChannelBinding>) -> &'static [&'static str] {
@@ -45,6 +49,9 @@ pub enum Step {
     Challenge(Vec<u8>),
     /// Ask the hub whether it is right; that ends the exchange.
     CheckPassword { login: String, password: String },
+    /// Ask the hub whether the token is right and, if `login` is not empty, that twin's. If it is not, go on
+    /// with [`Exchange::refuse_token`].
+    CheckToken { login: String, token: String },
     /// Fetch the SCRAM credentials of `login` and call [`Exchange::scram_credentials`].
     NeedScram { login: String },
     /// The client has proved that it knows the password of `login`.
@@ -62,6 +69,8 @@ enum State {
     LoginName,
     LoginPassword { login: String },
     Scram(Box<Scram>),
+    Token(Form),
+    TokenRefused,
     Over,
 }
 
@@ -80,6 +89,8 @@ impl Exchange {
                 challenge = b"Username:".to_vec();
                 State::LoginName
             }
+            "OAUTHBEARER" => State::Token(Form::OauthBearer),
+            "XOAUTH2" => State::Token(Form::Xoauth2),
             "SCRAM-SHA-256" => {
                 let offered = binding.map_or(Binding::NotOffered, |_| Binding::Offered);
                 State::Scram(Box::new(Scram::new(offered)))
@@ -117,9 +128,14 @@ impl Exchange {
                 let step = scram.respond(response);
                 (State::Scram(scram), step)
             }
+            State::Token(form) => match bearer::read(form, response) {
+                Ok((login, token)) => (State::Token(form), Step::CheckToken { login, token }),
+                Err(why) => (State::Over, Step::Failed(why)),
+            },
+            State::TokenRefused => (State::Over, Step::Failed("the token was refused")),
             State::Over => (State::Over, Step::Failed("the SASL exchange is over")),
         };
-        if matches!(step, Step::Challenge(_) | Step::NeedScram { .. }) {
+        if matches!(step, Step::Challenge(_) | Step::CheckToken { .. } | Step::NeedScram { .. }) {
             self.0 = state;
         }
         step
@@ -137,6 +153,15 @@ impl Exchange {
         match &mut self.0 {
             State::Scram(scram) => scram.credentials(salt, iterations, stored_key, server_key),
             _ => Step::Failed("no SCRAM exchange is under way"),
+        }
+    }
+
+    /// Answers [`Step::CheckToken`]: the client is told why, with the scope that it would need, and fails after
+    /// its next answer (RFC 7628 §3.2.2).
+    pub fn refuse_token(&mut self, why: TokenRefusal, scope: &str) -> Step {
+        match std::mem::replace(&mut self.0, State::TokenRefused) {
+            State::Token(form) => Step::Challenge(bearer::refusal(form, why, scope)),
+            _ => Step::Failed("no token was asked about"),
         }
     }
 }
@@ -174,6 +199,7 @@ impl fmt::Debug for Step {
         match self {
             Self::Challenge(_) => f.write_str("Challenge(…)"),
             Self::CheckPassword { login, .. } => write!(f, "CheckPassword({login:?}, …)"),
+            Self::CheckToken { login, .. } => write!(f, "CheckToken({login:?}, …)"),
             Self::NeedScram { login } => write!(f, "NeedScram({login:?})"),
             Self::Proven { login } => write!(f, "Proven({login:?})"),
             Self::Failed(why) => write!(f, "Failed({why:?})"),
@@ -229,6 +255,29 @@ mod tests {
         assert!(matches!(exchange.respond(b""), Step::Failed(_)));
     }
 
+    /// RFC 7628 §4.1 and §4.3.
+    #[test]
+    fn a_refused_token_takes_one_more_answer() {
+        let message = b"n,a=user@example.com,\x01host=server.example.com\x01port=143\x01auth=\x01\x01";
+        let (mut exchange, step) =
+            Exchange::start("OAUTHBEARER", Some(message.to_vec()), None).expect("known");
+        assert!(step == Step::CheckToken { login: "user@example.com".into(), token: String::new() });
+        let told = br#"{"status":"invalid_token","schemes":"bearer","scope":"example_scope"}"#;
+        assert!(
+            exchange.refuse_token(TokenRefusal::Invalid, "example_scope") == Step::Challenge(told.to_vec())
+        );
+        assert!(exchange.respond(b"\x01") == Step::Failed("the token was refused"));
+        assert!(matches!(exchange.respond(message), Step::Failed(_)));
+
+        let (mut exchange, step) = Exchange::start("XOAUTH2", None, None).expect("known");
+        assert!(step == Step::Challenge(vec![]));
+        let step = exchange.respond(b"user=tim\x01auth=Bearer secret\x01\x01");
+        assert!(step == Step::CheckToken { login: "tim".into(), token: "secret".into() });
+        assert!(!format!("{step:?}").contains("secret"));
+        assert!(matches!(exchange.refuse_token(TokenRefusal::Invalid, ""), Step::Challenge(_)));
+        assert!(exchange.respond(b"") == Step::Failed("the token was refused"));
+    }
+
     #[test]
     fn unknown_mechanisms_and_long_responses() {
         for name in ["CRAM-MD5", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1", "", "PLAIN "] {
@@ -256,6 +305,9 @@ mod tests {
             for response in responses {
                 if matches!(step, Step::NeedScram { .. }) {
                     exchange.scram_credentials(b"salt", 4096, [1; 32], [2; 32]);
+                }
+                if matches!(step, Step::CheckToken { .. }) {
+                    exchange.refuse_token(TokenRefusal::Invalid, "");
                 }
                 step = exchange.respond(&response);
                 let proven = matches!(step, Step::Proven { .. });

@@ -34,6 +34,7 @@ impl Storage {
         }
         self.transact([], move |tx| Box::pin(trim_journal(tx, now))).await?;
         let old = now - JOURNAL_AGE;
+        self.transact([], move |tx| Box::pin(crate::oauth::trim(tx, now, old))).await?;
         let more_names = self.transact([], move |tx| Box::pin(crate::files::trim(tx, old))).await?;
         let more_files = self.reclaim_files().await?;
         let more_items = self.transact([], move |tx| Box::pin(crate::items::trim(tx, old))).await?;

@@ -20,6 +20,10 @@ pub(super) use super::items::{
 pub(super) use super::itip::itip_messages_are_told_once;
 pub(super) use super::junk::what_a_filter_learned_is_kept_and_goes_with_its_account;
 pub(super) use super::metadata::annotations_follow_their_mailbox;
+pub(super) use super::oauth::{
+    grants_are_kept_with_their_tokens, programs_register_within_a_limit,
+    tokens_expire_and_go_with_their_account,
+};
 pub(super) use super::queue::*;
 pub(super) use super::read::save_dates_are_told_by_uid;
 pub(super) use super::replace::a_replacement_is_one_commit;

@@ -14,6 +14,7 @@ mod itip;
 mod junk;
 mod late;
 mod metadata;
+mod oauth;
 pub(crate) mod plans;
 #[path = "../../tests/e2e/postgres.rs"]
 #[expect(dead_code, reason = "crash and restart are for the end-to-end tests, which share this file")]
@@ -146,6 +147,9 @@ cases! {
     contacts_are_known_until_they_expire,
     itip_messages_are_told_once,
     scheduling_objects_have_tags,
+    programs_register_within_a_limit,
+    grants_are_kept_with_their_tokens,
+    tokens_expire_and_go_with_their_account,
 }
 
 /// Hears of commits, and has no mailbox in memory.

@@ -18,6 +18,7 @@ mod imap_client;
 mod internet;
 mod lmtp;
 mod milter;
+mod oauth;
 mod pebble;
 mod postfix;
 mod postgres;

@@ -26,7 +26,7 @@ fn rfc4954_authentication() {
     let mut smtp = connect();
     let mechanisms =
         smtp.extensions.iter().find(|line| line.starts_with("AUTH ")).cloned().unwrap_or_default();
-    for mechanism in ["PLAIN", "LOGIN", "SCRAM-SHA-256"] {
+    for mechanism in ["PLAIN", "LOGIN", "SCRAM-SHA-256", "OAUTHBEARER", "XOAUTH2"] {
         assert!(mechanisms.split(' ').any(|offered| offered == mechanism), "{mechanism}: {mechanisms:?}");
     }
     smtp.command(&format!("MAIL FROM:<{ALICE}>")).expect("530 5.7.0");

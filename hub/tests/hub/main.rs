@@ -1,5 +1,6 @@
 //! The hub's rules, on a fresh SQLite storage each.
 
+mod oauth;
 mod outgoing;
 
 use hub::*;

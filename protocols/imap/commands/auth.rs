@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hub::{Account, Door, Secret};
-use hub_wire::sasl;
+use hub::{Account, Door, Scopes, Secret};
+use hub_wire::sasl::{self, TokenRefusal};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
@@ -16,6 +16,9 @@ use crate::input::Step;
 use crate::link::{Stop, Transport};
 use crate::session::{State, User};
 use crate::status::{Kind, Reply};
+
+/// What a token must cover: whoever selects a mailbox can change it, if only by `\Seen`.
+const TOKEN_SCOPE: Scopes = Scopes::MAIL_WRITE;
 
 /// RFC 9051 §6.2.3.
 pub(super) async fn login(c: &mut Conversation, name: &str, password: &Secret) -> Outcome {
@@ -54,6 +57,20 @@ pub(super) async fn authenticate(c: &mut Conversation, mechanism: &str, initial:
                 sleep(delay(c, &login)).await;
                 let result = c.service.hub.login(&login, &Secret::new(password), Door::Imap).await;
                 return enter(c, &login, result, started).await;
+            }
+            sasl::Step::CheckToken { login, token } => {
+                sleep(delay(c, &login)).await;
+                let Some(peer) = peer(c) else { return Err(hub::Error::BadCredentials.into()) };
+                let (hub, token) = (&c.service.hub, Secret::new(token));
+                match hub.login_as_with_token(&login, &token, TOKEN_SCOPE, peer).await {
+                    Err(hub::Error::BadCredentials) => {
+                        exchange.refuse_token(TokenRefusal::Invalid, &TOKEN_SCOPE.to_string())
+                    }
+                    Err(hub::Error::Forbidden(_)) => {
+                        exchange.refuse_token(TokenRefusal::Insufficient, &TOKEN_SCOPE.to_string())
+                    }
+                    result => return enter(c, &login, result, started).await,
+                }
             }
             sasl::Step::Proven { login } => {
                 let result = c.service.hub.login_proven(&login, Door::Imap).await;

@@ -1,13 +1,15 @@
-//! Searches whose results are kept up to date: CONTEXT=SEARCH (RFC 5267 §4.3), CANCELUPDATE.
+//! Searches whose results are kept up to date: CONTEXT=SEARCH and CONTEXT=SORT (RFC 5267 §4.3), CANCELUPDATE.
 //!
 //! A context remembers what the client knows of it: the results, and the mailbox in which they were
 //! found. Only messages that have come or have other flags since then are looked at again.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use hub::{Criterion, IdSet, Progress, Snapshot, difference};
+use hub::{Criterion, IdSet, Progress, Record, Snapshot, SortCriterion, Uid, difference};
 
 use super::criteria::compile;
+use super::orders::{self, Order, Run, write_runs};
 use super::results::{Found, write_head};
 use super::{Failure, Outcome};
 use crate::conversation::Conversation;
@@ -33,6 +35,8 @@ pub(crate) struct Context {
     key: Key,
     /// UIDs of the results that the client knows.
     members: IdSet,
+    /// The same in the order that the client asked for, if it was SORT.
+    order: Option<Order>,
     /// The mailbox in which they were found.
     seen: Arc<Snapshot>,
 }
@@ -47,20 +51,33 @@ pub(super) fn refuse_reuse(c: &mut Conversation, tag: &str, returns: Option<Retu
     Ok(())
 }
 
-/// Begins to keep these results up to date, or says why not.
-pub(super) fn begin(selected: &mut Selected, tag: &str, search: &Search, found: &[Found], out: &mut Buffer) {
+/// Begins to keep these results up to date, for SORT in this order, or says why not.
+pub(super) fn begin(
+    selected: &mut Selected,
+    tag: &str,
+    (search, criteria): (&Search, Option<&[SortCriterion]>),
+    found: &[Found],
+    out: &mut Buffer,
+) {
     if selected.contexts.len() >= CONTEXT_LIMIT {
         return refuse(out, tag, "Too many contexts");
     }
-    let members: IdSet = found.iter().map(|one| one.uid).collect();
-    if members.ranges().len() > RANGE_LIMIT {
+    let mut uids: Vec<u64> = found.iter().map(|one| one.uid).collect();
+    let order = criteria.map(|criteria| Order {
+        criteria: criteria.to_vec(),
+        uids: uids.iter().map(|&uid| Uid::try_from(uid).unwrap_or(Uid::MAX)).collect(),
+    });
+    uids.sort_unstable();
+    let members: IdSet = uids.into_iter().collect();
+    let is_long = order.is_some() && found.len() > orders::RESULT_LIMIT;
+    if is_long || members.ranges().len() > RANGE_LIMIT {
         return refuse(out, tag, "Too many results");
     }
     let Some(key) = fixed(selected, &search.key).filter(|key| weight(key) <= KEY_LIMIT) else {
         return refuse(out, tag, "Such a search cannot be followed");
     };
     let seen = Arc::clone(selected.view.base());
-    selected.contexts.push(Context { tag: tag.to_owned(), uid: search.uid, key, members, seen });
+    selected.contexts.push(Context { tag: tag.to_owned(), uid: search.uid, key, members, order, seen });
 }
 
 /// `resp-text-code =/ "NOUPDATE" SP quoted` (RFC 5267 §4.3.1)
@@ -137,18 +154,27 @@ fn weight(key: &Key) -> usize {
 /// (RFC 5267 §4.3.4).
 pub(crate) fn say_expunged(selected: &mut Selected, news: &News, out: &mut Buffer) {
     for context in &mut selected.contexts {
-        let (mut numbers, mut uids) = (IdSet::new(), IdSet::new());
+        let (mut numbers, mut uids) = (HashMap::new(), IdSet::new());
         // The n-th EXPUNGE counts without the n messages before it.
         for (n, &(number, uid)) in (0u32..).zip(&news.expunged) {
             if context.members.contains(uid.into()) {
                 uids.insert(uid.into());
-                numbers.insert((number + n).into());
+                numbers.insert(uid, u64::from(number + n));
             }
         }
         context.members = without(&context.members, &uids);
-        if !uids.is_empty() {
-            write_head(out, &context.tag, context.uid);
-            write_update(out, "REMOVEFROM", if context.uid { &uids } else { &numbers });
+        let part = match &mut context.order {
+            Some(order) => Part::Runs(order.remove(&uids)),
+            None => Part::Set(uids),
+        };
+        let by_uid = context.uid;
+        let number = |uid: Uid| match numbers.get(&uid) {
+            Some(number) if !by_uid => *number,
+            _ => uid.into(),
+        };
+        if !part.is_empty() {
+            write_head(out, &context.tag, by_uid);
+            part.write("REMOVEFROM", number, out);
             out.extend_from_slice(b"\r\n");
         }
     }
@@ -160,13 +186,14 @@ pub(crate) async fn say_updates(user: &User, selected: &mut Selected, out: &mut 
     let mut contexts = std::mem::take(&mut selected.contexts);
     for context in &mut contexts {
         match context.catch_up(user, selected).await {
-            Ok((removed, added)) => context.write(selected, &removed, &added, out),
+            Ok(update) => context.write(selected, &update, out),
             // These changes are looked at again with the next ones.
             Err(_) => tracing::warn!("the results of a search could not be kept up to date"),
         }
     }
     contexts.retain(|context| {
-        let fits = context.members.ranges().len() <= RANGE_LIMIT;
+        let length = context.order.as_ref().map_or(0, |order| order.uids.len());
+        let fits = context.members.ranges().len() <= RANGE_LIMIT && length <= orders::RESULT_LIMIT;
         if !fits {
             refuse(out, &context.tag, "Too many results by now");
         }
@@ -176,11 +203,11 @@ pub(crate) async fn say_updates(user: &User, selected: &mut Selected, out: &mut 
 }
 
 impl Context {
-    /// UIDs that are results no more, and those that have become results.
-    async fn catch_up(&mut self, user: &User, selected: &Selected) -> Result<(IdSet, IdSet), Failure> {
+    /// Finds out what are results no more, and what has become results.
+    async fn catch_up(&mut self, user: &User, selected: &Selected) -> Result<Update, Failure> {
         let base = selected.view.base();
         if Arc::ptr_eq(&self.seen, base) {
-            return Ok(Default::default());
+            return Ok(Update { removed: Part::Set(IdSet::new()), added: Part::Set(IdSet::new()) });
         }
         let touched = touched(&self.seen, base);
         let mut matching = IdSet::new();
@@ -192,28 +219,84 @@ impl Context {
             let records = found.into_iter().filter_map(|index| base.get(index));
             matching = records.map(|record| u64::from(record.uid)).collect();
         }
-        self.seen = Arc::clone(base);
         let removed = without(&both(&self.members, &touched), &matching);
         let added = without(&matching, &self.members);
-        self.members = without(&self.members, &removed);
-        self.members.extend(&added);
-        Ok((removed, added))
+        let mut members = without(&self.members, &removed);
+        members.extend(&added);
+        let sorted = match &self.order {
+            Some(order) if !added.is_empty() => Some(sorted(user, selected, order, &members).await?),
+            _ => None,
+        };
+        self.seen = Arc::clone(base);
+        self.members = members;
+        let Some(order) = &mut self.order else {
+            return Ok(Update { removed: Part::Set(removed), added: Part::Set(added) });
+        };
+        let removed = order.remove(&removed);
+        let added = sorted.map_or_else(Vec::new, |sorted| order.insert(sorted, &added));
+        Ok(Update { removed: Part::Runs(removed), added: Part::Runs(added) })
     }
 
-    fn write(&self, selected: &Selected, removed: &IdSet, added: &IdSet, out: &mut Buffer) {
-        if removed.is_empty() && added.is_empty() {
+    fn write(&self, selected: &Selected, update: &Update, out: &mut Buffer) {
+        if update.removed.is_empty() && update.added.is_empty() {
             return;
         }
+        let number = |uid: Uid| match self.uid {
+            true => uid.into(),
+            false => u64::from(selected.view.lower_bound(uid)) + 1,
+        };
         write_head(out, &self.tag, self.uid);
-        for (word, uids) in [("REMOVEFROM", removed), ("ADDTO", added)] {
-            if self.uid {
-                write_update(out, word, uids);
-            } else {
-                write_update(out, word, &numbers(selected, uids));
-            }
-        }
+        update.removed.write("REMOVEFROM", number, out);
+        update.added.write("ADDTO", number, out);
         out.extend_from_slice(b"\r\n");
     }
+}
+
+/// What a client is to change in the results that it knows, by UIDs.
+struct Update {
+    removed: Part,
+    added: Part,
+}
+
+enum Part {
+    /// In an order that the client asked for.
+    Runs(Vec<Run>),
+    /// In the order of the mailbox.
+    Set(IdSet),
+}
+
+impl Part {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Runs(runs) => runs.is_empty(),
+            Self::Set(uids) => uids.is_empty(),
+        }
+    }
+
+    fn write(&self, word: &str, number: impl Fn(Uid) -> u64, out: &mut Buffer) {
+        match self {
+            Self::Runs(runs) => write_runs(out, word, runs, number),
+            Self::Set(uids) => {
+                let uids = uids.iter().map(|uid| Uid::try_from(uid).unwrap_or(Uid::MAX));
+                write_update(out, word, &uids.map(number).collect());
+            }
+        }
+    }
+}
+
+/// UIDs of all results in the order of the context.
+async fn sorted(
+    user: &User,
+    selected: &Selected,
+    order: &Order,
+    members: &IdSet,
+) -> Result<Vec<Uid>, Failure> {
+    let base = selected.view.base();
+    let numbered = (0u32..).zip(base.iter_from(0));
+    let is_member = |(_, record): &(u32, &Record)| members.contains(record.uid.into());
+    let found: Vec<u32> = numbered.filter(is_member).map(|(index, _)| index).collect();
+    let indexes = user.account.messages().sort(&selected.open, base, &found, &order.criteria).await?;
+    Ok(indexes.into_iter().filter_map(|index| base.get(index)).map(|record| record.uid).collect())
 }
 
 /// UIDs of the messages that have come, or have other flags than before.
@@ -222,15 +305,6 @@ fn touched(old: &Snapshot, new: &Snapshot) -> IdSet {
     let changed = difference.changed.iter().filter_map(|&index| new.get(index));
     let added = new.iter_from(new.len() - difference.added);
     changed.chain(added).map(|record| u64::from(record.uid)).collect()
-}
-
-/// Sequence numbers of the messages with these UIDs.
-fn numbers(selected: &Selected, uids: &IdSet) -> IdSet {
-    let mut numbers = IdSet::new();
-    for (first, last) in selected.view.resolve_uids(uids) {
-        numbers.insert_range(u64::from(first) + 1, u64::from(last) + 1);
-    }
-    numbers
 }
 
 /// `SP ("ADDTO" / "REMOVEFROM") SP "(" context-position SP sequence-set ")"`. Position 0 is mailbox

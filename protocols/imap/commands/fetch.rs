@@ -13,7 +13,7 @@ use crate::conversation::Conversation;
 use crate::encode;
 use crate::grammar::command::{Fetch, Item, SequenceSet};
 use crate::link::Link;
-use crate::render::{self, Page, Skipped};
+use crate::render::{self, Broken, Page, Skipped};
 use crate::sets::{self, both, without};
 use crate::status::Reply;
 
@@ -177,14 +177,18 @@ async fn write_pages(link: &mut Link, pages: &[Page<'_>], done: &mut Done) -> Re
                 None => Ok(None),
             }
         };
+        let write = async {
+            let skipped = page.write(link, &now).await?;
+            if n == 0 && pages.len() > 1 {
+                // The client has something to do while the rest is read and made.
+                link.flush().await?;
+            }
+            Ok::<_, Broken>(skipped)
+        };
         // First the asking, then the writing, which does not wait for the answer.
-        let (next, skipped) = tokio::join!(biased; next, page.write(link, &now));
+        let (next, skipped) = tokio::join!(biased; next, write);
         let Skipped { missing, undecodable } = skipped?;
         loaded = next?;
-        if n == 0 && pages.len() > 1 {
-            // The client has something to do while the rest is made.
-            link.flush().await?;
-        }
         done.missing |= !missing.is_empty();
         done.undecodable |= !undecodable.is_empty();
         for (index, record) in page.records {

@@ -17,6 +17,7 @@ pub(crate) mod listing;
 mod mailboxes;
 mod metadata;
 pub(crate) mod notify;
+mod orders;
 mod quota;
 mod results;
 mod search;

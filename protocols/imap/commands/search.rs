@@ -39,7 +39,7 @@ pub(super) async fn search(c: &mut Conversation, tag: &str, search: Search) -> O
             }
             answer.write(&mut c.link.out, &found);
             if returns.update {
-                contexts::begin(selected, tag, &search, &found, &mut c.link.out);
+                contexts::begin(selected, tag, (&search, None), &found, &mut c.link.out);
             }
         }
     }

@@ -34,7 +34,7 @@ pub(super) async fn sort(c: &mut Conversation, tag: &str, sort: Sort) -> Outcome
             }
             answer.write(&mut c.link.out, &found);
             if returns.update {
-                contexts::refuse(&mut c.link.out, tag, "An order is not kept up to date");
+                contexts::begin(selected, tag, (search, Some(&sort.criteria)), &found, &mut c.link.out);
             }
         }
     }

@@ -9,8 +9,8 @@ impl Session {
     pub(super) fn greet(&mut self) {
         let mechanisms = match (self.link.may_authenticate, self.link.binding) {
             (false, _) => "",
-            (true, None) => "PLAIN SCRAM-SHA-256",
-            (true, Some(_)) => "PLAIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS",
+            (true, None) => "PLAIN SCRAM-SHA-256 OAUTHBEARER XOAUTH2",
+            (true, Some(_)) => "PLAIN SCRAM-SHA-256 OAUTHBEARER XOAUTH2 SCRAM-SHA-256-PLUS",
         };
         let extensions = hub::sieve_extensions().collect::<Vec<_>>().join(" ");
         let redirects = hub::SieveLimits::default().redirects.to_string();

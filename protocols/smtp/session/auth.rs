@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hub::{ScramCredentials, Secret};
-use hub_wire::sasl::{self, Exchange};
+use hub_wire::sasl::{self, Exchange, TokenRefusal};
 
 use super::{Asked, Phase, Request, Session, TOO_MANY_ERRORS};
 use crate::Kind;
@@ -66,6 +66,10 @@ impl Session {
             sasl::Step::CheckPassword { login, password } => {
                 self.ask(Asked::Login, Request::Login { login, password: Secret::new(password) });
             }
+            sasl::Step::CheckToken { login, token } => {
+                self.scram_login.clone_from(&login);
+                self.ask(Asked::Token(exchange), Request::LoginToken { login, token: Secret::new(token) });
+            }
             sasl::Step::NeedScram { login } => {
                 self.scram_login.clone_from(&login);
                 self.ask(Asked::Scram(exchange), Request::ScramCredentials { login });
@@ -96,9 +100,16 @@ impl Session {
         }
     }
 
+    /// Answers [`Request::LoginToken`] with a no; the client hears what `scope` it would need.
+    pub(crate) fn token_refused(&mut self, why: TokenRefusal, scope: &str) {
+        let Phase::Asked(Asked::Token(mut exchange)) = self.answered() else { return };
+        let step = exchange.refuse_token(why, scope);
+        self.on_sasl(exchange, step);
+    }
+
     /// Answers the requests about a login with the twin's name.
     pub(crate) fn logged_in(&mut self, answer: Result<String, Reply>) {
-        let Phase::Asked(Asked::Login) = self.answered() else { return };
+        let Phase::Asked(Asked::Login | Asked::Token(_)) = self.answered() else { return };
         match answer {
             Ok(twin) => {
                 self.twin = Some(twin);

@@ -9,7 +9,7 @@ use hub_mime::{
     PartKind, Scanner, Section, Summary, SummaryView, TransferDecoder, body_without_extensions,
     decode_transfer, header_fields, header_text, listed_header_fields, searchable_texts, section_range,
 };
-use hub_wire::sasl::{ChannelBinding, Exchange, Step, mechanisms};
+use hub_wire::sasl::{ChannelBinding, Exchange, Step, TokenRefusal, mechanisms};
 
 pub struct Target {
     pub name: &'static str,
@@ -341,6 +341,7 @@ fn sasl(bytes: &[u8]) {
                 None => return,
             },
             Step::NeedScram { .. } => exchange.scram_credentials(b"salt", 4096, [1; 32], [2; 32]),
+            Step::CheckToken { .. } => exchange.refuse_token(TokenRefusal::Invalid, ""),
             // Keys that belong to no password: only one who inverts SHA-256 could prove it.
             Step::Proven { login } => panic!("{login} has proved a password that nobody knows"),
             Step::CheckPassword { .. } | Step::Failed(_) => return,

@@ -1,6 +1,7 @@
 //! WebDAV without sockets: requests go to the mount, answers are read from it.
 
 mod bad_input;
+mod bearer;
 mod golden;
 mod streams;
 mod tree;

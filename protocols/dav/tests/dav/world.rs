@@ -60,6 +60,10 @@ impl World {
         Self { service, _folder: folder }
     }
 
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.service.hub
+    }
+
     /// Alice's request to a path.
     pub(crate) async fn send(&self, method: &str, path: &str, fields: &[(&str, &str)], body: &str) -> Answer {
         self.send_body(method, path, fields, http::full(body.to_owned())).await

@@ -11,6 +11,7 @@ mod pipelined;
 mod scram;
 mod searches;
 mod time;
+mod tokens;
 mod transcripts;
 #[path = "../world/mod.rs"]
 mod world;
