@@ -146,6 +146,10 @@ mod tests {
                 "_autodiscover._tcp.a.test. 3600 IN SRV 0 1 443 mail.a.test.",
                 "autoconfig.a.test. 3600 IN CNAME mail.a.test.",
                 "autodiscover.a.test. 3600 IN CNAME mail.a.test.",
+                "_caldavs._tcp.a.test. 3600 IN SRV 0 1 443 mail.a.test.",
+                "_caldavs._tcp.a.test. 3600 IN TXT \"path=/dav/\"",
+                "_carddavs._tcp.a.test. 3600 IN SRV 0 1 443 mail.a.test.",
+                "_carddavs._tcp.a.test. 3600 IN TXT \"path=/dav/\"",
             ]
         );
         assert!(!text.contains("twinhub domain add") && !text.contains("[public]"), "{text}");

@@ -35,13 +35,13 @@ impl Collections {
         let parts = crate::apart(move || {
             let uid = |data: &[u8]| hex(&storage.fingerprint(data)[..16]);
             match kind {
-                CollectionKind::Calendar => hub_ical::split_calendars(&file, uid),
+                CollectionKind::Calendar | CollectionKind::Inbox => hub_ical::split_calendars(&file, uid),
                 CollectionKind::AddressBook => hub_ical::split_cards(&file, uid),
             }
         });
         let parts = parts.await?.map_err(|error| Error::Invalid(error.to_string()))?;
         let ending = match self.kind {
-            CollectionKind::Calendar => "ics",
+            CollectionKind::Calendar | CollectionKind::Inbox => "ics",
             CollectionKind::AddressBook => "vcf",
         };
         let mut done = BroughtIn::default();
@@ -70,7 +70,7 @@ impl Collections {
         let found = self.find(collection).await?;
         let name = if found.facts.display_name.is_empty() { &found.name } else { &found.facts.display_name };
         let head = match self.kind {
-            CollectionKind::Calendar => Some(Bytes::from(Joined::head(name))),
+            CollectionKind::Calendar | CollectionKind::Inbox => Some(Bytes::from(Joined::head(name))),
             CollectionKind::AddressBook => None,
         };
         Ok(TakenOut {
@@ -107,7 +107,7 @@ impl TakenOut {
         // As many as fit in memory, one at least; the others are asked for again.
         let Some(items) = portions_of(&items, |item| item.size).next() else {
             self.is_over = true;
-            return Ok((self.collections.kind == CollectionKind::Calendar).then(|| Joined::TAIL.into()));
+            return Ok((self.collections.kind != CollectionKind::AddressBook).then(|| Joined::TAIL.into()));
         };
         if let Some(last) = items.last() {
             self.after.clone_from(&last.name);
@@ -118,7 +118,7 @@ impl TakenOut {
         let mut piece = Vec::new();
         for (_, data) in contents {
             match self.collections.kind {
-                CollectionKind::Calendar => piece.extend(self.joined.add(&data)),
+                CollectionKind::Calendar | CollectionKind::Inbox => piece.extend(self.joined.add(&data)),
                 CollectionKind::AddressBook => {
                     piece.extend_from_slice(&data);
                     if !data.ends_with(b"\n") {

@@ -26,7 +26,9 @@ impl FreeBusyRequest {
         let wrong = |why: &str| Error::NotCalendar(why.to_owned());
         let calendar = Calendar::parse(bytes)?;
         let method = calendar.property("METHOD").as_deref().and_then(Method::from_name);
-        let [component] = calendar.components.as_slice() else { return Err(wrong("there must be one VFREEBUSY")) };
+        let [component] = calendar.components.as_slice() else {
+            return Err(wrong("there must be one VFREEBUSY"));
+        };
         if method != Some(Method::Request) || component.block.name != "VFREEBUSY" {
             return Err(wrong("this does not ask when somebody is busy"));
         }
@@ -38,9 +40,8 @@ impl FreeBusyRequest {
             component.block.lines().filter(move |line| line.property().is_some_and(|it| is(&it)))
         };
         let head = lines("UID").chain(lines("ORGANIZER")).map(|line| line.text.clone()).collect();
-        let attendees = lines("ATTENDEE")
-            .filter_map(|line| Some((user(&line.property()?), line.text.clone())))
-            .collect();
+        let attendees =
+            lines("ATTENDEE").filter_map(|line| Some((user(&line.property()?), line.text.clone()))).collect();
         Ok(Self { organizer, from, to, head, attendees })
     }
 }
@@ -60,7 +61,9 @@ mod tests {
         assert_eq!((request.from, request.to - request.from), (867_744_000, 12 * 3600));
         assert_eq!(request.head.len(), 2);
         assert_eq!(request.attendees[1].1, "ATTENDEE;CN=C:mailto:c@example.com");
-        for (from, to) in [("REQUEST", "REPLY"), ("VFREEBUSY", "VEVENT"), ("ORGANIZER", "X-O"), ("T200000Z", "T070000Z")] {
+        for (from, to) in
+            [("REQUEST", "REPLY"), ("VFREEBUSY", "VEVENT"), ("ORGANIZER", "X-O"), ("T200000Z", "T070000Z")]
+        {
             assert!(FreeBusyRequest::parse(text.replace(from, to).as_bytes()).is_err(), "{to}");
         }
     }

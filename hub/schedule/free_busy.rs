@@ -51,7 +51,12 @@ impl Account {
         Ok(FreeBusyOutcome::Answered(answers))
     }
 
-    async fn busy_of(&self, request: &FreeBusyRequest, who: &CalendarUser, line: &str) -> Result<RecipientBusy> {
+    async fn busy_of(
+        &self,
+        request: &FreeBusyRequest,
+        who: &CalendarUser,
+        line: &str,
+    ) -> Result<RecipientBusy> {
         let recipient = match who.mail() {
             Some(mail) => format!("mailto:{mail}"),
             None => who.as_str().to_owned(),

@@ -26,8 +26,8 @@ mod tell;
 use hub_itip::Owner;
 
 pub(crate) use carry::keep_carried;
-pub(crate) use imip::message;
 pub use free_busy::{FreeBusyOutcome, RecipientBusy};
+pub(crate) use imip::message;
 pub use store::{NotAllowed, ScheduleOutcome, ScheduleRequest};
 
 use crate::collections::{CollectionKind, Collections};
@@ -85,6 +85,12 @@ impl Hub {
     async fn account(&self, id: AccountId) -> Result<Option<Account>> {
         let Some(row) = self.0.storage.account(id).await? else { return Ok(None) };
         let handle = Address::parse(&row.handle)?;
-        Ok(Some(Account { hub: self.clone(), id, handle, hidden_capabilities: [].into() }))
+        Ok(Some(Account {
+            hub: self.clone(),
+            id,
+            handle,
+            hidden_capabilities: [].into(),
+            scopes: crate::Scopes::ALL,
+        }))
     }
 }

@@ -140,9 +140,13 @@ async fn answers_come_back() {
     assert_ne!(item.schedule_tag, answered.schedule_tag);
 
     let later = text.replace("T120000Z", "T130000Z");
-    let refused = bob.calendars().put_scheduled("calendar", &item.name, later.into(), ScheduleRequest::default());
+    let refused =
+        bob.calendars().put_scheduled("calendar", &item.name, later.into(), ScheduleRequest::default());
     assert!(matches!(refused.await, Ok(ScheduleOutcome::NotAllowed(NotAllowed::Itip(_)))));
-    bob.calendars().remove_scheduled("calendar", &item.name, ScheduleRequest::default()).await.expect("removed");
+    bob.calendars()
+        .remove_scheduled("calendar", &item.name, ScheduleRequest::default())
+        .await
+        .expect("removed");
     has(&only(alice).await.1, "PARTSTAT=DECLINED");
     assert_eq!(all(&alice.schedule_inbox(), "inbox").await.len(), 2);
 }
@@ -152,7 +156,8 @@ async fn what_does_not_happen_is_cancelled() {
     let Fixture { alice, bob, .. } = &fixture().await;
     put(alice, "m.ics", &meeting(BOB)).await;
     alice.calendars().create("work", CollectionPatch::default()).await.expect("made");
-    let again = alice.calendars().put_scheduled("work", "w.ics", meeting(BOB).into(), ScheduleRequest::default());
+    let again =
+        alice.calendars().put_scheduled("work", "w.ics", meeting(BOB).into(), ScheduleRequest::default());
     let taken = ScheduleOutcome::NotAllowed(NotAllowed::Taken("calendar".into(), "m.ics".into()));
     assert_eq!(again.await.expect("asked"), taken);
     alice.calendars().remove_calendar_scheduled("calendar").await.expect("removed");
@@ -160,7 +165,8 @@ async fn what_does_not_happen_is_cancelled() {
     // What is over is nobody's concern any more.
     let past = meeting(BOB).replace("DTSTART:2090", "DTSTART:1990").replace("DTEND:2090", "DTEND:1990");
     let past = past.replace("UID:meeting", "UID:past");
-    let stored = alice.calendars().put_scheduled("work", "p.ics", past.into(), ScheduleRequest::default()).await;
+    let stored =
+        alice.calendars().put_scheduled("work", "p.ics", past.into(), ScheduleRequest::default()).await;
     assert!(matches!(stored, Ok(ScheduleOutcome::Stored { is_as_sent: true, .. })), "{stored:?}");
     assert_eq!(all(&bob.calendars(), "calendar").await.len(), 1);
 }
@@ -232,7 +238,10 @@ async fn rfc6047_invitations_come_by_mail() {
     let accepted = text.replace("ATTENDEE;RSVP=TRUE:", "ATTENDEE;PARTSTAT=ACCEPTED:");
     put(bob, &item.name, &accepted).await;
     let queued = hub.queue(&QueueFilter::default()).await.expect("read").remove(0);
-    assert_eq!((queued.address.as_str(), queued.reverse_path.as_str()), ("boss@example.com", "bob@example.org"));
+    assert_eq!(
+        (queued.address.as_str(), queued.reverse_path.as_str()),
+        ("boss@example.com", "bob@example.org")
+    );
     let cancel = request.replace("REQUEST", "CANCEL").replace("SUMMARY", "SEQUENCE:1\r\nSUMMARY");
     mail(hub, bob, "mallory@example.com", &cancel, AuthResult::Pass).await;
     assert!(!only(bob).await.1.contains("CANCELLED"));
@@ -254,14 +263,12 @@ async fn what_a_crash_left_is_carried_once() {
     drop(hub);
     drop(storage);
     let (storage, hub) = open(&directory).await;
-    let push = storage.transact([alice], move |tx| {
-        Box::pin(async move { itip::push(tx, alice, &[message], 0).await })
-    });
+    let push = storage
+        .transact([alice], move |tx| Box::pin(async move { itip::push(tx, alice, &[message], 0).await }));
     let ids = push.await.expect("noted");
-    tokio::join!(
-        async { hub.carry_messages().await.expect("carried") },
-        async { hub.carry_messages().await.expect("carried") },
-    );
+    tokio::join!(async { hub.carry_messages().await.expect("carried") }, async {
+        hub.carry_messages().await.expect("carried")
+    },);
     let account = login(&hub, "bob").await;
     assert_eq!(account.id(), bob);
     only(&account).await;

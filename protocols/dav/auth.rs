@@ -69,8 +69,8 @@ fn needed(method: &Method, place: &Place) -> Scopes {
         Place::File { .. } | Place::Upload { .. } if reads => Scopes::FILES_READ,
         Place::File { .. } | Place::Upload { .. } => Scopes::FILES_WRITE,
         Place::Items { kind, .. } => match (kind, reads) {
-            (CollectionKind::Calendar, true) => Scopes::CALENDARS_READ,
-            (CollectionKind::Calendar, false) => Scopes::CALENDARS_WRITE,
+            (CollectionKind::Calendar | CollectionKind::Inbox, true) => Scopes::CALENDARS_READ,
+            (CollectionKind::Calendar | CollectionKind::Inbox, false) => Scopes::CALENDARS_WRITE,
             (CollectionKind::AddressBook, true) => Scopes::CONTACTS_READ,
             (CollectionKind::AddressBook, false) => Scopes::CONTACTS_WRITE,
         },

@@ -8,12 +8,10 @@ use crate::reply::{self, Reply};
 use crate::{FILE_METHODS, FIXED_METHODS, ITEM_METHODS};
 
 /// Finder shows a volume that it may write to only where it sees class 2.
-const CLASSES: &str =
-    "1, 2, 3, extended-mkcol, access-control, sync-collection, calendar-access, \
+const CLASSES: &str = "1, 2, 3, extended-mkcol, access-control, sync-collection, calendar-access, \
      calendar-auto-schedule, addressbook, add-member";
 /// RFC 4918 §18.2: there are no locks in calendars and address books.
-const CLASSES_OF_ITEMS: &str =
-    "1, 3, extended-mkcol, access-control, sync-collection, calendar-access, \
+const CLASSES_OF_ITEMS: &str = "1, 3, extended-mkcol, access-control, sync-collection, calendar-access, \
      calendar-auto-schedule, addressbook, add-member";
 
 pub(crate) fn answer(place: &Place) -> Reply {

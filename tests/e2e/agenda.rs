@@ -93,7 +93,7 @@ fn client_vdirsyncer_khal_khard(database: Database) {
     // It stands for everything in the home.
     let tag = || curl(&hub, "PROPFIND", &path(""), TAG).1;
     let before = tag();
-    assert!(before.contains("getctag>\""), "{before}");
+    assert!(before.contains("getctag>&quot;"), "{before}");
     let second = sync("sync", b"");
     assert!(!second.contains("Copying") && !second.contains("Deleting"), "{second}");
     assert_eq!(tag(), before);

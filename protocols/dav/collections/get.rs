@@ -37,7 +37,7 @@ pub(super) async fn answer(call: &Call, target: &Target) -> Result<Reply, Refusa
 async fn whole(call: &Call, target: &Target, name: &str) -> Result<Reply, Refusal> {
     let mut out = target.collections.take_out(name).await?;
     let (media_type, ending) = match target.kind {
-        CollectionKind::Calendar => ("text/calendar; charset=utf-8", "ics"),
+        CollectionKind::Calendar | CollectionKind::Inbox => ("text/calendar; charset=utf-8", "ics"),
         CollectionKind::AddressBook => ("text/vcard; charset=utf-8", "vcf"),
     };
     let mut reply = match call.head.method == Method::HEAD {

@@ -75,7 +75,9 @@ fn is_kind(headers: &HeaderMap, kind: CollectionKind) -> bool {
     let media_type = head::text(headers, &header::CONTENT_TYPE).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let own: &[&str] = match kind {
-        CollectionKind::Calendar | CollectionKind::Inbox => &["text/calendar", "text/x-vcalendar", "application/ics"],
+        CollectionKind::Calendar | CollectionKind::Inbox => {
+            &["text/calendar", "text/x-vcalendar", "application/ics"]
+        }
         CollectionKind::AddressBook => &["text/vcard", "text/x-vcard", "text/directory"],
     };
     let anything = ["", "application/octet-stream", "text/plain", "application/x-www-form-urlencoded"];

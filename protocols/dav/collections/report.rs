@@ -88,7 +88,9 @@ enum Filter {
 async fn run_query(call: &Call, target: &Target, root: &Element) -> Result<Reply, Refusal> {
     let clock = clock(root)?;
     let filter = match target.kind {
-        CollectionKind::Calendar | CollectionKind::Inbox => Filter::Calendar(query::of_calendar(root)?, clock.clone()),
+        CollectionKind::Calendar | CollectionKind::Inbox => {
+            Filter::Calendar(query::of_calendar(root)?, clock.clone())
+        }
         CollectionKind::AddressBook => Filter::Cards(query::of_cards(root)?),
     };
     let limit = limit(root)?;

@@ -17,7 +17,8 @@ use crate::{Call, head};
 pub(super) fn request(call: &Call, preconditions: Vec<hub::Precondition>) -> ScheduleRequest {
     let headers = &call.head.headers;
     let tag = head::named(headers, "if-schedule-tag-match").map(|tag| tag.trim_matches('"').to_owned());
-    let is_silent = head::named(headers, "schedule-reply").is_some_and(|reply| reply.eq_ignore_ascii_case("F"));
+    let is_silent =
+        head::named(headers, "schedule-reply").is_some_and(|reply| reply.eq_ignore_ascii_case("F"));
     ScheduleRequest { preconditions, tag, is_silent }
 }
 
@@ -64,7 +65,9 @@ fn not_allowed(call: &Call, why: &NotAllowed) -> Reply {
             ("allowed-attendee-scheduling-object-change", None)
         }
         NotAllowed::Itip(itip::Error::DifferentOrganizers) => ("same-organizer-in-all-components", None),
-        NotAllowed::Itip(itip::Error::OrganizerChange) => ("allowed-organizer-scheduling-object-change", None),
+        NotAllowed::Itip(itip::Error::OrganizerChange) => {
+            ("allowed-organizer-scheduling-object-change", None)
+        }
         NotAllowed::Itip(itip::Error::NotCalendar(_)) => ("valid-calendar-data", None),
         // RFC 4791 §5.2.9
         NotAllowed::Itip(itip::Error::TooMany("attendees")) => ("max-attendees-per-instance", None),

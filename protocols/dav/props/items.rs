@@ -279,7 +279,8 @@ fn home(subject: &Subject<'_>, folder: &str, xml: &mut Xml) -> bool {
 pub(super) fn user_addresses(subject: &Subject<'_>, xml: &mut Xml) -> bool {
     if subject.is_principal() {
         let handle = [format!("mailto:{}", subject.context.handle)];
-        let all = if subject.context.addresses.is_empty() { &handle } else { subject.context.addresses.as_slice() };
+        let all =
+            if subject.context.addresses.is_empty() { &handle } else { subject.context.addresses.as_slice() };
         all.iter().for_each(|address| xml.leaf("href", address));
         xml.leaf("href", &subject.context.principal);
     }

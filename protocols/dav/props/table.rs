@@ -6,8 +6,7 @@ use super::items::{
     calendar_collations, calendar_color, calendar_data, calendar_data_types, calendar_description,
     calendar_home, calendar_order, calendar_timezone, component_set, component_sets, content_tag,
     default_calendar, inbox, max_attendees, max_date, max_instances, max_resource_size, min_date, outbox,
-    schedule_tag, transparency, user_addresses,
-    user_type,
+    schedule_tag, transparency, user_addresses, user_type,
 };
 use super::values::{
     acl, acl_restrictions, checksums, content_length, content_type, creation_date, display_name, etag,
