@@ -19,10 +19,9 @@ const LINE: usize = 76;
 impl Hub {
     /// Queues the mail and notes that in one commit: the sender's server answers for what becomes of it.
     pub(super) async fn mail_itip(&self, key: &ItipKey, message: &ItipRow, to: &Address) -> Result<()> {
-        let (account, received) = match (self.account(message.account).await?, Received::parse(&message.data))
-        {
-            (Some(account), Ok(received)) => (account, received),
-            _ => return self.settle_itip(key, status::NOT_DELIVERED).await,
+        let read = (self.account(message.account).await?, Received::parse(&message.data));
+        let (Some(account), Ok(received)) = read else {
+            return self.settle_itip(key, status::NOT_DELIVERED).await;
         };
         let from = sender(&account, &message.sender).await?;
         let text = written(&received, &message.data, &from, to, unix_now());

@@ -140,8 +140,8 @@ async fn answers_come_back() {
     assert_ne!(item.schedule_tag, answered.schedule_tag);
 
     let later = text.replace("T120000Z", "T130000Z");
-    let refused =
-        bob.calendars().put_scheduled("calendar", &item.name, later.into(), ScheduleRequest::default());
+    let calendars = bob.calendars();
+    let refused = calendars.put_scheduled("calendar", &item.name, later.into(), ScheduleRequest::default());
     assert!(matches!(refused.await, Ok(ScheduleOutcome::NotAllowed(NotAllowed::Itip(_)))));
     bob.calendars()
         .remove_scheduled("calendar", &item.name, ScheduleRequest::default())
@@ -156,8 +156,8 @@ async fn what_does_not_happen_is_cancelled() {
     let Fixture { alice, bob, .. } = &fixture().await;
     put(alice, "m.ics", &meeting(BOB)).await;
     alice.calendars().create("work", CollectionPatch::default()).await.expect("made");
-    let again =
-        alice.calendars().put_scheduled("work", "w.ics", meeting(BOB).into(), ScheduleRequest::default());
+    let calendars = alice.calendars();
+    let again = calendars.put_scheduled("work", "w.ics", meeting(BOB).into(), ScheduleRequest::default());
     let taken = ScheduleOutcome::NotAllowed(NotAllowed::Taken("calendar".into(), "m.ics".into()));
     assert_eq!(again.await.expect("asked"), taken);
     alice.calendars().remove_calendar_scheduled("calendar").await.expect("removed");
