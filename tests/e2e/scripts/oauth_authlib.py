@@ -18,6 +18,8 @@ session = OAuth2Session(
     revocation_endpoint_auth_method="none",
 )
 session.verify = ca
+# Else authorities that the environment names would be asked instead.
+session.trust_env = False
 verifier = "v" * 48
 url, state = session.create_authorization_url(server["authorization_endpoint"], code_verifier=verifier)
 
