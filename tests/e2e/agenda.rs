@@ -76,6 +76,7 @@ fn client_vdirsyncer_khal_khard(database: Database) {
     let hub = Hub::start_on(database);
     let path = |name: &str| format!("/dav/calendars/{ALICE}/{name}");
     assert_eq!(curl(&hub, "PUT", &path("calendar/there.ics"), &event("there", "Dentist")).0, 201);
+    assert_eq!(curl(&hub, "PUT", &path("calendar/stays.ics"), &event("stays", "Weekly")).0, 201);
     assert_eq!(curl(&hub, "PUT", &format!("/dav/addressbooks/{ALICE}/contacts/c1.vcf"), CARD).0, 201);
     configuration(&hub, "cal/trips/here.ics", &event("here", "Lisbon"));
 
