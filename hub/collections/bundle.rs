@@ -1,7 +1,7 @@
 //! Whole files of events or contacts, in and out.
 
 use bytes::Bytes;
-use hub_ical::Joined;
+use hub_ical::{Joined, Split};
 use hub_storage::items::{CollectionId, CollectionKind, ItemId};
 
 use crate::collections::item::hex;
@@ -32,20 +32,21 @@ impl Collections {
             return Err(Error::TooLarge { limit: MOST_FILE as u64 });
         }
         let (kind, storage) = (self.kind, self.storage().clone());
-        let parts = crate::apart(move || {
+        let bytes = file.clone();
+        let split = crate::apart(move || {
             let uid = |data: &[u8]| hex(&storage.fingerprint(data)[..16]);
             match kind {
-                CollectionKind::Calendar | CollectionKind::Inbox => hub_ical::split_calendars(&file, uid),
-                CollectionKind::AddressBook => hub_ical::split_cards(&file, uid),
+                CollectionKind::Calendar | CollectionKind::Inbox => Split::calendars(&bytes, uid),
+                CollectionKind::AddressBook => Split::cards(&bytes, uid),
             }
         });
-        let parts = parts.await?.map_err(|error| Error::Invalid(error.to_string()))?;
+        let split = split.await?.map_err(|error| Error::Invalid(error.to_string()))?;
         let ending = match self.kind {
             CollectionKind::Calendar | CollectionKind::Inbox => "ics",
             CollectionKind::AddressBook => "vcf",
         };
         let mut done = BroughtIn::default();
-        for part in parts {
+        for part in (0..split.len()).map_while(|index| split.part(index, &file)) {
             let before = self.find(collection).await?.state;
             // A name that anybody may use in a URL, and the same for the same UID.
             let mut name =

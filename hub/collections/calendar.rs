@@ -11,6 +11,8 @@ const INDEXED: usize = 1_000;
 const LONGEST: i64 = 31 * 24 * 3600;
 /// Days, and times without a zone, are indexed for all clocks of the world.
 const ALL_CLOCKS: i64 = 14 * 3600;
+/// Components of one object: a series with thousands of exceptions, each with its alarm.
+const MOST_COMPONENTS: usize = 5_000;
 const YEAR: i64 = 366 * 24 * 3600;
 /// Years that the index reaches back and ahead of today.
 const YEARS_BACK: i64 = 1;
@@ -36,6 +38,9 @@ pub(crate) fn message_index() -> ItemIndex {
 
 /// RFC 4791 §4.1: one UID, one kind of component, no METHOD.
 pub(super) fn read(bytes: &[u8], now: i64) -> Result<Read, Refusal> {
+    if std::str::from_utf8(bytes).is_err() {
+        return Err(Refusal::NotCalendar(super::card::NOT_UTF_8.into()));
+    }
     let document = Document::parse(bytes).map_err(|error| Refusal::NotCalendar(error.to_string()))?;
     let mut roots = document.roots();
     let (Some(calendar), None) = (roots.next(), roots.next()) else {
@@ -47,6 +52,9 @@ pub(super) fn read(bytes: &[u8], now: i64) -> Result<Read, Refusal> {
     let not_one = |why: &str| Refusal::NotOneObject(why.to_owned());
     if calendar.first("METHOD").is_some() {
         return Err(not_one("what is stored has no METHOD"));
+    }
+    if components(calendar) > MOST_COMPONENTS {
+        return Err(Refusal::NotOneObject(format!("there are more than {MOST_COMPONENTS} components in it")));
     }
     let zones = Zones::of(Some(calendar));
     let objects = Object::all(calendar, &zones);
@@ -72,6 +80,11 @@ pub(super) fn read(bytes: &[u8], now: i64) -> Result<Read, Refusal> {
         index: index(object, calendar, now),
         is_scheduling: entries.any(|entry| entry.component.first("ORGANIZER").is_some()),
     })
+}
+
+/// All within it, alarms and parts of time zones included.
+fn components(component: Component<'_>) -> usize {
+    component.children().map(|child| 1 + components(child)).sum()
 }
 
 fn item_kind(kind: Kind) -> ItemKind {

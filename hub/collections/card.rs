@@ -6,10 +6,20 @@ use hub_storage::items::{ItemIndex, ItemKind};
 use crate::collections::calendar::Read;
 use crate::collections::item::{Refusal, UID};
 
+/// UIDs of cards without one.
+pub(super) const BY_NAME: &str = "name:";
+
+/// RFC 5545 §3.1.4, RFC 6350 §3.1. Reports could not show anything else, and what a program then wrote
+/// back would have lost its letters.
+pub(super) const NOT_UTF_8: &str = "the text is not UTF-8";
+
 /// RFC 6352 §5.1: one vCard. `name` is that of the item, for cards without UID, which older programs
 /// write.
 pub(super) fn read(bytes: &[u8], name: &str) -> Result<Read, Refusal> {
     let not_card = |why: &str| Refusal::NotCard(why.to_owned());
+    if std::str::from_utf8(bytes).is_err() {
+        return Err(not_card(NOT_UTF_8));
+    }
     let document = Document::parse(bytes).map_err(|error| Refusal::NotCard(error.to_string()))?;
     let mut roots = document.roots();
     let (Some(card), None) = (roots.next(), roots.next()) else {
@@ -33,7 +43,7 @@ pub(super) fn read(bytes: &[u8], name: &str) -> Result<Read, Refusal> {
         .any(|property| property.value.trim().eq_ignore_ascii_case("group"));
     Ok(Read {
         is_scheduling: false,
-        uid: if uid.is_empty() { format!("name:{name}") } else { uid },
+        uid: if uid.is_empty() { format!("{BY_NAME}{name}") } else { uid },
         kind: if is_group { ItemKind::Group } else { ItemKind::Card },
         index: ItemIndex {
             first_at: i64::MIN,

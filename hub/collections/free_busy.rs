@@ -33,15 +33,19 @@ impl Collections {
                 all = crate::apart(move || {
                     for (_, data) in data {
                         all.append(&mut hub_ical::busy_times(&data, &owner, from, to, &floating));
+                        // One object may have thousands.
+                        if all.len() > MOST {
+                            all = hub_ical::merged(all);
+                        }
+                        if all.len() > MOST {
+                            return Err(Error::Limit("busy times of one answer; ask for a shorter time"));
+                        }
                     }
-                    hub_ical::merged(all)
+                    Ok(all)
                 })
-                .await?;
-                if all.len() > MOST {
-                    return Err(Error::Limit("busy times of one answer; ask for a shorter time"));
-                }
+                .await??;
             }
         }
-        Ok(all)
+        Ok(hub_ical::merged(all))
     }
 }

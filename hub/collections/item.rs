@@ -59,6 +59,8 @@ pub enum Refusal {
     NotOneObject(String),
     /// More than so many bytes.
     TooLarge(u64),
+    /// What has this name in the collection has another UID: it would be lost.
+    UidChanged,
     /// The item of this name in the collection has the same UID.
     UidTaken(String),
 }
@@ -71,6 +73,7 @@ impl fmt::Display for Refusal {
             Self::Kind(_) => f.write_str("this calendar or address book does not take such objects"),
             Self::NotCalendar(why) | Self::NotCard(why) | Self::NotOneObject(why) => f.write_str(why),
             Self::TooLarge(limit) => write!(f, "an object has at most {limit} bytes"),
+            Self::UidChanged => f.write_str("another object has this name; it goes by being deleted"),
             Self::UidTaken(name) => write!(f, "{name} here has the same UID"),
         }
     }
@@ -183,6 +186,9 @@ impl Collections {
                     return Ok(Err(Refused::Object(Refusal::UidTaken(other.name))));
                 }
                 let before = existing.named.as_ref();
+                if before.is_some_and(|before| is_another(before, &new)) {
+                    return Ok(Err(Refused::Object(Refusal::UidChanged)));
+                }
                 let created = before.is_none();
                 // The same bytes again change nothing, and wake nobody.
                 let row = match existing.named {
@@ -358,6 +364,12 @@ impl Collections {
         };
         crate::apart(read).await
     }
+}
+
+/// RFC 4791 §5.3.2.1, RFC 6352 §6.3.2.1. Cards that have none may get one.
+pub(crate) fn is_another(before: &ItemRow, new: &NewItem) -> bool {
+    let has_own = |uid: &str| !uid.starts_with(card::BY_NAME);
+    before.uid != new.uid && has_own(&before.uid) && has_own(&new.uid)
 }
 
 #[derive(Clone, Copy)]

@@ -2,6 +2,7 @@
 //! 2426) or 4.0 (RFC 6350). What differs between them is translated, everything else stays.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::document::{Component, Document};
 use crate::property::{Parameter, Property};
@@ -49,13 +50,14 @@ impl CardView {
         if into.is_none() && self.properties == Properties::All {
             return None;
         }
+        let first_choices = first_choices(&card);
         let mut text = Text::default();
         text.begin(card.name());
         for (line, property) in card.lines() {
             let Some(shown) = self.properties.line(line, property) else { continue };
             match (into, property) {
                 (Some(into), Some(property)) if shown == line => {
-                    text.line(translated(line, &property, into).as_ref());
+                    text.line(translated(line, &property, into, &first_choices).as_ref());
                 }
                 _ => text.line(&shown),
             }
@@ -68,11 +70,32 @@ impl CardView {
     }
 }
 
-/// RFC 2426 §3.1.2: N must be there; in 4.0 it need not.
-fn required_by_3(card: &Component<'_>, text: &mut Text) {
-    if card.first("N").is_none() {
-        text.line("N:;;;;");
+/// For each name of properties, the lowest `PREF` (RFC 6350 §5.3): 3.0 knows only one that is preferred.
+fn first_choices(card: &Component<'_>) -> BTreeMap<String, u8> {
+    let mut lowest = BTreeMap::new();
+    for property in card.properties() {
+        if let Some(number) = property.parameter("PREF").and_then(|number| number.parse::<u8>().ok()) {
+            let place = lowest.entry(property.name.to_ascii_uppercase()).or_insert(number);
+            *place = number.min(*place);
+        }
     }
+    lowest
+}
+
+/// RFC 2426 §3.1.2: N must be there; in 4.0 it need not. Programs show those as nameless that have an
+/// empty one.
+fn required_by_3(card: &Component<'_>, text: &mut Text) {
+    if card.first("N").is_some() {
+        return;
+    }
+    let full = card.first("FN").map(|name| name.text().trim().to_owned()).unwrap_or_default();
+    let (given, family) = full.rsplit_once(' ').unwrap_or((full.as_str(), ""));
+    text.line(&format!("N:{};{};;;", escaped(family), escaped(given.trim())));
+}
+
+/// `text` (RFC 2426 §4)
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace(';', "\\;").replace(',', "\\,").replace('\n', "\\n")
 }
 
 /// Names that differ. Groups of contacts are Apple's invention in 3.0.
@@ -81,7 +104,12 @@ const NAMES: &[(&str, &str)] =
 /// Properties whose value is a picture, a sound or a key.
 const BINARY: &[&str] = &["KEY", "LOGO", "PHOTO", "SOUND"];
 
-fn translated<'l>(line: &'l str, property: &Property<'l>, into: CardVersion) -> Cow<'l, str> {
+fn translated<'l>(
+    line: &'l str,
+    property: &Property<'l>,
+    into: CardVersion,
+    first_choices: &BTreeMap<String, u8>,
+) -> Cow<'l, str> {
     let name = property.name.to_ascii_uppercase();
     if name == "VERSION" {
         return format!("VERSION:{}", into.text()).into();
@@ -92,7 +120,7 @@ fn translated<'l>(line: &'l str, property: &Property<'l>, into: CardVersion) -> 
     });
     let parameters: Vec<Parameter<'l>> = property.parameters().collect();
     let changed = match into {
-        CardVersion::V3 => into_3(&name, property, parameters),
+        CardVersion::V3 => into_3(&name, property, parameters, first_choices.get(&name).copied()),
         CardVersion::V4 => into_4(&name, property, parameters),
     };
     let (parameters, value) = match (changed, renamed) {
@@ -118,76 +146,103 @@ fn one(name: &'static str, value: impl Into<String>) -> Parameter<'static> {
     Parameter { name, values: vec![Cow::Owned(value.into())] }
 }
 
-/// `data:image/jpeg;base64,…` to `ENCODING=b;TYPE=JPEG`; `PREF=1` to `TYPE=pref`; `tel:` and `geo:` away.
-fn into_3<'l>(name: &str, property: &Property<'l>, mut parameters: Vec<Parameter<'l>>) -> Changed<'l> {
-    let value = property.value;
+/// `data:image/jpeg;base64,…` to `ENCODING=b;TYPE=JPEG`; the first of several by `PREF` to `TYPE=pref`, others
+/// keep their number; `tel:` and `geo:` away where nothing else is in them.
+fn into_3<'l>(
+    name: &str,
+    property: &Property<'l>,
+    mut parameters: Vec<Parameter<'l>>,
+    first_choice: Option<u8>,
+) -> Changed<'l> {
+    let mut is_changed = false;
+    let mut value: Cow<'l, str> = property.value.into();
+    let data = property.value.strip_prefix("data:").and_then(|rest| rest.split_once(','));
+    let data = data.and_then(|(head, data)| Some((head.strip_suffix(";base64")?, data)));
+    let is_simple = |text: &str| !text.contains(';');
     if BINARY.contains(&name)
-        && let Some((head, data)) = value.strip_prefix("data:").and_then(|rest| rest.split_once(','))
-        && let Some(media_type) = head.strip_suffix(";base64")
+        && let Some((media_type, data)) = data
     {
         parameters.retain(|parameter| !is(parameter, "VALUE") && !is(parameter, "MEDIATYPE"));
-        let kind = media_type.rsplit('/').next().unwrap_or_default().to_ascii_uppercase();
+        let kind = match media_type {
+            "application/pgp-keys" => "PGP".to_owned(),
+            "application/pkix-cert" => "X509".to_owned(),
+            _ => media_type.rsplit('/').next().unwrap_or_default().to_ascii_uppercase(),
+        };
         parameters.push(one("ENCODING", "b"));
         parameters.push(one("TYPE", kind));
-        return Some((parameters, data.into()));
-    }
-    let mut is_changed = false;
-    let mut value: Cow<'l, str> = value.into();
-    if name == "TEL"
-        && let Some(number) = property.value.strip_prefix("tel:")
+        (value, is_changed) = (data.into(), true);
+    } else if BINARY.contains(&name) && !parameters.iter().any(|parameter| is(parameter, "VALUE")) {
+        // RFC 2426 §3.1.4: else it would be bytes.
+        parameters.push(one("VALUE", "uri"));
+        is_changed = true;
+    } else if name == "TEL"
+        && let Some(number) = property.value.strip_prefix("tel:").filter(|one| is_simple(one))
     {
         parameters.retain(|parameter| !is(parameter, "VALUE"));
         (value, is_changed) = (number.into(), true);
-    }
-    if name == "GEO"
-        && let Some(place) = property.value.strip_prefix("geo:")
+    } else if name == "GEO"
+        && let Some(place) = property.value.strip_prefix("geo:").filter(|one| is_simple(one))
     {
-        let place = place.split(';').next().unwrap_or_default();
         (value, is_changed) = (place.replacen(',', ";", 1).into(), true);
     }
-    let preferred = parameters.iter().any(|parameter| is(parameter, "PREF"));
-    if preferred {
+    let number = parameters.iter().find(|parameter| is(parameter, "PREF"));
+    let number = number.and_then(|number| number.values.first()).map(|number| number.clone().into_owned());
+    if let Some(number) = number {
         parameters.retain(|parameter| !is(parameter, "PREF"));
-        parameters.push(one("TYPE", "pref"));
+        parameters.push(match number.parse().ok() == first_choice {
+            true => one("TYPE", "pref"),
+            false => one("X-PREF", number),
+        });
+        is_changed = true;
     }
-    (is_changed || preferred).then_some((parameters, value))
+    is_changed.then_some((parameters, value))
 }
 
 /// The other way round; `TYPE=INTERNET` says nothing any more (RFC 6350 §6.4.2).
 fn into_4<'l>(name: &str, property: &Property<'l>, mut parameters: Vec<Parameter<'l>>) -> Changed<'l> {
+    let mut value: Cow<'l, str> = property.value.into();
+    let mut is_changed = false;
     let encoding = parameters.iter().find(|parameter| is(parameter, "ENCODING"));
     let is_encoded = encoding
         .is_some_and(|encoding| encoding.values.iter().any(|one| matches!(&**one, "b" | "B" | "BASE64")));
-    if BINARY.contains(&name) && is_encoded {
-        let kind = parameters.iter().find(|parameter| is(parameter, "TYPE"));
-        let kind = kind.and_then(|kind| kind.values.first()).map(|kind| kind.to_ascii_lowercase());
-        let media_type = match (name, kind) {
-            (_, Some(kind)) if kind.contains('/') => kind,
-            ("KEY", kind) => format!("application/{}", kind.as_deref().unwrap_or("octet-stream")),
-            ("SOUND", kind) => format!("audio/{}", kind.as_deref().unwrap_or("basic")),
-            (_, kind) => format!("image/{}", kind.as_deref().unwrap_or("jpeg")),
-        };
-        parameters.retain(|parameter| !["ENCODING", "TYPE", "VALUE"].iter().any(|name| is(parameter, name)));
-        return Some((parameters, format!("data:{media_type};base64,{}", property.value).into()));
-    }
-    let mut value: Cow<'l, str> = property.value.into();
-    let mut is_changed = false;
-    if name == "GEO"
-        && let Some((latitude, longitude)) = property.value.split_once(';')
-    {
-        (value, is_changed) = (format!("geo:{latitude},{longitude}").into(), true);
-    }
+    let is_binary = BINARY.contains(&name) && is_encoded;
+    let mut format = None;
     let (mut preferred, mut dropped) = (false, false);
     for parameter in parameters.iter_mut().filter(|parameter| is(parameter, "TYPE")) {
         parameter.values.retain(|value| {
             let is_preferred = value.eq_ignore_ascii_case("pref");
             let is_empty = name == "EMAIL" && value.eq_ignore_ascii_case("internet");
+            let is_place = ["home", "work"].iter().any(|place| value.eq_ignore_ascii_case(place));
+            let is_format = is_binary && !is_preferred && !is_place && format.is_none();
+            if is_format {
+                format = Some(value.to_ascii_lowercase());
+            }
             preferred |= is_preferred;
             dropped |= is_empty;
-            !is_preferred && !is_empty
+            !is_preferred && !is_empty && !is_format
         });
     }
     parameters.retain(|parameter| !parameter.values.is_empty());
+    if is_binary {
+        let media_type = match (name, format.as_deref()) {
+            (_, Some(format)) if format.contains('/') => format.to_owned(),
+            ("KEY", Some("pgp")) => "application/pgp-keys".to_owned(),
+            ("KEY", Some("x509")) => "application/pkix-cert".to_owned(),
+            ("KEY", _) => "application/octet-stream".to_owned(),
+            ("SOUND", format) => format!("audio/{}", format.unwrap_or("basic")),
+            (_, format) => format!("image/{}", format.unwrap_or("jpeg")),
+        };
+        parameters.retain(|parameter| !is(parameter, "ENCODING") && !is(parameter, "VALUE"));
+        (value, is_changed) = (format!("data:{media_type};base64,{}", property.value).into(), true);
+    }
+    if name == "GEO"
+        && let Some((latitude, longitude)) = property.value.split_once(';')
+    {
+        (value, is_changed) = (format!("geo:{latitude},{longitude}").into(), true);
+    }
+    for parameter in parameters.iter_mut().filter(|parameter| is(parameter, "X-PREF")) {
+        (parameter.name, is_changed) = ("PREF", true);
+    }
     if preferred && !parameters.iter().any(|parameter| is(parameter, "PREF")) {
         parameters.push(one("PREF", "1"));
     }
@@ -239,11 +294,31 @@ mod tests {
 
     #[test]
     fn a_name_is_made_where_it_must_be() {
-        let card = "BEGIN:VCARD\r\nVERSION:4.0\r\nFN:A\r\nTEL;VALUE=uri;PREF=1:tel:+1-5\r\nEND:VCARD\r\n";
+        let card =
+            "BEGIN:VCARD\r\nVERSION:4.0\r\nFN:A B\\, C\r\nTEL;VALUE=uri;PREF=1:tel:+1-5\r\nEND:VCARD\r\n";
         assert_eq!(
             into(CardVersion::V3, card).expect("another version"),
-            "BEGIN:VCARD\r\nVERSION:3.0\r\nFN:A\r\nTEL;TYPE=pref:+1-5\r\nN:;;;;\r\nEND:VCARD\r\n"
+            "BEGIN:VCARD\r\nVERSION:3.0\r\nFN:A B\\, C\r\nTEL;TYPE=pref:+1-5\r\nN:C;A B\\,;;;\r\nEND:VCARD\r\n"
         );
+    }
+
+    /// What one version cannot say is kept for the way back.
+    #[test]
+    fn nothing_is_lost_on_the_way() {
+        for line in [
+            "TEL;PREF=1:+1\r\nTEL;PREF=2:+2",
+            "TEL;VALUE=uri:tel:+1;ext=5",
+            "GEO:geo:52.5,13.4;u=35",
+            "PHOTO;TYPE=HOME;PREF=1:data:image/png;base64,aGVsbG8=",
+            "KEY:data:application/pgp-keys;base64,aGVsbG8=",
+        ] {
+            let card = format!("BEGIN:VCARD\r\nVERSION:4.0\r\nFN:A\r\nN:A;;;;\r\n{line}\r\nEND:VCARD\r\n");
+            let three = into(CardVersion::V3, &card).expect("another version");
+            assert_eq!(into(CardVersion::V4, &three).as_deref(), Some(card.as_str()), "{three}");
+        }
+        let card = "BEGIN:VCARD\r\nVERSION:4.0\r\nN:A;;;;\r\nPHOTO:https://a.test/p.png\r\nEND:VCARD\r\n";
+        let three = into(CardVersion::V3, card).expect("another version");
+        assert!(three.contains("PHOTO;VALUE=uri:https://a.test/p.png\r\n"), "{three}");
     }
 
     /// RFC 6352 §8.6.3

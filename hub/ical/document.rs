@@ -129,6 +129,12 @@ impl<'d> Component<'d> {
         self.document.lines.texts[self.node().lines.clone()].iter().map(|line| &**line)
     }
 
+    /// Where it stands in the bytes of the document.
+    pub(crate) fn span(&self) -> Range<usize> {
+        let (lines, ends) = (&self.node().lines, &self.document.lines.ends);
+        lines.start.checked_sub(1).map_or(0, |before| ends[before])..ends[lines.end - 1]
+    }
+
     pub fn all(&self, name: &'d str) -> impl Iterator<Item = Property<'d>> + use<'d> {
         self.properties().filter(move |property| property.is(name))
     }

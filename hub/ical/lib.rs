@@ -24,7 +24,7 @@ mod view;
 mod windows;
 mod zone;
 
-pub use bundle::{Joined, Part, split_calendars, split_cards};
+pub use bundle::{Joined, Part, Split};
 pub use busy::{Addresses, Busy, BusyKind, busy_times, free_busy, merged};
 pub use card::{CardVersion, CardView};
 pub use collation::{Collation, MatchKind, TextMatch};

@@ -88,6 +88,20 @@ impl<'d> Object<'d> {
             Some(master) if is_it(master) => None,
             _ => self.overrides.iter().position(is_it),
         };
+        // What stands for one occurrence only is looked at by itself: a series may have thousands.
+        if let Some(entry) =
+            place.and_then(|index| self.overrides.get(index)).filter(|one| !one.is_for_all_later)
+        {
+            let Some(start) = &entry.start else { return false };
+            let occurrence = Occurrence {
+                start: start.utc(floating),
+                end: end(start, &entry.length, floating),
+                at: start.clone(),
+                recurrence_id: None,
+                instead: place,
+            };
+            return entry.overlaps(&occurrence, from, to);
+        }
         !self.occurrences_of(from, to, floating, 1, &|instead| instead == place).is_empty()
     }
 
@@ -221,9 +235,14 @@ impl<'d> Object<'d> {
 
     /// The occurrences of the series that overrides stand for.
     fn replaced(&self, floating: &Zone) -> impl Iterator<Item = i64> {
-        let start = self.master.as_ref().and_then(|master| master.start.as_ref());
         let ids = self.overrides.iter().filter_map(|entry| entry.recurrence_id.as_ref());
-        ids.map(move |id| match (id, start) {
+        ids.map(move |id| self.replaced_by(id, floating))
+    }
+
+    /// When the occurrence of this `RECURRENCE-ID` would have been, by the clock of the series.
+    fn replaced_by(&self, id: &Time, floating: &Zone) -> i64 {
+        let start = self.master.as_ref().and_then(|master| master.start.as_ref());
+        match (id, start) {
             // Careless programs give the day of a timed event, or a time of one that is all day.
             (Time::Date(_), Some(start)) if !start.is_date() => {
                 let second = start.local().rem_euclid(SECONDS_A_DAY);
@@ -231,7 +250,7 @@ impl<'d> Object<'d> {
             }
             (id, Some(start)) if start.is_date() => start.with_local(id.local()).utc(floating),
             _ => id.utc(floating),
-        })
+        }
     }
 
     /// What `RANGE=THISANDFUTURE` moves, in the order of time.
@@ -244,9 +263,12 @@ impl<'d> Object<'d> {
             .filter_map(|(index, entry)| {
                 let (id, start) = (entry.recurrence_id.as_ref()?, entry.start.as_ref()?);
                 let length = relative(start, &entry.length);
+                let from = self.replaced_by(id, floating);
+                // What moves is the clock of the series, on whatever clock the id is written.
+                let series = self.master.as_ref().and_then(|master| master.start.as_ref()).unwrap_or(id);
                 Some(Move {
-                    from: id.utc(floating),
-                    shift: start.local().saturating_sub(id.local()),
+                    from,
+                    shift: start.local().saturating_sub(series.local_of(from, floating)),
                     longer: nominal(start, &length),
                     like: start.clone(),
                     length,

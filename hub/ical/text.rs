@@ -54,6 +54,10 @@ impl Text {
         self.line(&format!("{name}:{}Z/{}Z", date_time(from), date_time(to)));
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.out.len()
+    }
+
     pub(crate) fn finish(self) -> String {
         self.out
     }

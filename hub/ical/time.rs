@@ -78,6 +78,15 @@ impl Time {
         }
     }
 
+    /// What its clock shows at a moment.
+    pub(crate) fn local_of(&self, utc: i64, floating: &Zone) -> i64 {
+        match self {
+            Self::Date(_) | Self::Floating(_) => floating.local(utc),
+            Self::Utc(_) => utc,
+            Self::Zoned(_, zone) => zone.local(utc),
+        }
+    }
+
     pub fn is_date(&self) -> bool {
         matches!(self, Self::Date(_))
     }

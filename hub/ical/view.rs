@@ -10,6 +10,9 @@ use crate::text::Text;
 use crate::time::{Duration, Time};
 use crate::zone::{Zone, Zones};
 
+/// Bytes that the occurrences of one object may come to, unless the object alone has more.
+const MOST_BYTES: usize = 4 << 20;
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct View {
     pub recurrences: Recurrences,
@@ -76,7 +79,10 @@ impl View {
         };
         let zones = Zones::of(Some(calendar));
         let objects = Object::all(calendar, &zones);
-        let mut showing = Showing { view: self, floating, most, text: Text::default(), instances: 0 };
+        // A picture in a series is not shown ten thousand times.
+        let most_bytes = MOST_BYTES.max(2 * data.len());
+        let mut showing =
+            Showing { view: self, floating, most, text: Text::default(), instances: 0, most_bytes };
         showing.calendar(calendar, &objects)?;
         Ok(Rendered { text: showing.text.finish(), instances: showing.instances })
     }
@@ -109,6 +115,8 @@ struct Showing<'v> {
     most: usize,
     text: Text,
     instances: usize,
+    /// Bytes of text that expanding may make.
+    most_bytes: usize,
 }
 
 /// What is selected of a component; `None` is everything.
@@ -254,6 +262,9 @@ impl Showing<'_> {
             if let Some(entry) = entry {
                 self.instance(entry, &occurrence, selected);
             }
+            if self.text.len() > self.most_bytes {
+                return Err(TooManyInstances);
+            }
         }
         Ok(())
     }
@@ -273,6 +284,11 @@ impl Showing<'_> {
                     self.text.time("DTSTART", &occurrence.at);
                 }
                 "DTEND" | "DUE" => self.text.time(&name, &end(entry, occurrence)),
+                // In UTC a day has always 24 hours, and an extra occurrence may have a length of its own.
+                "DURATION" => {
+                    let name = if entry.kind == Kind::Todo { "DUE" } else { "DTEND" };
+                    self.text.time(name, &end(entry, occurrence));
+                }
                 _ => self.text.line(&shown_line),
             }
         }

@@ -9,6 +9,7 @@ use hub_storage::itip::{self, NewItip};
 use super::ATTEMPTS;
 use crate::collections::{
     Collection, CollectionKind, Collections, MOST_BYTES, Placed, PutOutcome, Refusal, check_preconditions,
+    is_another,
 };
 use crate::{AccountId, Error, Precondition, Result, unix_now};
 
@@ -242,6 +243,9 @@ impl Collections {
                 }
                 if let Some(other) = existing.same_uid {
                     return Ok(Attempt::Done(Err(Refusal::UidTaken(other.name))));
+                }
+                if before.as_ref().is_some_and(|before| is_another(before, &new)) {
+                    return Ok(Attempt::Done(Err(Refusal::UidChanged)));
                 }
                 let created = before.is_none();
                 // The same bytes again change nothing, and wake nobody.

@@ -364,3 +364,50 @@ async fn files_go_in_and_out() {
     assert_eq!((done.stored, done.refused.len()), (1, 1));
     assert!(matches!(books.bring_in("contacts", "no card".into()).await, Err(Error::Invalid(_))));
 }
+
+/// RFC 6578 §3.5: a renamed item is told of as one that has gone and one that has come, also where a page
+/// ends between the two.
+#[tokio::test]
+async fn a_rename_is_whole_at_the_end_of_a_page() {
+    let Fixture { calendars, .. } = &fixture().await;
+    put(calendars, "calendar", "a.ics", &event("a", "DTSTART:20240601T100000Z")).await;
+    put(calendars, "calendar", "z.ics", &event("z", "DTSTART:20240601T100000Z")).await;
+    let calendar = calendars.find("calendar").await.expect("there");
+    let before = calendars.changes(calendar.id, None, 100).await.expect("known").state;
+    let moved = calendars
+        .move_item(("calendar", "a.ics"), ("calendar", "b.ics"), Overwrite::Refuse, Vec::new())
+        .await;
+    assert!(matches!(moved, Ok(PutOutcome::Stored(_))));
+    put(calendars, "calendar", "z.ics", &event("z", "DTSTART:20240602T100000Z")).await;
+    let (mut state, mut told) = (before, Vec::new());
+    loop {
+        let page = calendars.changes(calendar.id, Some(state), 1).await.expect("known");
+        told.extend(page.changes.into_iter().map(|change| (change.name, change.item.is_some())));
+        state = page.state;
+        if !page.has_more {
+            break;
+        }
+    }
+    told.sort();
+    let expected = [("a.ics", false), ("b.ics", true), ("z.ics", true)];
+    assert_eq!(told, expected.map(|(name, is_there)| (name.to_owned(), is_there)));
+}
+
+/// RFC 4791 §5.3.2.1: what has another UID is another object; and what no report could show is not taken.
+#[tokio::test]
+async fn what_would_be_lost_is_refused() {
+    let Fixture { calendars, address_books, .. } = &fixture().await;
+    put(calendars, "calendar", "a.ics", &event("a", "DTSTART:20240601T100000Z")).await;
+    let other = event("b", "DTSTART:20240601T100000Z");
+    assert_eq!(refusal(calendars, "calendar", "a.ics", &other).await, Refusal::UidChanged);
+    // A card that had none may get one.
+    let nameless = "BEGIN:VCARD\r\nVERSION:3.0\r\nFN:A\r\nEND:VCARD\r\n";
+    put(address_books, "contacts", "a.vcf", nameless).await;
+    put(address_books, "contacts", "a.vcf", &card("1", "A")).await;
+    let latin = b"BEGIN:VCARD\r\nVERSION:3.0\r\nFN:M\xfcller\r\nEND:VCARD\r\n".to_vec();
+    let put = address_books.put("contacts", "l.vcf", latin.into(), Vec::new()).await.expect("asked");
+    assert!(matches!(put, PutOutcome::Refused(Refusal::NotCard(_))));
+    let alarms = "BEGIN:VALARM\r\nEND:VALARM\r\n".repeat(5_001);
+    let many = event("many", &format!("DTSTART:20240601T100000Z\r\n{}", alarms.trim_end()));
+    assert!(matches!(refusal(calendars, "calendar", "m.ics", &many).await, Refusal::NotOneObject(_)));
+}

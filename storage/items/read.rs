@@ -114,6 +114,9 @@ impl Storage {
     }
 }
 
+/// Rows of one change: what came, and names that it had before in the same commit.
+const ROWS_OF_ONE: usize = 8;
+
 async fn changes(
     reader: &mut crate::db::Connection,
     account: AccountId,
@@ -130,7 +133,7 @@ async fn changes(
         return Ok(None);
     }
     let from = since.unwrap_or(Since::nothing(modseq));
-    let values = values![account, collection.0, from.modseq, from.id, most as i64 + 1];
+    let values = values![account, collection.0, from.modseq, from.id, (most + ROWS_OF_ONE) as i64];
     let sql = concat!(
         "SELECT ",
         item_columns!(),
@@ -155,8 +158,13 @@ async fn changes(
         changes.append(&mut reader.query(sql, values, gone).await?);
         changes.sort_by_key(|change| change.at);
     }
-    let has_more = changes.len() > most;
-    changes.truncate(most);
+    // A renamed item is one change with two rows, of one place: they go together.
+    let mut cut = most.min(changes.len());
+    while cut > 0 && changes.get(cut).is_some_and(|next| next.at == changes[cut - 1].at) {
+        cut += 1;
+    }
+    let has_more = changes.len() > cut;
+    changes.truncate(cut);
     let state = match changes.last() {
         Some(last) if has_more => Since { began: from.began, ..last.at },
         _ => Since::all(modseq),

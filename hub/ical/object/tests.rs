@@ -109,6 +109,18 @@ fn this_and_all_later_ones_are_moved() {
     assert_eq!(happens(&format!("{master}\n{moved}"), "20240606", "20240607"), expected[3..]);
 }
 
+/// Programs write the id in UTC where the series is on a wall clock.
+#[test]
+fn what_is_moved_may_be_named_on_another_clock() {
+    let master = event("DTSTART;TZID=Europe/Berlin:20240601T100000\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=3");
+    for id in ["RANGE=THISANDFUTURE:20240602T080000Z", "VALUE=DATE;RANGE=THISANDFUTURE:20240602"] {
+        let moved =
+            event(&format!("RECURRENCE-ID;{id}\nDTSTART;TZID=Europe/Berlin:20240602T110000\nDURATION:PT1H"));
+        let expected = ["0601T0800/0601T0900", "0602T0900/0602T1000 by 0", "0603T0900/0603T1000 by 0"];
+        assert_eq!(happens(&format!("{master}\n{moved}"), "20240101", "20250101"), expected, "{id}");
+    }
+}
+
 /// RFC 4791 §9.9: a task counts by its due date, if it has nothing else.
 #[test]
 fn tasks() {

@@ -41,6 +41,30 @@ fn occurrences_one_by_one() {
     assert!(Document::parse(text.as_bytes()).is_ok());
 }
 
+/// RFC 5545 §3.3.6: a day that the clock makes 23 hours long.
+#[test]
+fn ends_are_those_of_the_occurrence() {
+    let event = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART;TZID=America/New_York:20070309T120000\r\n\
+                 DURATION:P1D\r\nRRULE:FREQ=DAILY;COUNT=2\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+    let recurrences = Recurrences::Expand(range("20070310T000000Z", "20070312T000000Z"));
+    let text = shown(&View { recurrences, ..View::default() }, event).text;
+    assert_eq!(lines(&text, "DTEND"), ["DTEND:20070310T170000Z", "DTEND:20070311T160000Z"]);
+    assert_eq!(lines(&text, "DURATION"), [""; 0]);
+}
+
+/// A picture in a series is not shown thousands of times.
+#[test]
+fn occurrences_have_a_size() {
+    let picture = "x".repeat(100_000);
+    let event = format!(
+        "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART:20070309T120000Z\r\nATTACH:{picture}\r\n\
+         RRULE:FREQ=DAILY\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    );
+    let recurrences = Recurrences::Expand(range("20070310T000000Z", "20070610T000000Z"));
+    let view = View { recurrences, ..View::default() };
+    assert_eq!(view.of(event.as_bytes(), &Zone::UTC, 10_000), Err(TooManyInstances));
+}
+
 #[test]
 fn days_stay_days() {
     let event = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART;VALUE=DATE:20240228\r\n\

@@ -134,9 +134,9 @@ fn selection(comp: &Element) -> Selection {
 
 fn card_view(data: &Element) -> CardView {
     let version = match data.attribute("version") {
-        Some("3.0") => Some(CardVersion::V3),
         Some("4.0") => Some(CardVersion::V4),
-        _ => None,
+        // RFC 6352 §10.4: 3.0 if nothing is said. Apple's programs say nothing, and know nothing newer.
+        _ => Some(CardVersion::V3),
     };
     let named = properties(data, CARDDAV);
     let properties = match data.child(CARDDAV, "allprop") {

@@ -20,16 +20,16 @@ pub(super) async fn answer(call: &Call, target: &Target) -> Result<Reply, Refusa
         Within::Collection(name) => return whole(call, target, name).await,
         Within::Item { collection, name } => (target.collections.find(collection).await?, name),
     };
-    let item = target.collections.item(collection.id, name).await?;
+    let found = target.collections.item(collection.id, name).await?;
+    // Conditions and the answer are of the moment of the content: what was found may be another by now.
+    let contents = target.collections.contents(&[found.id]).await?.pop();
+    let (item, data) = contents.ok_or(hub::Error::NotFound("item"))?;
     let validators = Validators { etag: &item.etag, modified_at: item.modified_at };
     if let Some(status) = precondition::instead_of_content(&call.head.headers, &validators)? {
         let mut reply = reply::empty(status);
         set_validators(&mut reply, &item);
         return Ok(reply);
     }
-    // It may have been replaced meanwhile by another one, which has another id.
-    let data = target.collections.contents(&[item.id]).await?.pop();
-    let (_, data) = data.ok_or(hub::Error::NotFound("item"))?;
     Ok(with_content(&item, data))
 }
 

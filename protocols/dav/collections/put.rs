@@ -133,7 +133,9 @@ pub(super) fn outcome(
             let (namespace, condition) = too_large(kind);
             (StatusCode::PAYLOAD_TOO_LARGE, namespace, condition)
         }
-        Refused::UidTaken(_) => (StatusCode::CONFLICT, namespace(kind), "no-uid-conflict"),
+        Refused::UidChanged | Refused::UidTaken(_) => {
+            (StatusCode::CONFLICT, namespace(kind), "no-uid-conflict")
+        }
     };
     let href = match &refused {
         Refused::UidTaken(name) => Some(call.location.href(&format!("{collection}/{name}"), false)),

@@ -19,6 +19,9 @@ use crate::xml::{Multistatus, Xml};
 /// Items whose dead properties are read at once.
 const PAGE: usize = 500;
 
+/// Items that are shown at once: expanded, each may come to some MiB.
+const MADE: usize = 32;
+
 pub(super) struct Rows {
     out: Multistatus,
     location: Location,
@@ -92,7 +95,7 @@ impl Rows {
                     }
                 }
                 Some(_) => {
-                    for some in portions_of(page, |item| item.size) {
+                    for some in portions_of(page, |item| item.size).flat_map(|some| some.chunks(MADE)) {
                         self.with_content(collection, some, &dead).await?;
                     }
                 }

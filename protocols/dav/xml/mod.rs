@@ -74,19 +74,36 @@ impl fmt::Debug for Name {
 /// Text as it stands between tags or in an attribute; what XML cannot say becomes U+FFFD.
 pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            // Else a parser makes a line feed of it (XML 1.0 §2.11).
-            '\r' => out.push_str("&#13;"),
-            other if is_char(other) => out.push(other),
-            _ => out.push('\u{fffd}'),
-        }
-    }
+    escape_into(&mut out, text);
     out
+}
+
+/// The same, into what is being written. Whole calendars go through here: what needs no escape is copied
+/// in runs.
+pub(crate) fn escape_into(out: &mut String, text: &str) {
+    let mut from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        // Bytes of longer characters but for U+FFFE and U+FFFF, which begin with 0xEF, are fine.
+        if matches!(byte, b'\t' | b'\n' | b' '..=0xee | 0xf0..) && !matches!(byte, b'<' | b'>' | b'&' | b'"')
+        {
+            continue;
+        }
+        let Some(character) = text.get(at..).and_then(|rest| rest.chars().next()) else { continue };
+        let escape = match character {
+            '<' => "&lt;",
+            '>' => "&gt;",
+            '&' => "&amp;",
+            '"' => "&quot;",
+            // Else a parser makes a line feed of it (XML 1.0 §2.11).
+            '\r' => "&#13;",
+            other if is_char(other) => continue,
+            _ => "\u{fffd}",
+        };
+        out.push_str(&text[from..at]);
+        out.push_str(escape);
+        from = at + character.len_utf8();
+    }
+    out.push_str(&text[from..]);
 }
 
 /// XML 1.0 §2.2: `Char ::= #x9 | #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | [#x10000-#x10FFFF]`

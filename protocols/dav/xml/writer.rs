@@ -1,6 +1,6 @@
 //! Writes XML; every element that is opened is closed, every text escaped.
 
-use super::{DAV, Name, PREFIXES, escaped};
+use super::{DAV, Name, PREFIXES, escape_into, escaped};
 
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n";
 
@@ -128,14 +128,7 @@ impl Xml {
     }
 
     pub(crate) fn text(&mut self, text: &str) {
-        // Most texts need no escaping: they are copied whole.
-        match text
-            .bytes()
-            .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'<' | b'>' | b'&' | b'"'))
-        {
-            true => self.out.push_str(text),
-            false => self.out.push_str(&escaped(text)),
-        }
+        escape_into(&mut self.out, text);
     }
 
     /// XML that stands alone and was well-formed when it was kept.
