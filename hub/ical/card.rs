@@ -237,6 +237,7 @@ fn into_4<'l>(name: &str, property: &Property<'l>, mut parameters: Vec<Parameter
     }
     if name == "GEO"
         && let Some((latitude, longitude)) = property.value.split_once(';')
+        && !latitude.contains(':')
     {
         (value, is_changed) = (format!("geo:{latitude},{longitude}").into(), true);
     }
