@@ -56,6 +56,10 @@ impl Account {
         &self.hidden_capabilities
     }
 
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
     pub fn messages(&self) -> Messages<'_> {
         Messages { account: self }
     }

@@ -85,6 +85,11 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/sqlite/0017_sharing.sql"),
         include_str!("migrations/postgres/0017_sharing.sql"),
     ),
+    (include_str!("migrations/sqlite/0026_emails.sql"), include_str!("migrations/postgres/0026_emails.sql")),
+    (
+        include_str!("migrations/sqlite/0027_sending.sql"),
+        include_str!("migrations/postgres/0027_sending.sql"),
+    ),
 ];
 
 #[derive(Clone)]

@@ -31,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hub-smtp", &["hub", "hub-civil", "hub-dns", "hub-mailauth", "hub-milter", "hub-mime", "hub-wire"]),
     ("hub-managesieve", &["hub", "hub-wire"]),
     ("hub-transfer", &["hub", "hub-civil", "hub-wire"]),
+    ("hub-twin", &["hub", "hub-civil", "hub-mime", "hub-wire"]),
     ("hub-web", &["hub", "hub-wire"]),
 ];
 

@@ -4,6 +4,7 @@ mod cases;
 mod contacts;
 mod damage;
 mod dkim;
+mod emails;
 mod facts;
 mod files;
 mod forward;
@@ -141,6 +142,9 @@ cases! {
     items_are_synchronised,
     items_have_properties_and_are_indexed_anew,
     contacts_are_known_until_they_expire,
+    an_email_is_found_in_all_its_places,
+    uploads_wait_for_their_use,
+    what_is_sent_is_noted,
 }
 
 /// Hears of commits, and has no mailbox in memory.
