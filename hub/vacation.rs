@@ -76,7 +76,12 @@ impl Vacation {
         }
         let subject = self.subject.as_ref().map(|subject| format!(" :subject {}", quoted(subject)));
         let (mime, reason) = match (&self.text, &self.html) {
-            (_, Some(html)) => (" :mime", format!("Content-Type: text/html; charset=utf-8\r\n\r\n{html}")),
+            (_, Some(html)) => (
+                " :mime",
+                format!(
+                    "Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{html}"
+                ),
+            ),
             (text, None) => ("", text.clone().unwrap_or_default()),
         };
         let include = own.map(|name| format!("include :personal {};\r\n", quoted(name)));

@@ -54,6 +54,28 @@ async fn respond(
     Ok(reply::json(StatusCode::OK, &response))
 }
 
+/// Octets of a body that nobody wants; more are not waited for.
+const MAX_UNWANTED: usize = 256 << 10;
+
+/// Reads what of a body nobody wants, within limits: a client that is still sending would get a reset
+/// connection instead of its answer. One that asks first (RFC 9110 §10.1.1) has not sent anything yet.
+pub(crate) async fn drain(headers: &HeaderMap, mut body: Body) {
+    if headers.contains_key(header::EXPECT) {
+        return;
+    }
+    let mut left = MAX_UNWANTED;
+    let all = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // Too much, too slow or broken off: the answer may still arrive.
+    let _ = tokio::time::timeout(BODY_TIME, all).await;
+}
+
 /// A body within the limit of a request.
 pub(crate) async fn whole(mut body: Body) -> Result<Bytes, RequestError> {
     let broken = |why: &str| RequestError::NotJson(why.to_owned());

@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
+use crate::blobs;
 use crate::core::limits;
 use crate::core::query::COLLATIONS;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Capability {
+    Blob,
     Core,
     Mail,
     Quota,
@@ -15,11 +17,12 @@ pub(crate) enum Capability {
 }
 
 impl Capability {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Core, Self::Mail, Self::Quota, Self::Submission, Self::VacationResponse];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Blob, Self::Core, Self::Mail, Self::Quota, Self::Submission, Self::VacationResponse];
 
     pub(crate) fn uri(self) -> &'static str {
         match self {
+            Self::Blob => "urn:ietf:params:jmap:blob",
             Self::Core => "urn:ietf:params:jmap:core",
             Self::Mail => "urn:ietf:params:jmap:mail",
             Self::Quota => "urn:ietf:params:jmap:quota",
@@ -45,13 +48,19 @@ impl Capability {
                 "maxObjectsInSet": limits::MAX_OBJECTS_IN_SET,
                 "collationAlgorithms": COLLATIONS,
             }),
-            Self::Mail | Self::Quota | Self::Submission | Self::VacationResponse => json!({}),
+            Self::Blob | Self::Mail | Self::Quota | Self::Submission | Self::VacationResponse => json!({}),
         }
     }
 
     /// For one account.
     pub(crate) fn of_account(self) -> Value {
         match self {
+            Self::Blob => json!({
+                "maxSizeBlobSet": limits::MAX_SIZE_UPLOAD,
+                "maxDataSources": blobs::MAX_DATA_SOURCES,
+                "supportedTypeNames": blobs::TYPE_NAMES,
+                "supportedDigestAlgorithms": blobs::DIGESTS,
+            }),
             Self::Core | Self::Quota | Self::VacationResponse => json!({}),
             // Nothing is held back for later.
             Self::Submission => json!({ "maxDelayedSend": 0, "submissionExtensions": { "DSN": [] } }),

@@ -8,12 +8,13 @@
 //! per type and verb. `rest` says the same in plain HTTP, out of the same table; `push` tells of changes. `core` has what all types share, `mail` the types of mail. `status` has the words
 //! for what went wrong in the hub.
 //!
-//! RFCs: 8620 (JMAP), 8621 (mail, submission, vacation), 9425 (quotas), 6901 (JSON pointer), 7493 (I-JSON), 9457 (problem details), 7617
+//! RFCs: 8620 (JMAP), 8621 (mail, submission, vacation), 9404 (blobs), 9425 (quotas), 6901 (JSON pointer), 7493 (I-JSON), 9457 (problem details), 7617
 //! (Basic), 9110 (ranges of downloads).
 
 mod api;
 mod auth;
 mod blob;
+mod blobs;
 mod capability;
 mod clock;
 mod context;
@@ -166,7 +167,10 @@ impl Service {
         }
         let account = match auth::log_in(&self, client, &head.headers).await {
             Ok(account) => account,
-            Err(refusal) => return refusal,
+            Err(refusal) => {
+                api::drain(&head.headers, body).await;
+                return refusal;
+            }
         };
         match place {
             Place::Api => api::answer(self, account, &head.headers, body).await,

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::core::arguments::Arguments;
 use crate::core::error::{MethodErrorKind, MethodResult};
 use crate::mail::{email, email_set, identity, mailbox, query, snippet, submission, thread, vacation};
-use crate::quota;
+use crate::{blobs, quota};
 
 /// The part of a method's name behind the slash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +20,12 @@ pub(crate) enum Verb {
     Echo,
     Get,
     Import,
+    Lookup,
     Parse,
     Query,
     QueryChanges,
     Set,
+    Upload,
 }
 
 impl Verb {
@@ -34,10 +36,12 @@ impl Verb {
             Self::Echo => "echo",
             Self::Get => "get",
             Self::Import => "import",
+            Self::Lookup => "lookup",
             Self::Parse => "parse",
             Self::Query => "query",
             Self::QueryChanges => "queryChanges",
             Self::Set => "set",
+            Self::Upload => "upload",
         }
     }
 }
@@ -98,6 +102,14 @@ macro_rules! run {
 
 pub(crate) static TYPES: &[Type] = &[
     Type { name: "Core", capability: Capability::Core, pushed: None, verbs: &[run!(Echo, echo)] },
+    // RFC 8620 §6.3.
+    Type { name: "Blob", capability: Capability::Core, pushed: None, verbs: &[run!(Copy, copy)] },
+    Type {
+        name: "Blob",
+        capability: Capability::Blob,
+        pushed: None,
+        verbs: &[run!(Upload, blobs::upload), run!(Get, blobs::get), run!(Lookup, blobs::lookup)],
+    },
     Type {
         name: "Mailbox",
         capability: Capability::Mail,
@@ -183,9 +195,9 @@ async fn echo(_: &mut Context, arguments: Arguments) -> MethodResult<Map<String,
 pub(crate) fn find(name: &str, context: &Context) -> MethodResult<Run> {
     let (type_name, verb) = name.split_once('/').ok_or(MethodErrorKind::UnknownMethod)?;
     let known =
-        TYPES.iter().find(|known| known.name == type_name && context.using.contains(&known.capability));
-    let known = known.ok_or(MethodErrorKind::UnknownMethod)?;
-    let run = known.verbs.iter().find(|(known, _)| known.name() == verb).map(|(_, run)| *run);
+        TYPES.iter().filter(|known| known.name == type_name && context.using.contains(&known.capability));
+    let run =
+        known.flat_map(|known| known.verbs).find(|(known, _)| known.name() == verb).map(|(_, run)| *run);
     run.ok_or_else(|| MethodErrorKind::UnknownMethod.into())
 }
 

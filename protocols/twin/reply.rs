@@ -10,6 +10,8 @@ pub(crate) type Reply = Response<Body>;
 /// Pages of any origin may use the API: they must know a password for it, which no browser adds by itself.
 pub(crate) fn allow_all_origins(reply: &mut Reply) {
     set(reply, header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    let fields = HeaderValue::from_static("Content-Range, ETag, Location, WWW-Authenticate");
+    set(reply, header::ACCESS_CONTROL_EXPOSE_HEADERS, fields);
 }
 
 /// An answer to the question of a browser whether it may ask (Fetch, CORS-preflight).
@@ -18,7 +20,7 @@ pub(crate) fn preflight(methods: &'static str) -> Reply {
     *reply.status_mut() = StatusCode::NO_CONTENT;
     set(&mut reply, header::ALLOW, HeaderValue::from_static(methods));
     set(&mut reply, header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
-    let fields = HeaderValue::from_static("Authorization, Content-Type, Last-Event-ID, Range");
+    let fields = HeaderValue::from_static("Authorization, Content-Type, If-Match, Last-Event-ID, Range");
     set(&mut reply, header::ACCESS_CONTROL_ALLOW_HEADERS, fields);
     set(&mut reply, header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
     reply

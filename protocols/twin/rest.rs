@@ -163,6 +163,7 @@ impl From<MethodError> for Problem {
             | MethodErrorKind::InvalidArguments
             | MethodErrorKind::InvalidResultReference
             | MethodErrorKind::RequestTooLarge
+            | MethodErrorKind::UnknownDataType
             | MethodErrorKind::UnsupportedFilter
             | MethodErrorKind::UnsupportedSort => StatusCode::BAD_REQUEST,
         };

@@ -59,6 +59,8 @@ pub(crate) async fn query_changes(
     let request = QueryChanges::take(&mut arguments)?;
     let collapse = arguments.flag("collapseThreads")?;
     arguments.end()?;
+    // First the results: what changes after them is told next time, and here too, which does no harm.
+    let (found, state) = results(context, &selection, collapse).await?;
     let emails = context.account.emails();
     let changes = emails.changes(request.since, usize::MAX).await?;
     let changes = changes.ok_or(MethodErrorKind::CannotCalculateChanges)?;
@@ -79,7 +81,6 @@ pub(crate) async fn query_changes(
         changed.extend(threads.into_iter().flat_map(|thread| conversations.emails(thread)));
     }
     let gone: HashSet<EmailId> = changes.destroyed.iter().map(|id| EmailId(*id)).collect();
-    let (found, state) = results(context, &selection, collapse).await?;
     let text = |ids: HashSet<EmailId>| ids.into_iter().map(ids::email).collect::<HashSet<String>>();
     let changed = changed.difference(&gone).copied().collect();
     let mut answer =

@@ -123,7 +123,7 @@ async fn every_method_refuses_unknown_arguments() {
             let name = format!("{}/{}", one.name, verb.name());
             let arguments = json!({
                 "accountId": world.account_id, "sinceState": "1", "sinceQueryState": "1", "fromAccountId": "A0",
-                "blobIds": [], "emailIds": [], "emails": {}, "create": {}, "unheardOf": 1,
+                "blobIds": [], "emailIds": [], "emails": {}, "create": {}, "typeNames": [], "ids": [], "unheardOf": 1,
             });
             let error = world.calls(json!([[name, arguments, "a"]])).await[0][1]["type"].clone();
             assert!(error == "invalidArguments" || error == "fromAccountNotFound", "{name}: {error}");
@@ -168,4 +168,57 @@ async fn blobs_of_others_are_not_found() {
     let bob = world.account(super::world::BOB).await;
     let id = crate::ids::BlobId::parse(&blob).expect("an id");
     assert!(matches!(crate::blob::open(&bob, &id).await, Err(hub::Error::NotFound(_))));
+}
+
+/// RFC 9404 §4: made of pieces, read in pieces, looked up.
+#[tokio::test]
+async fn rfc9404_blobs() {
+    let world = World::new().await;
+    let other = world.upload(b"0123456789").await;
+    let made = world
+        .call("Blob/upload", json!({ "create": {
+            "a": { "data": [{ "data:asText": "The " }, { "blobId": other, "offset": 2, "length": 3 }, { "data:asBase64": "IQ==" }], "type": "text/plain" },
+            "b": { "data": [{ "blobId": "U999" }] }, "c": { "data": [{ "data:asText": "x", "data:asBase64": "" }] },
+            "d": { "data": [{ "blobId": other, "offset": 9, "length": 2 }] }, "e": {},
+        } }))
+        .await;
+    let id = made["created"]["a"]["id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
+    assert_eq!(
+        (&made["created"]["a"]["size"], &made["created"]["a"]["type"]),
+        (&json!(8), &json!("text/plain"))
+    );
+    assert_eq!(made["notCreated"]["b"]["notFound"], json!(["U999"]));
+    for creation in ["c", "d", "e"] {
+        assert_eq!(made["notCreated"][creation]["type"], "invalidProperties", "{creation}");
+    }
+    let got = world
+        .call("Blob/get", json!({ "ids": [id, "x"], "properties": ["data:asText", "digest:sha", "size"] }))
+        .await;
+    assert_eq!((&got["list"][0]["data:asText"], &got["list"][0]["size"]), (&json!("The 234!"), &json!(8)));
+    assert_eq!(got["notFound"], json!(["x"]));
+    let part = world.call("Blob/get", json!({ "ids": [id], "offset": 4, "length": 9 })).await;
+    assert_eq!(part["list"], json!([{ "id": id, "data:asText": "234!", "size": 8, "isTruncated": true }]));
+    // RFC 3174 §7.3: the digest of "abc".
+    let abc =
+        world.call("Blob/upload", json!({ "create": { "a": { "data": [{ "data:asText": "abc" }] } } })).await;
+    let abc = abc["created"]["a"]["id"].clone();
+    let digest = world.call("Blob/get", json!({ "ids": [abc], "properties": ["digest:sha"] })).await;
+    assert_eq!(digest["list"][0]["digest:sha"], "qZk+NkcGgWq6PiVxeFDCbJzQ2J0=");
+
+    let email = world.deliver("INBOX", b"Subject: x\r\n\r\ny").await;
+    let blob = world.call("Email/get", json!({ "ids": [email], "properties": ["blobId"] })).await["list"][0]
+        ["blobId"]
+        .clone();
+    let found =
+        world.call("Blob/lookup", json!({ "typeNames": ["Email", "Mailbox"], "ids": [blob, id, "x"] })).await;
+    assert_eq!(found["list"][0]["matchedIds"], json!({ "Email": [email], "Mailbox": ["M1"] }));
+    assert_eq!((&found["list"][1]["matchedIds"]["Email"], &found["notFound"]), (&json!([]), &json!(["x"])));
+    assert_eq!(
+        world.call("Blob/lookup", json!({ "typeNames": ["Car"], "ids": [] })).await["error"],
+        "unknownDataType"
+    );
+    assert_eq!(
+        world.call("Blob/copy", json!({ "fromAccountId": "A999", "blobIds": [] })).await["error"],
+        "fromAccountNotFound"
+    );
 }
