@@ -5,6 +5,9 @@ use crate::db::{Row, values};
 use crate::tx::Tx;
 use crate::{AccountId, EmailId, IdSet, Result, Storage};
 
+/// What was sent is known so long, in seconds.
+const KEPT: i64 = 180 * 24 * 3600;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdentityRow {
     pub id: i64,
@@ -131,7 +134,7 @@ pub async fn remove_identity(tx: &mut Tx, account: AccountId, id: i64) -> Result
     Ok(())
 }
 
-/// Notes what was sent; returns its id.
+/// Notes what was sent, and forgets what was sent long ago; returns its id.
 pub async fn add_submission(tx: &mut Tx, account: AccountId, row: &SubmissionRow) -> Result<i64> {
     let id = tx.take_ids(account, 1)?;
     let sql = "INSERT INTO submission
@@ -142,6 +145,11 @@ pub async fn add_submission(tx: &mut Tx, account: AccountId, row: &SubmissionRow
     let row = values![account, id, identity, email, thread, queued, sent_at, from, local, remote];
     tx.connection.execute(sql, row).await?;
     journal(tx, account, Kind::Submission, [id], [], []);
+    let old = tx.now - KEPT;
+    let sql = "DELETE FROM submission WHERE account = $1 AND sent_at < $2 RETURNING id";
+    for gone in tx.connection.query(sql, values![account, old], |row| row.int(0)).await? {
+        journal(tx, account, Kind::Submission, [], [], [gone]);
+    }
     Ok(id)
 }
 

@@ -208,7 +208,7 @@ pub(crate) async fn lookup(
     let (mut list, mut not_found) = (Vec::new(), Vec::new());
     for id in ids {
         let email = of_email(&id).and_then(|email| found.get(&email));
-        if email.is_none() && self::find(context, &id).await?.is_none() {
+        if email.is_none() && find(context, &id).await?.is_none() {
             not_found.push(id);
             continue;
         }

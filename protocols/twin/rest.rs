@@ -187,7 +187,7 @@ impl Call {
         let name = format!("{}/{}", known.name, verb.name());
         let nothing: &[Invocation] = &[];
         let answers =
-            run::run_call(&mut self.context, &name, arguments, nothing, &mut MAX_REFERENCED.clone()).await?;
+            run::run_call(&mut self.context, &name, arguments, nothing, &mut { MAX_REFERENCED }).await?;
         Ok(answers.own)
     }
 

@@ -83,7 +83,7 @@ pub(super) async fn what_is_sent_is_noted(place: Place) {
         thread: 7,
         queued: 9,
         is_canceled: false,
-        sent_at: 5,
+        sent_at: crate::unix_now(),
         mail_from: "a@x".to_owned(),
         local: String::new(),
         remote: "b@y\n".to_owned(),

@@ -74,7 +74,7 @@ mod tests {
 
     fn resolved(arguments: Value, answers: &[Invocation]) -> Result<Value, &'static str> {
         let mut arguments = arguments.as_object().expect("an object").clone();
-        match resolve(&mut arguments, answers, &mut MAX_REFERENCED.clone()) {
+        match resolve(&mut arguments, answers, &mut { MAX_REFERENCED }) {
             Ok(()) => Ok(arguments.into()),
             Err(error) => Err(error.kind.name()),
         }

@@ -27,7 +27,6 @@ CREATE TABLE submission (
     remote    TEXT NOT NULL,
     PRIMARY KEY (account, id)
 ) WITHOUT ROWID;
-CREATE INDEX submission_age ON submission (sent_at);
 
 -- The answer while away (RFC 8621 §8). Times are Unix seconds, 0 for none.
 CREATE TABLE vacation (
