@@ -70,6 +70,10 @@ impl Account {
         }
     }
 
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
     pub fn messages(&self) -> Messages<'_> {
         Messages { account: self }
     }

@@ -16,10 +16,12 @@ mod conversion;
 mod decide;
 mod deliver;
 mod directory;
+pub mod emails;
 mod error;
 mod facts;
 pub mod files;
 mod greylist;
+mod identities;
 mod import;
 mod incoming;
 mod junk;
@@ -42,6 +44,7 @@ mod rules;
 pub mod schedule;
 mod scopes;
 mod search;
+mod sent;
 mod snapshot;
 mod sort;
 mod srs;
@@ -51,6 +54,8 @@ mod textsearch;
 mod thread;
 mod threads;
 mod transport;
+mod uploads;
+mod vacation;
 mod verdict;
 mod watch;
 
@@ -71,8 +76,10 @@ pub use hub_itip as itip;
 pub use hub_mime::{Part, PartKind, Summary};
 pub use hub_sieve::{Limits as SieveLimits, extensions as sieve_extensions};
 pub use hub_storage::{
-    AccountId, EmailId, Flags, IdSet, MailboxId, Modseq, Record, Role, Spool, Storage, Uid, UidValidity,
+    AccountId, EmailId, Flags, IdSet, MailboxId, Modseq, Record, Role, Spool, StagedBlob, Storage, Uid,
+    UidValidity,
 };
+pub use identities::{Identity, SendingStates};
 pub use import::Imported;
 pub use incoming::Incoming;
 pub use junk::{Class, HEADER as JUNK_HEADER, Judgement, JunkStatistics};
@@ -96,6 +103,7 @@ pub use route::{Members, Route};
 pub use rules::ScriptInfo;
 pub use scopes::Scopes;
 pub use search::{Criterion, Progress};
+pub use sent::{Sent, SentAs, SentState, SentTo, Undo};
 pub use snapshot::{Difference, Snapshot, difference};
 pub use sort::{SortCriterion, SortKey};
 pub use srs::Srs;
@@ -103,6 +111,8 @@ pub use submit::{Notify, Return, Submission, SubmissionRecipient, Submitted};
 pub use sync_state::SyncState;
 pub use threads::{ThreadAlgorithm, Threads};
 pub use transport::StsPolicy;
+pub use uploads::OpenUpload;
+pub use vacation::Vacation;
 pub use verdict::{AuthResult, DkimVerdict, DmarcPolicy, DmarcVerdict, Listing, SpfVerdict, Verdict};
 pub use watch::{Happenings, MessagesHappened, Watch};
 
@@ -128,6 +138,7 @@ struct Inner {
     recent: recent::Recent,
     facts: facts::Facts,
     keywords: cache::Cache<AccountId, Arc<Keywords>>,
+    conversations: emails::Conversations,
     /// Where addresses (lower case) lead, for the hot path of every RCPT TO.
     routes: cache::Cache<String, Route>,
     /// Rules about mail of accounts, and which have none.
@@ -199,6 +210,7 @@ impl Hub {
             settings,
             secret,
             keywords: cache::Cache::new(),
+            conversations: emails::Conversations::default(),
             routes: cache::Cache::new(),
             rules: cache::Cache::new(),
             site_scripts: Mutex::default(),

@@ -32,6 +32,8 @@ pub struct MailboxInfo {
     pub unseen: u32,
     /// Sum of the sizes of its messages, in bytes.
     pub bytes: u64,
+    /// Where a client lists it among its siblings (RFC 8621 §2).
+    pub sort_order: u32,
 }
 
 /// A path as levels: NFC, INBOX in capitals (RFC 9051 §5.1).
@@ -79,6 +81,7 @@ impl MailboxInfo {
             total: row.total,
             unseen: row.unseen,
             bytes: row.bytes,
+            sort_order: row.sort_order,
         }
     }
 }
@@ -202,11 +205,39 @@ impl Messages<'_> {
     /// Subscribes to or unsubscribes from a name, whether it exists or not (RFC 3501 §6.3.6).
     pub async fn subscribe(&self, path: &str, subscribed: bool) -> Result<()> {
         let path = levels(path)?.join("/");
+        let known = self.directory().await?.at(&path).map(|info| info.id);
         let account = self.account.id;
         Ok(self
             .storage()
             .transact([account], move |tx| {
-                Box::pin(async move { mailboxes::subscribe(tx, account, &path, subscribed).await })
+                Box::pin(async move {
+                    if let Some(id) = known {
+                        mailboxes::touch(tx, account, id);
+                    }
+                    mailboxes::subscribe(tx, account, &path, subscribed).await
+                })
+            })
+            .await?)
+    }
+
+    /// Gives a mailbox another special use, or none, and another place among its siblings. `NotFound`;
+    /// `Exists` if another mailbox has that use; `Forbidden` for the use of INBOX.
+    pub async fn set_use(&self, id: MailboxId, role: Option<Role>, sort_order: u32) -> Result<()> {
+        let account = self.account.id;
+        let known = self.mailboxes_with(&[id]).await?.pop().ok_or(Error::NotFound("mailbox"))?;
+        if role != known.role && (role == Some(Role::Inbox) || id == MailboxId::INBOX) {
+            return Err(Error::Forbidden("INBOX keeps its special use"));
+        }
+        Ok(self
+            .storage()
+            .transact([account], move |tx| {
+                Box::pin(async move {
+                    let rows = mailboxes::list(tx, account).await?;
+                    if role.is_some() && rows.iter().any(|row| row.role == role && row.id != id) {
+                        return Err(hub_storage::Error::Exists("a mailbox with this special use"));
+                    }
+                    mailboxes::set_use(tx, account, id, role, sort_order).await
+                })
             })
             .await?)
     }

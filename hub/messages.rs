@@ -259,6 +259,18 @@ impl Messages<'_> {
         Ok(removed)
     }
 
+    /// Removes those of `uids` that exist, whatever their flags.
+    pub async fn remove(&self, mailbox: MailboxId, uids: &IdSet) -> Result<()> {
+        let account = self.account.id;
+        for slice in self.existing_slices(mailbox, Some(uids), Flags::NONE).await? {
+            let remove = self.storage().transact_in(account, [mailbox], move |tx| {
+                Box::pin(async move { rows::expunge(tx, account, mailbox, &slice, Flags::NONE).await })
+            });
+            remove.await?;
+        }
+        Ok(())
+    }
+
     /// Those of `uids` (all, if `None`) that exist and have `having`, in sets of at most [`SLICE`].
     async fn existing_slices(
         &self,

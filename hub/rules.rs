@@ -14,7 +14,7 @@ use hub_storage::sieve::ScriptRow;
 pub(crate) use run::{Notes, Ruled};
 pub(crate) use surroundings::Around;
 
-use crate::{Account, AccountId, Address, Error, Hub, Result, locked};
+use crate::{Account, AccountId, Address, Error, Hub, Result, Vacation, locked};
 
 /// Scripts of one account at most, and octets of all of them.
 const MOST: usize = 32;
@@ -225,10 +225,18 @@ impl Hub {
     async fn load_rules(&self, account: AccountId) -> Result<Option<Arc<Rules>>> {
         let storage = &self.0.storage;
         let rows = storage.scripts(account).await?;
-        let Some(active) = rows.iter().find(|row| row.is_active) else { return Ok(None) };
+        let active = rows.iter().find(|row| row.is_active);
+        let vacation = Vacation::of(storage.vacation(account).await?);
+        let (name, text) = match (active, vacation.is_enabled) {
+            (None, false) => return Ok(None),
+            (active, true) => {
+                let own = active.map(|row| row.name.as_str());
+                ("the answer while away".to_owned(), vacation.script(own))
+            }
+            (Some(active), false) => (active.name.clone(), active.text.clone()),
+        };
         let row = storage.account(account).await?.ok_or(Error::NotFound("account"))?;
         let addresses = storage.addresses(Some(account)).await?;
-        let (name, text) = (active.name.clone(), active.text.clone());
         let program = self.compile(text, rows).await?;
         if let Err(error) = &program {
             tracing::warn!(twin = row.handle, script = name, %error, "the rules do not compile");

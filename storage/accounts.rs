@@ -240,6 +240,7 @@ pub async fn remove_account(tx: &mut Tx, account: AccountId) -> Result<()> {
     crate::items::remove_all_of(tx, account).await?;
     crate::itip::remove_all_of(tx, account).await?;
     crate::oauth::remove_all_of(tx, account).await?;
+    crate::uploads::remove_all_of(tx, account).await?;
     for sql in [
         "DELETE FROM email WHERE account = $1",
         "DELETE FROM mailbox_message WHERE account = $1",
@@ -257,6 +258,9 @@ pub async fn remove_account(tx: &mut Tx, account: AccountId) -> Result<()> {
         "DELETE FROM import_source WHERE account = $1",
         "DELETE FROM sieve_script WHERE account = $1",
         "DELETE FROM sieve_seen WHERE account = $1",
+        "DELETE FROM identity WHERE account = $1",
+        "DELETE FROM submission WHERE account = $1",
+        "DELETE FROM vacation WHERE account = $1",
         "DELETE FROM junk_progress WHERE account = $1",
         "DELETE FROM junk_part WHERE account = $1",
         "DELETE FROM address WHERE account = $1",

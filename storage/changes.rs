@@ -25,6 +25,14 @@ pub enum Kind {
     Collection = 6,
     /// What lies in a calendar or address book; the container is that.
     Item = 7,
+    /// Conversations that e-mails have gone from; no container. What comes to one is known from `Email`.
+    Thread = 8,
+    /// Who the twin writes as; no container.
+    Identity = 9,
+    /// What was sent through the API; no container.
+    Submission = 10,
+    /// The answer while away; no container.
+    Vacation = 11,
 }
 
 pub(crate) struct JournalEntry {
@@ -128,16 +136,79 @@ pub struct Folded {
     pub modseq: Modseq,
 }
 
+/// What one commit created, updated and destroyed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JournalRow {
+    pub modseq: Modseq,
+    pub created: IdSet,
+    pub updated: IdSet,
+    pub destroyed: IdSet,
+}
+
+/// Rows after a modseq, in order, and the account's last modseq.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Journal {
+    pub rows: Vec<JournalRow>,
+    pub modseq: Modseq,
+}
+
+/// When something of each kind was last noted in the journal. What was forgotten counts as if it were
+/// of every kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heads {
+    /// Of the account, whatever it was.
+    pub modseq: Modseq,
+    /// Up to here the journal is forgotten.
+    pub floor: Modseq,
+    pub email: Modseq,
+    pub mailbox: Modseq,
+    pub script: Modseq,
+    pub identity: Modseq,
+    pub submission: Modseq,
+    pub vacation: Modseq,
+}
+
 impl Storage {
-    /// Changes of one kind and container after `since`. `None` if the journal was trimmed above
-    /// that: the asker has to start again.
-    pub async fn changes_since(
+    /// The last changes of the account's kinds.
+    pub async fn heads(&self, account: AccountId) -> Result<Heads> {
+        let sql = "SELECT a.modseq, a.journal_floor,
+               (SELECT COALESCE(MAX(modseq), 0) FROM journal WHERE account = $1 AND kind = 2 AND container = 0),
+               (SELECT COALESCE(MAX(modseq), 0) FROM journal WHERE account = $1 AND kind = 3 AND container = 0),
+               (SELECT COALESCE(MAX(modseq), 0) FROM journal WHERE account = $1 AND kind = 4 AND container = 0),
+               (SELECT COALESCE(MAX(modseq), 0) FROM journal WHERE account = $1 AND kind = 9 AND container = 0),
+               (SELECT COALESCE(MAX(modseq), 0) FROM journal WHERE account = $1 AND kind = 10 AND container = 0),
+               (SELECT COALESCE(MAX(modseq), 0) FROM journal WHERE account = $1 AND kind = 11 AND container = 0)
+             FROM account a WHERE a.id = $1";
+        let heads = self
+            .reader()
+            .await?
+            .first(sql, values![account], |row| {
+                let modseq = |column| row.int(column).map(|modseq| modseq as u64);
+                let floor = modseq(1)?;
+                Ok(Heads {
+                    modseq: modseq(0)?,
+                    floor,
+                    email: modseq(2)?.max(floor),
+                    mailbox: modseq(3)?.max(floor),
+                    script: modseq(4)?.max(floor),
+                    identity: modseq(5)?.max(floor),
+                    submission: modseq(6)?.max(floor),
+                    vacation: modseq(7)?.max(floor),
+                })
+            })
+            .await?;
+        heads.ok_or(crate::Error::NotFound("account"))
+    }
+
+    /// The journal of one kind and container after `since`. `None` if it was trimmed above that: the asker
+    /// has to start again.
+    pub async fn journal_since(
         &self,
         account: AccountId,
         kind: Kind,
         container: i64,
         since: Modseq,
-    ) -> Result<Option<Folded>> {
+    ) -> Result<Option<Journal>> {
         let mut reader = self.reader_of_flags().await?;
         reader.begin_read();
         let head = reader
@@ -147,7 +218,7 @@ impl Storage {
             .await;
         let rows = reader
             .query(
-                "SELECT created, updated, destroyed FROM journal
+                "SELECT modseq, created, updated, destroyed FROM journal
                  WHERE account = $1 AND kind = $2 AND container = $3 AND modseq > $4 ORDER BY modseq",
                 values![account, kind as i64, container, since],
                 |row| {
@@ -155,21 +226,33 @@ impl Storage {
                         IdSet::decode(&row.bytes(column)?)
                             .ok_or_else(|| crate::Error::damaged("a journal row is damaged"))
                     };
-                    Ok((set(0)?, set(1)?, set(2)?))
+                    let modseq = row.int(0)? as u64;
+                    Ok(JournalRow { modseq, created: set(1)?, updated: set(2)?, destroyed: set(3)? })
                 },
             )
             .await;
         reader.commit().await?;
         let (modseq, floor) = head?.ok_or(crate::Error::NotFound("account"))?;
-        if since < floor {
+        Ok((since >= floor).then_some(Journal { rows: rows?, modseq }))
+    }
+
+    /// [`Storage::journal_since`], folded.
+    pub async fn changes_since(
+        &self,
+        account: AccountId,
+        kind: Kind,
+        container: i64,
+        since: Modseq,
+    ) -> Result<Option<Folded>> {
+        let Some(journal) = self.journal_since(account, kind, container, since).await? else {
             return Ok(None);
-        }
+        };
         let (mut created, mut updated) = (BTreeSet::new(), BTreeSet::new());
         let (mut destroyed, mut passed) = (BTreeSet::new(), BTreeSet::new());
-        for (new, changed, gone) in rows? {
-            created.extend(new.iter());
-            updated.extend(changed.iter().filter(|id| !created.contains(id)));
-            for id in gone.iter() {
+        for row in journal.rows {
+            created.extend(row.created.iter());
+            updated.extend(row.updated.iter().filter(|id| !created.contains(id)));
+            for id in row.destroyed.iter() {
                 updated.remove(&id);
                 if created.remove(&id) {
                     passed.insert(id);
@@ -183,7 +266,7 @@ impl Storage {
             updated: updated.into_iter().collect(),
             destroyed: destroyed.into_iter().collect(),
             passed: passed.into_iter().collect(),
-            modseq,
+            modseq: journal.modseq,
         }))
     }
 }

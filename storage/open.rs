@@ -91,6 +91,11 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ),
     (include_str!("migrations/sqlite/0019_lease.sql"), include_str!("migrations/postgres/0019_lease.sql")),
     (include_str!("migrations/sqlite/0020_oauth.sql"), include_str!("migrations/postgres/0020_oauth.sql")),
+    (include_str!("migrations/sqlite/0021_emails.sql"), include_str!("migrations/postgres/0021_emails.sql")),
+    (
+        include_str!("migrations/sqlite/0022_sending.sql"),
+        include_str!("migrations/postgres/0022_sending.sql"),
+    ),
 ];
 
 #[derive(Clone)]

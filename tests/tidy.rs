@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hub-managesieve", &["hub", "hub-wire"]),
     ("hub-oauth", &["hub", "hub-wire"]),
     ("hub-transfer", &["hub", "hub-civil", "hub-wire"]),
+    ("hub-twin", &["hub", "hub-civil", "hub-mime", "hub-wire"]),
     ("hub-web", &["hub", "hub-wire"]),
 ];
 

@@ -51,6 +51,22 @@ pub(crate) fn decode<'a>(bytes: &'a [u8], charset: Option<&str>) -> Cow<'a, str>
     }
 }
 
+/// The same, and whether the name was missing, unknown or not true where it matters, or octets were replaced.
+pub(crate) fn decode_checked<'a>(bytes: &'a [u8], charset: Option<&str>) -> (Cow<'a, str>, bool) {
+    let name = charset.map(str::trim).unwrap_or_default();
+    let is = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
+    let problem = if is(&["utf-8", "utf8"]) {
+        std::str::from_utf8(bytes).is_err()
+    } else if is(&["us-ascii", "ascii", ""]) {
+        !bytes.is_ascii()
+    } else {
+        charset_decoder(name.as_bytes()).is_none()
+    };
+    let text = decode(bytes, charset);
+    let problem = problem || text.contains(char::REPLACEMENT_CHARACTER);
+    (text, problem)
+}
+
 /// Charsets in which ASCII octets need not be ASCII text, or that change their meaning on the way.
 pub(crate) fn is_stateful(charset: &str) -> bool {
     const PREFIXES: [&str; 8] =

@@ -69,6 +69,16 @@ pub fn header_text(block: &[u8]) -> String {
     out
 }
 
+/// Names and values of all fields: of each the octets from behind the colon to before the line break that
+/// ends it.
+pub(crate) fn raw_fields(block: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    Fields::new(block).filter_map(|field| {
+        let (name, value) = split_field(field.raw)?;
+        let value = value.strip_suffix(b"\n").unwrap_or(value);
+        Some((name, value.strip_suffix(b"\r").unwrap_or(value)))
+    })
+}
+
 /// A field with its continuation lines, line breaks included.
 struct RawField<'a> {
     /// `None` for a line that is not a field.

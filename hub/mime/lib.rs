@@ -17,6 +17,7 @@
 #![deny(clippy::disallowed_methods)]
 
 mod address;
+mod attachments;
 mod brief;
 mod charset;
 mod collate;
@@ -27,10 +28,12 @@ mod envelope;
 mod fields;
 mod filter;
 mod fold;
+mod forms;
 mod header;
 mod html;
 mod lexer;
 mod listed;
+mod part_header;
 mod preview;
 mod reader;
 mod reencode;
@@ -46,13 +49,19 @@ mod transfer;
 mod wire;
 mod words;
 
+pub use attachments::{Chosen, Shape, chosen, has_attachment};
 pub use brief::body_without_extensions;
 pub use collate::collation_key;
 pub use correspondents::{Correspondents, FirstAddress, correspondents};
 pub use fields::{header_fields, header_text, header_values, listed_header_fields};
 pub use filter::{PartContent, field_addresses, field_date, field_value};
 pub use fold::{contains_folded, fold, fold_cow};
+pub use forms::{
+    AddressGroup, NamedAddress, addresses_form, all_fields, date_form, grouped_addresses_form,
+    message_ids_form, named_fields, raw_form, text_form, urls_form,
+};
 pub use listed::are_listed;
+pub use part_header::{PartHeader, PartValue};
 pub use reencode::{LongLines, NotConvertible, Unfit, reencode};
 pub use scanner::Scanner;
 pub use searchable::{PartText, headers_within, searchable_texts};

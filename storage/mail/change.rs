@@ -301,10 +301,16 @@ pub(crate) async fn mark_gone(
             "UPDATE email SET gone_at = v.column4 FROM (VALUES {values}) AS v
              WHERE account = v.column1 AND id BETWEEN v.column2 AND v.column3 AND NOT EXISTS
                (SELECT 1 FROM mailbox_message m WHERE m.account = email.account AND m.email = email.id)
-             RETURNING id",
+             RETURNING id, thread",
             rows,
-            |row| row.int(0),
+            |row| Ok((row.int(0)?, row.int(1)?)),
         )
         .await?;
-    Ok(gone.into_iter().collect())
+    if !gone.is_empty() {
+        let threads =
+            gone.iter().map(|(_, thread)| *thread as u64).collect::<std::collections::BTreeSet<_>>();
+        let threads = threads.into_iter().collect();
+        tx.journal(account, Kind::Thread, 0, IdSet::new(), threads, IdSet::new());
+    }
+    Ok(gone.into_iter().map(|(id, _)| id).collect())
 }

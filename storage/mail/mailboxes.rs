@@ -21,6 +21,8 @@ pub struct MailboxRow {
     pub total: u32,
     pub unseen: u32,
     pub bytes: u64,
+    /// Where a client lists it among its siblings (RFC 8621 §2).
+    pub sort_order: u32,
 }
 
 impl MailboxRow {
@@ -31,7 +33,8 @@ impl MailboxRow {
 const DELETED: MailboxId = MailboxId(-1);
 
 const SELECT: &str =
-    "SELECT id, parent, name, role, selectable, uid_validity, uid_next, modseq, total, unseen, bytes
+    "SELECT id, parent, name, role, selectable, uid_validity, uid_next, modseq, total, unseen, bytes,
+      sort_order
     FROM mailbox WHERE account = $1 AND parent >= 0";
 
 fn mailbox_row(row: Row<'_>) -> Result<MailboxRow> {
@@ -47,6 +50,7 @@ fn mailbox_row(row: Row<'_>) -> Result<MailboxRow> {
         total: row.int(8)? as u32,
         unseen: row.int(9)? as u32,
         bytes: row.int(10)? as u64,
+        sort_order: row.int(11)? as u32,
     })
 }
 
@@ -237,6 +241,25 @@ pub(crate) async fn first_deleted(connection: &mut Connection) -> Result<Option<
         .await
 }
 
+/// What clients may choose about a mailbox besides its name.
+pub async fn set_use(
+    tx: &mut Tx,
+    account: AccountId,
+    id: MailboxId,
+    role: Option<Role>,
+    sort_order: u32,
+) -> Result<()> {
+    let sql = "UPDATE mailbox SET role = $3, sort_order = $4 WHERE account = $1 AND id = $2";
+    tx.connection.execute(sql, values![account, id, role.map_or("", Role::name), sort_order]).await?;
+    touch(tx, account, id);
+    Ok(())
+}
+
+/// Notes that something about a mailbox is other than before, like its subscription.
+pub fn touch(tx: &mut Tx, account: AccountId, id: MailboxId) {
+    journal_updated(tx, account, id);
+}
+
 fn journal_updated(tx: &mut Tx, account: AccountId, id: MailboxId) {
     let updated = IdSet::range(id.0 as u64, id.0 as u64);
     tx.journal(account, Kind::Mailbox, 0, IdSet::new(), updated, IdSet::new());
@@ -289,7 +312,8 @@ pub async fn child(
     name: &str,
 ) -> Result<Option<MailboxRow>> {
     let sql =
-        "SELECT id, parent, name, role, selectable, uid_validity, uid_next, modseq, total, unseen, bytes
+        "SELECT id, parent, name, role, selectable, uid_validity, uid_next, modseq, total, unseen, bytes,
+          sort_order
         FROM mailbox WHERE account = $1 AND parent = $2 AND name = $3";
     tx.connection.first(sql, values![account, parent, name], mailbox_row).await
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod append;
 pub mod change;
+pub mod emails;
 pub mod mailboxes;
 pub mod metadata;
 pub mod packed;

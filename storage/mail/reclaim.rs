@@ -15,6 +15,8 @@ const SLICE: i64 = 500;
 /// Journal rows are kept this long, in seconds. Generous: some clients never recover from a token
 /// that has become too old.
 const JOURNAL_AGE: i64 = 180 * 24 * 3600;
+/// What was brought beforehand waits so long for its use, in seconds. RFC 8620 §6.1: an hour at the least.
+const UPLOAD_AGE: i64 = 24 * 3600;
 
 impl Storage {
     /// Reclaims one slice of everything that is due at `now` (Unix seconds). Returns true if there
@@ -38,7 +40,15 @@ impl Storage {
         let more_names = self.transact([], move |tx| Box::pin(crate::files::trim(tx, old))).await?;
         let more_files = self.reclaim_files().await?;
         let more_items = self.transact([], move |tx| Box::pin(crate::items::trim(tx, old))).await?;
-        Ok(more_messages || more_emails || more_blobs || more_names || more_files || more_items)
+        let old = now - UPLOAD_AGE;
+        let more_uploads = self.transact([], move |tx| Box::pin(crate::uploads::trim(tx, old))).await?;
+        Ok(more_messages
+            || more_emails
+            || more_blobs
+            || more_names
+            || more_files
+            || more_items
+            || more_uploads)
     }
 
     /// Looks for damage without changing anything: SQLite's own check, and large bodies whose file is

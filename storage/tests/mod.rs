@@ -4,6 +4,7 @@ mod cases;
 mod contacts;
 mod damage;
 mod dkim;
+mod emails;
 mod facts;
 mod files;
 mod forward;
@@ -150,6 +151,9 @@ cases! {
     programs_register_within_a_limit,
     grants_are_kept_with_their_tokens,
     tokens_expire_and_go_with_their_account,
+    an_email_is_found_in_all_its_places,
+    uploads_wait_for_their_use,
+    what_is_sent_is_noted,
 }
 
 /// Hears of commits, and has no mailbox in memory.

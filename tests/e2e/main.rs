@@ -33,5 +33,6 @@ mod submission;
 mod terminal_clients;
 mod transfer;
 mod trouble;
+mod twin;
 mod web;
 mod wire;

@@ -1,0 +1,77 @@
+//! What the API can do, and what it tells about that (RFC 8620 §2, RFC 8621 §1.3).
+
+use serde_json::{Value, json};
+
+use crate::blobs;
+use crate::core::limits;
+use crate::core::query::COLLATIONS;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Capability {
+    Blob,
+    Core,
+    Mail,
+    Quota,
+    Submission,
+    VacationResponse,
+}
+
+impl Capability {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Blob, Self::Core, Self::Mail, Self::Quota, Self::Submission, Self::VacationResponse];
+
+    pub(crate) fn uri(self) -> &'static str {
+        match self {
+            Self::Blob => "urn:ietf:params:jmap:blob",
+            Self::Core => "urn:ietf:params:jmap:core",
+            Self::Mail => "urn:ietf:params:jmap:mail",
+            Self::Quota => "urn:ietf:params:jmap:quota",
+            Self::Submission => "urn:ietf:params:jmap:submission",
+            Self::VacationResponse => "urn:ietf:params:jmap:vacationresponse",
+        }
+    }
+
+    pub(crate) fn from_uri(uri: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|capability| capability.uri() == uri)
+    }
+
+    /// For the server as a whole.
+    pub(crate) fn of_server(self) -> Value {
+        match self {
+            Self::Core => json!({
+                "maxSizeUpload": limits::MAX_SIZE_UPLOAD,
+                "maxConcurrentUpload": limits::MAX_CONCURRENT_UPLOAD,
+                "maxSizeRequest": limits::MAX_SIZE_REQUEST,
+                "maxConcurrentRequests": limits::MAX_CONCURRENT_REQUESTS,
+                "maxCallsInRequest": limits::MAX_CALLS_IN_REQUEST,
+                "maxObjectsInGet": limits::MAX_OBJECTS_IN_GET,
+                "maxObjectsInSet": limits::MAX_OBJECTS_IN_SET,
+                "collationAlgorithms": COLLATIONS,
+            }),
+            Self::Blob | Self::Mail | Self::Quota | Self::Submission | Self::VacationResponse => json!({}),
+        }
+    }
+
+    /// For one account.
+    pub(crate) fn of_account(self) -> Value {
+        match self {
+            Self::Blob => json!({
+                "maxSizeBlobSet": limits::MAX_SIZE_UPLOAD,
+                "maxDataSources": blobs::MAX_DATA_SOURCES,
+                "supportedTypeNames": blobs::TYPE_NAMES,
+                "supportedDigestAlgorithms": blobs::DIGESTS,
+            }),
+            Self::Core | Self::Quota | Self::VacationResponse => json!({}),
+            // Nothing is held back for later.
+            Self::Submission => json!({ "maxDelayedSend": 0, "submissionExtensions": { "DSN": [] } }),
+            Self::Mail => json!({
+                "maxMailboxesPerEmail": null,
+                "maxMailboxDepth": 32,
+                "maxSizeMailboxName": 255,
+                "maxSizeAttachmentsPerEmail": limits::MAX_SIZE_UPLOAD,
+                "emailQuerySortOptions": crate::mail::query::SORT_OPTIONS,
+                "mayCreateTopLevelMailbox": true,
+            }),
+        }
+    }
+}

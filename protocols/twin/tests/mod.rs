@@ -1,0 +1,9 @@
+//! The API without sockets: requests go to the mount, answers are read from it.
+
+mod core;
+mod emails;
+mod events;
+mod mailboxes;
+mod rest;
+mod sending;
+mod world;

@@ -1,0 +1,46 @@
+"""A session of jmaplib (strict typed models, written by people who know nothing of us) over TLS.
+
+Arguments: host:port, address, password, file of the authority. Prints its table of what we offer."""
+
+import sys
+
+import httpx
+from jmap.auth.credentials import BasicAuth
+from jmap.client import JMAPClient
+from jmap.testing.conformance import analyse
+
+host, address, password, authority = sys.argv[1:]
+http = httpx.Client(verify=authority, follow_redirects=True)
+client = JMAPClient.connect(f"https://{host}/.well-known/jmap", auth=BasicAuth(address, password), http=http)
+assert client.session.username == address
+
+client.echo(hello=True)
+call = client.call
+mailboxes = call("Mailbox/get", {"ids": None})
+assert call("Mailbox/query", {"sort": [{"property": "name"}], "sortAsTree": True}).ids
+inbox = call("Mailbox/query", {"filter": {"role": "inbox"}}).ids[0]
+found = call("Email/query", {"filter": {"inMailbox": inbox}, "calculateTotal": True, "collapseThreads": True})
+emails = call("Email/get", {"ids": list(found.ids), "fetchAllBodyValues": True})
+assert len(found.ids) == found.total > 0
+thread = call("Email/get", {"ids": list(found.ids), "properties": ["threadId"]})
+call("Thread/get", {"ids": []})
+call("SearchSnippet/get", {"emailIds": list(found.ids), "filter": {"text": "before"}})
+identities = call("Identity/get", {"ids": None})
+call("VacationResponse/get", {"ids": None})
+call("EmailSubmission/get", {"ids": None})
+call("Quota/get", {"ids": None})
+made = call("Mailbox/set", {"create": {"box": {"name": "jmaplib", "parentId": None}}})
+moved = call("Email/set", {"update": {found.ids[0]: {"keywords/$flagged": True}}})
+call("Mailbox/changes", {"sinceState": mailboxes.state})
+changes = call("Email/changes", {"sinceState": emails.state})
+assert list(changes.updated) == [found.ids[0]], changes
+call("Email/queryChanges", {"sinceQueryState": found.query_state, "filter": {"inMailbox": inbox}})
+blob = client.upload(b"Subject: uploaded\r\n\r\ntext", content_type="message/rfc822")
+assert client.download(blob.blob_id, name="x.eml", content_type="message/rfc822") == b"Subject: uploaded\r\n\r\ntext"
+parsed = call("Email/parse", {"blobIds": [blob.blob_id]})
+
+table = analyse(client.session, client.capabilities)
+print(table.markdown())
+supported = {row.urn for row in table.supported}
+for name in ("core", "mail", "submission", "vacationresponse", "quota"):
+    assert f"urn:ietf:params:jmap:{name}" in supported, table.markdown()
