@@ -363,9 +363,13 @@ mod tests {
 
     #[test]
     fn whoever_sees_a_part_is_not_told_where_it_lies() {
-        for (path, top, seen) in
-            [("a/b", "", "a/b"), ("a/b/c", "a/b", "c"), ("a/b", "a/b", ""), ("a", "a/b", ""), ("a/bc", "a/b", "")]
-        {
+        for (path, top, seen) in [
+            ("a/b", "", "a/b"),
+            ("a/b/c", "a/b", "c"),
+            ("a/b", "a/b", ""),
+            ("a", "a/b", ""),
+            ("a/bc", "a/b", ""),
+        ] {
             assert_eq!(within(path, top), seen, "{path} {top}");
         }
     }

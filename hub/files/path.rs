@@ -100,6 +100,14 @@ impl FilePath {
         other.keys.starts_with(&self.keys)
     }
 
+    /// The path from the folder `above` on; `None` if it is not in there.
+    pub fn below(&self, above: &Self) -> Option<Self> {
+        let from = above.names.len();
+        above
+            .contains(self)
+            .then(|| Self { names: self.names[from..].to_vec(), keys: self.keys[from..].to_vec() })
+    }
+
     /// Names in NFC.
     pub(crate) fn keys(&self) -> &[String] {
         &self.keys

@@ -42,8 +42,13 @@ pub struct Shares {
 /// Where a path of a twin's leads.
 pub enum Reached {
     Own(Files),
-    /// Into what somebody else has granted, and on from there.
-    Granted(Granted, Files, FilePath),
+    /// Into what somebody else has granted: where that is, and the path from there on.
+    Granted {
+        granted: Granted,
+        files: Files,
+        at: FilePath,
+        rest: FilePath,
+    },
     /// To the folder of all shares, or with an owner to that of its shares. Nobody keeps these folders.
     Shares(Shares, Option<Address>),
 }
@@ -105,7 +110,8 @@ impl Account {
         let is_it = |one: &Granted| one.owner.key() == owner && key(&one.node.name) == key(name);
         let granted = shares.granted.into_iter().find(is_it).ok_or_else(nothing)?;
         let files = self.open_granted(&granted);
-        Ok(Reached::Granted(granted, files, FilePath::from_names(names)?))
+        let at = FilePath::from_names(path.names().take(3))?;
+        Ok(Reached::Granted { granted, files, at, rest: FilePath::from_names(names)? })
     }
 
     /// The files that a grant opens.

@@ -1,5 +1,6 @@
 //! For the fuzzer: what clients write, read.
 
+use hub::files::FilePath;
 use hyper::Uri;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
@@ -41,7 +42,7 @@ pub fn fields(input: &[u8]) {
     let headers: HeaderMap =
         names.iter().map(|name| (HeaderName::from_static(name), value.clone())).collect();
     let uri = Uri::from_static("/dav/files/a@a.test/x");
-    let _ = precondition::conditions(&uri, &headers, &home);
+    let _ = precondition::conditions(&uri, &headers, &home, &FilePath::root());
     let _ = (head::depth(&headers), head::timeout(&headers), head::prefer(&headers));
     let _ = head::destination(&uri, &headers);
 }

@@ -13,6 +13,7 @@ use crate::path::{Place, encode_into};
 use crate::precondition::Validators;
 use crate::range::{self, Wanted};
 use crate::reply::{self, Reply, sentence};
+use crate::shares::Spot;
 use crate::status::Refusal;
 use crate::{Call, head, media_type, precondition};
 
@@ -20,11 +21,14 @@ use crate::{Call, head, media_type, precondition};
 const PIECE: usize = 128 << 10;
 
 pub(crate) async fn answer(call: &mut Call) -> Result<Reply, Refusal> {
-    let (files, path) = match &call.location.place {
-        Place::File { .. } | Place::Upload { .. } => call.target()?,
-        Place::Nothing => return Err(Refusal::Status(StatusCode::NOT_FOUND, "There is nothing here.")),
+    let (files, path) = match (&call.spot, &call.location.place) {
+        (Spot::Tree(_), _) | (_, Place::Nothing) => call.target()?,
         _ => return Ok(folder()),
     };
+    let conditions = call.conditions()?;
+    if !conditions.lists.is_empty() {
+        files.check(&path, &conditions).await?;
+    }
     match files.open(&path).await {
         Ok(file) => file_reply(call, file).await,
         Err(hub::Error::Invalid(_)) => {

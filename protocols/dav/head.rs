@@ -14,6 +14,17 @@ pub(crate) enum Depth {
     Infinity,
 }
 
+impl Depth {
+    /// That of what is in a folder that has this one; `None` if that is not asked about.
+    pub(crate) fn below(self) -> Option<Self> {
+        match self {
+            Self::Zero => None,
+            Self::One => Some(Self::Zero),
+            Self::Infinity => Some(Self::Infinity),
+        }
+    }
+}
+
 /// RFC 8144, and Microsoft's `Brief: t`, which Apple's programs send too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Prefer {

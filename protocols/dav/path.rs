@@ -80,9 +80,22 @@ impl Location {
         Ok(Self { place, base })
     }
 
+    /// The same home, where a tree begins at the path `at`, and `rest` in it.
+    pub(crate) fn below(&self, at: &FilePath, rest: FilePath) -> Self {
+        let place = match &self.place {
+            Place::File { handle, .. } => Place::File { handle: handle.clone(), path: rest },
+            other => other.clone(),
+        };
+        Self { place, base: self.href(&at.to_string(), true) }
+    }
+
     /// The `href` of what lies at `path` below this location's base.
     pub(crate) fn href(&self, path: &str, is_folder: bool) -> String {
         let mut href = self.base.clone();
+        if path.is_empty() && !is_folder {
+            // A file that was granted by itself.
+            href.truncate(href.len() - 1);
+        }
         encode_into(&mut href, path, IN_PATHS);
         if is_folder && !path.is_empty() {
             href.push('/');

@@ -1,7 +1,7 @@
 //! Conditions of a request: `If-Match` and its kin (RFC 9110 §13), and `If` (RFC 4918 §10.4). Here they
 //! are read; what changes files checks them in its own transaction.
 
-use hub::files::{Conditions, IfList, IfTerm, LockToken, Node, Precondition, StateOf};
+use hub::files::{Conditions, FilePath, IfList, IfTerm, LockToken, Node, Precondition, StateOf};
 use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::{StatusCode, Uri};
 
@@ -35,11 +35,12 @@ enum State<'a> {
     Token(&'a str),
 }
 
-/// The conditions of a request that works on `location`.
+/// The conditions of a request that works on `location`, in the tree that begins `at` a path of that home.
 pub(crate) fn conditions(
     uri: &Uri,
     headers: &HeaderMap,
     location: &Location,
+    at: &FilePath,
 ) -> Result<Conditions, BadField> {
     let mut conditions = Conditions { preconditions: preconditions(headers)?, ..Conditions::default() };
     for value in headers.get_all("if") {
@@ -48,7 +49,7 @@ pub(crate) fn conditions(
         for list in parsed.lists {
             let of = match list.tag {
                 None => StateOf::Target,
-                Some(tag) => state_of(uri, headers, location, tag),
+                Some(tag) => state_of(uri, headers, (location, at), tag),
             };
             let terms = list.conditions.iter().map(|condition| term(condition, &mut conditions.tokens));
             let terms = terms.collect::<Result<_, _>>()?;
@@ -76,14 +77,16 @@ fn term(condition: &Condition<'_>, submitted: &mut Vec<LockToken>) -> Result<IfT
     })
 }
 
-/// Files of the same home have a state; everything else has neither locks nor an entity-tag.
-fn state_of(uri: &Uri, headers: &HeaderMap, location: &Location, tag: &str) -> StateOf {
+/// Files of the same tree have a state; everything else has neither locks nor an entity-tag.
+fn state_of(uri: &Uri, headers: &HeaderMap, (location, at): (&Location, &FilePath), tag: &str) -> StateOf {
     let (Ok(tagged), Place::File { handle: own, .. }) = (head::reference(uri, headers, tag), &location.place)
     else {
         return StateOf::Elsewhere;
     };
     match tagged.place {
-        Place::File { handle, path } if same_home(own.as_deref(), handle.as_deref()) => StateOf::Path(path),
+        Place::File { handle, path } if same_home(own.as_deref(), handle.as_deref()) => {
+            path.below(at).map_or(StateOf::Elsewhere, StateOf::Path)
+        }
         _ => StateOf::Elsewhere,
     }
 }
@@ -279,7 +282,6 @@ pub(crate) fn if_range(headers: &HeaderMap, node: &Node) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hub::files::FilePath;
     use hyper::header::HeaderValue;
 
     fn token(not: bool, token: &str) -> Condition<'_> {
@@ -382,7 +384,7 @@ mod tests {
         .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
         .collect();
         let uri = Uri::from_static("/dav/files/a@a.test/x");
-        let conditions = conditions(&uri, &headers, &location).expect("well-formed");
+        let conditions = conditions(&uri, &headers, &location, &FilePath::root()).expect("well-formed");
         assert_eq!(
             conditions.tokens,
             ["urn:uuid:1", "urn:uuid:2"].map(|token| LockToken::new(token).expect("a token"))

@@ -22,7 +22,8 @@ const PIECE: usize = 128 << 10;
 pub(crate) async fn answer(call: &mut Call) -> Result<Reply, Refusal> {
     let (files, path) = call.target()?;
     let mut conditions = call.conditions()?;
-    if path.is_root() {
+    // A file can be granted by itself.
+    if path.is_root() && call.tree()?.share.is_none() {
         return Err(call.method_not_allowed());
     }
     let headers = call.head.headers.clone();

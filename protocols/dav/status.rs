@@ -65,7 +65,7 @@ fn of_hub(error: &Error, method: &Method, location: &Location) -> Reply {
         Error::Locked { root } => {
             // RFC 4918 §16: with the lock's root.
             return reply::condition(StatusCode::LOCKED, "lock-token-submitted", |xml| {
-                xml.leaf("href", &location.href(root, false));
+                xml.leaf("href", &location.href(root, root.is_empty()));
             });
         }
         // RFC 4331 §6
@@ -95,7 +95,7 @@ pub(crate) fn of_tree(error: &Error, top: &FilePath, location: &Location, condit
     let Error::Locked { root } = error else { return None };
     let is_within = FilePath::parse(root).is_ok_and(|root| top.contains(&root) && *top != root);
     let document = Xml::document("multistatus", |xml| {
-        let href = location.href(root, false);
+        let href = location.href(root, root.is_empty());
         xml.dav("response", |xml| {
             xml.leaf("href", &href);
             xml.leaf("status", &status_line(StatusCode::LOCKED));

@@ -198,7 +198,9 @@ async fn preconditions_are_decided_with_the_change() {
     let same = || if_(Precondition::Match(vec![node.etag.clone()]));
     try_write(files, "f", b"yy", same()).await.expect("written");
     assert!(stale(try_write(files, "f", b"z", same()).await));
-    assert!(stale(files.copy(&path("f"), (files, &path("g")), CopyDepth::Zero, Overwrite::Allow, same()).await));
+    assert!(stale(
+        files.copy(&path("f"), (files, &path("g")), CopyDepth::Zero, Overwrite::Allow, same()).await
+    ));
     assert!(matches!(files.delete(&path("f"), same()).await, Err(Error::Stale)));
     assert!(matches!(files.patch(&path("f"), NodePatch::default(), same()).await, Err(Error::Stale)));
     // Before a large body is sent, too.
@@ -267,7 +269,8 @@ async fn a_tree_is_copied_and_moved_whole() {
     let node = files.lookup(&path("c/b")).await.expect("there");
     let properties = files.properties(&[node.id]).await.expect("read");
     assert_eq!(properties[&node.id], [(name, "red".to_owned())]);
-    let shallow = files.copy(&path("a"), (files, &path("s")), CopyDepth::Zero, Overwrite::Allow, none()).await;
+    let shallow =
+        files.copy(&path("a"), (files, &path("s")), CopyDepth::Zero, Overwrite::Allow, none()).await;
     assert_eq!(shallow.expect("copied").node.nodes, 1);
     assert!(names(files, "s").await.is_empty());
     // What is in the way goes to the trash.

@@ -13,7 +13,7 @@ fn handle(name: &str) -> Address {
 async fn files_at(account: &Account, at: &FilePath) -> Result<(Files, FilePath)> {
     match account.reach(at).await? {
         Reached::Own(files) => Ok((files, at.clone())),
-        Reached::Granted(_, files, rest) => Ok((files, rest)),
+        Reached::Granted { files, rest, .. } => Ok((files, rest)),
         Reached::Shares(..) => Err(Error::Forbidden("nobody's")),
     }
 }
@@ -111,7 +111,7 @@ async fn what_is_the_twins_own_keeps_its_name() {
     let granted = shares.granted(None).next().expect("one");
     let at = granted.path(&shares).expect("a path");
     assert_eq!(at, path("Shared with me (2)/alice@example.org/a"));
-    assert!(matches!(bob.reach(&at).await, Ok(Reached::Granted(_, _, rest)) if rest.is_root()));
+    assert!(matches!(bob.reach(&at).await, Ok(Reached::Granted { rest, .. }) if rest.is_root()));
     let nobody = path("Shared with me (2)/nobody@example.org");
     assert!(matches!(bob.reach(&nobody).await, Err(Error::NotFound(_))));
 }
