@@ -39,10 +39,10 @@ pub(super) async fn grants_are_found_from_both_sides(place: Database) {
     let inner = folder(&storage, alice, &[NodeId::FILES, outer.id], "inner").await;
     let other = folder(&storage, carol, &[NodeId::FILES], "other").await;
     for (owner, node, grantee) in [(alice, inner.id, bob), (alice, outer.id, carol), (carol, other.id, bob)] {
-        let grant = move |tx: &mut crate::Tx| -> crate::BoxFuture<'_, crate::Result<()>> {
+        let grant = storage.transact([owner], move |tx| {
             Box::pin(async move { files::grant(tx, owner, node, grantee, 1, 10).await })
-        };
-        storage.transact([owner], grant).await.expect("granted");
+        });
+        grant.await.expect("granted");
     }
     let handle = async |id| storage.account(id).await.expect("read").expect("there").handle;
     let from = |handle: &str, name: &str| (handle.to_owned(), name.to_owned());
