@@ -44,7 +44,7 @@ pub enum Reached {
     Own(Files),
     /// Into what somebody else has granted: where that is, and the path from there on.
     Granted {
-        granted: Granted,
+        granted: Box<Granted>,
         files: Files,
         at: FilePath,
         rest: FilePath,
@@ -111,7 +111,7 @@ impl Account {
         let granted = shares.granted.into_iter().find(is_it).ok_or_else(nothing)?;
         let files = self.open_granted(&granted);
         let at = FilePath::from_names(path.names().take(3))?;
-        Ok(Reached::Granted { granted, files, at, rest: FilePath::from_names(names)? })
+        Ok(Reached::Granted { granted: Box::new(granted), files, at, rest: FilePath::from_names(names)? })
     }
 
     /// The files that a grant opens.

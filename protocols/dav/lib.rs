@@ -198,7 +198,7 @@ impl Call {
         let is_making = matches!(self.head.method.as_str(), "PUT" | "MKCOL" | "LOCK");
         self.spot = match (is_making, &self.location.place) {
             (true, Place::File { .. } | Place::Upload { .. }) => {
-                Spot::Tree(Spot::find_to_write(&self.account, &self.location).await?)
+                Spot::Tree(Box::new(Spot::find_to_write(&self.account, &self.location).await?))
             }
             _ => Spot::find(&self.account, &self.location).await?,
         };

@@ -36,7 +36,7 @@ pub(crate) async fn answer(call: &mut Call) -> Result<Reply, Refusal> {
     let files = tree.files.clone();
     let node = files.lookup(&search.folder).await?;
     let prefer = head::prefer(&call.head.headers);
-    let (mut rows, body) = Rows::new(call, tree, search.ask.clone(), prefer).await?;
+    let (mut rows, body) = Rows::new(call, *tree, search.ask.clone(), prefer).await?;
     tokio::spawn(async move {
         let done = search.run(&files, node, &mut rows).await;
         rows.end(done).await;

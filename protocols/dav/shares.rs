@@ -23,32 +23,36 @@ pub(crate) enum Spot {
     Other,
     /// The folder of all that is shared, or with an owner that of its shares.
     Shares(Shares, Option<Address>),
-    Tree(Tree),
+    Tree(Box<Tree>),
 }
 
 impl Spot {
     pub(crate) async fn find(account: &Account, location: &Location) -> hub::Result<Self> {
-        let (location, share) = (location.clone(), None);
+        let location = location.clone();
         let path = match &location.place {
             Place::File { path, .. } => path.clone(),
             Place::Upload { .. } => {
-                return Ok(Self::Tree(Tree { files: account.uploads(), location, share }));
+                return Ok(Self::tree(account.uploads(), location, None));
             }
             _ => return Ok(Self::Other),
         };
         Ok(match account.reach(&path).await? {
-            Reached::Own(files) => Self::Tree(Tree { files, location, share }),
+            Reached::Own(files) => Self::tree(files, location, None),
             Reached::Shares(shares, owner) => Self::Shares(shares, owner),
             Reached::Granted { granted, files, at, rest } => {
-                Self::Tree(Tree { files, location: location.below(&at, rest), share: Some((granted, at)) })
+                Self::tree(files, location.below(&at, rest), Some((*granted, at)))
             }
         })
+    }
+
+    fn tree(files: Files, location: Location, share: Option<(Granted, FilePath)>) -> Self {
+        Self::Tree(Box::new(Tree { files, location, share }))
     }
 
     /// For whoever wants to put something there.
     pub(crate) async fn find_to_write(account: &Account, location: &Location) -> Result<Tree, Refusal> {
         match Self::find(account, location).await {
-            Ok(Self::Tree(tree)) => Ok(tree),
+            Ok(Self::Tree(tree)) => Ok(*tree),
             Ok(Self::Shares(..)) => Err(made_up()),
             Ok(Self::Other) => Err(Refusal::Status(StatusCode::FORBIDDEN, "Files cannot be brought there.")),
             // The only place in which nothing is found without being looked up.
