@@ -5,9 +5,9 @@ use hyper::Uri;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::path::{IN_PATHS, Location, encode_into};
-use crate::range::Wanted;
 use crate::xml::{Document, Element};
-use crate::{head, precondition, range};
+use crate::{head, precondition};
+use hub_content::range::{self, Wanted};
 
 /// A document; each of its elements stands for the same when it stands alone.
 pub fn xml(input: &[u8]) {

@@ -35,7 +35,6 @@ mod propfind;
 mod proppatch;
 mod props;
 mod put;
-mod range;
 mod reply;
 mod report;
 mod search;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hub::files::{FileMetadata, OpenFile, Placed, Precondition, Upload};
+use hub_content::range;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 
@@ -12,7 +13,7 @@ use crate::checksum::Checksum;
 use crate::get::set_validators;
 use crate::reply::{self, Reply};
 use crate::status::Refusal;
-use crate::{Call, head, range};
+use crate::{Call, head};
 
 /// Time in which some of a body must come.
 const SILENCE: Duration = Duration::from_secs(60);

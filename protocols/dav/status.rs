@@ -125,6 +125,15 @@ impl From<Error> for Refusal {
     }
 }
 
+impl From<hub_content::Failure> for Refusal {
+    fn from(why: hub_content::Failure) -> Self {
+        match why {
+            hub_content::Failure::Field(why) => why.into(),
+            hub_content::Failure::Hub(error) => error.into(),
+        }
+    }
+}
+
 impl From<BadField> for Refusal {
     fn from(BadField(why): BadField) -> Self {
         Self::Status(StatusCode::BAD_REQUEST, why)
