@@ -6,14 +6,12 @@ use bytes::Bytes;
 use hub_storage::files::{NodeId, NodeRow};
 use hub_storage::{AccountId, OpenBlob, Storage};
 
-use crate::files::change::Found;
 use crate::files::node::Etags;
-use crate::files::sharing::By;
-use crate::files::{Conditions, FilePath, Files, Node};
+use crate::files::{FilePath, Files, Node};
 use crate::{Error, Result};
 
-/// Nodes of a page.
-const PAGE: usize = 500;
+/// Nodes of a page of a listing.
+pub const PAGE: usize = 500;
 /// Folders whose contents are asked for together.
 const FOLDERS: usize = 64;
 
@@ -30,6 +28,12 @@ impl Files {
     /// changes meanwhile is seen or not.
     pub fn list(&self, folder: &Node) -> Listing {
         Listing { of: self.source(), folder: folder.id, after: Some(String::new()) }
+    }
+
+    /// The same from after a name on.
+    pub fn list_after(&self, folder: &Node, name: &str) -> Listing {
+        let after = crate::files::path::key(name);
+        Listing { of: self.source(), folder: folder.id, after: Some(after) }
     }
 
     /// Everything below a folder, parents before what is in them, else in no particular order. It
@@ -56,36 +60,6 @@ impl Files {
             None => None,
         };
         Ok(OpenFile { node, content })
-    }
-
-    /// `Stale` unless the lists of `If` hold (RFC 4918 §10.4), for whoever only reads.
-    pub async fn check(&self, path: &FilePath, conditions: &Conditions) -> Result<()> {
-        self.may_read()?;
-        let lists = conditions.lists.clone();
-        self.check_now(path, &Conditions { lists, ..Conditions::default() }).await.map(drop)
-    }
-
-    /// Finds a path and the locks, outside of a transaction. `Stale` unless the conditions hold.
-    pub(super) async fn check_now(&self, path: &FilePath, conditions: &Conditions) -> Result<Found> {
-        let (storage, work) = (self.storage(), self.work());
-        let base = match self.by {
-            By::Owner => Vec::new(),
-            By::Grant | By::Link(_) => storage.file_ancestors(self.owner, self.top).await?,
-        };
-        let find = async |path: FilePath| -> Result<Found> {
-            let chain = storage.file_path(self.owner, self.top, path.keys()).await?;
-            Ok(Found { path, base: base.clone(), chain, locks: Vec::new() })
-        };
-        let mut others = Vec::new();
-        if !conditions.is_too_long() {
-            for path in conditions.paths() {
-                others.push(work.state(&find(path).await?));
-            }
-        }
-        let mut found = find(path.clone()).await?;
-        found.locks = storage.file_locks(self.owner, crate::unix_now()).await?;
-        conditions.check(&work.state(&found), &others, &found.locks)?;
-        Ok(found)
     }
 
     /// Bytes in use, mail included, and the limit in bytes (`None`: no limit).

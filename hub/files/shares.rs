@@ -7,8 +7,8 @@ use std::collections::HashSet;
 
 use hub_storage::AccountId;
 use hub_storage::files::{GrantRow, NodeId};
-use unicode_normalization::UnicodeNormalization as _;
 
+use crate::files::path::{key, numbered};
 use crate::files::sharing::By;
 use crate::files::{Access, FilePath, Files, Node, NodeKind};
 use crate::{Account, Address, Error, Result};
@@ -17,8 +17,6 @@ use crate::{Account, Address, Error, Result};
 pub const SHARED: &str = "Shared with me";
 /// Numbers that it may get.
 const NUMBERS: usize = 100;
-/// Bytes of a name, less those of a number.
-const NAME: usize = 240;
 
 /// What a twin was granted by another.
 #[derive(Clone, Debug)]
@@ -185,41 +183,5 @@ impl Shares {
             hasher.update(text.as_bytes());
         }
         hasher.finalize().to_hex().chars().take(32).collect()
-    }
-}
-
-/// Names are the same if they are in NFC.
-fn key(name: &str) -> String {
-    name.nfc().collect()
-}
-
-/// `a (2).txt`
-fn numbered(name: &str, number: usize) -> String {
-    let (stem, extension) = match name.rfind('.').filter(|at| *at > 0 && name.len() - at < 16) {
-        Some(at) => name.split_at(at),
-        None => (name, ""),
-    };
-    let stem = &stem[..stem.floor_char_boundary(NAME - extension.len())];
-    format!("{stem} ({number}){extension}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_that_clash_get_a_number() {
-        let long = "ü".repeat(127);
-        for (name, expected) in [
-            ("a", "a (2)"),
-            ("a.txt", "a (2).txt"),
-            (".profile", ".profile (2)"),
-            ("v1.2 of what we have written", "v1.2 of what we have written (2)"),
-            (long.as_str(), &format!("{} (2)", "ü".repeat(120))),
-        ] {
-            let found = numbered(name, 2);
-            assert_eq!(found, expected);
-            assert!(FilePath::root().join(&found).is_ok());
-        }
     }
 }

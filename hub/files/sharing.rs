@@ -28,6 +28,20 @@ pub enum Access {
 impl Access {
     const ALL: [Self; 4] = [Self::Read, Self::Upload, Self::Write, Self::Share];
 
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Upload => "upload",
+            Self::Write => "write",
+            Self::Share => "share",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|access| access.name() == name)
+    }
+
     pub fn may_read(self) -> bool {
         self != Self::Upload
     }
@@ -65,6 +79,8 @@ pub struct Grant {
     pub grantee: Address,
     pub access: Access,
     pub node: Node,
+    /// `None` if it is in the trash.
+    pub path: Option<FilePath>,
     /// Unix seconds.
     pub granted_at: i64,
 }
@@ -114,10 +130,13 @@ impl Files {
     pub async fn grants(&self) -> Result<Vec<Grant>> {
         self.is_owner()?;
         let rows = self.storage().file_grants(self.owner).await?;
+        let nodes: Vec<_> = rows.iter().map(|(row, _)| row.node.id).collect();
+        let paths = self.paths(&nodes).await?;
         let grant = |(row, handle): (files::GrantRow, String)| {
             let access = Access::from_number(row.access)?;
             let grantee = Address::parse(&handle).ok()?;
-            Some(Grant { grantee, access, node: self.node(row.node), granted_at: row.granted_at })
+            let path = paths.get(&row.node.id).cloned();
+            Some(Grant { grantee, access, node: self.node(row.node), path, granted_at: row.granted_at })
         };
         Ok(rows.into_iter().filter_map(grant).collect())
     }

@@ -55,6 +55,12 @@ pub(super) async fn grants_are_found_from_both_sides(place: Database) {
     own.sort_unstable();
     assert_eq!(own, [(bobs.as_str(), "inner"), (carols.as_str(), "outer")]);
 
+    let names_of =
+        storage.file_names(alice, &[inner.id, outer.id, inner.id, NodeId(99)]).await.expect("read");
+    let inner_names: Vec<&str> = names_of[&inner.id].iter().map(|(_, name)| name.as_str()).collect();
+    assert_eq!((&inner_names[1..], names_of[&inner.id][0].0), (&["outer", "inner"][..], NodeId::FILES));
+    assert_eq!((names_of[&outer.id].len(), names_of.len()), (2, 2));
+
     let link =
         NewLink { node: inner.id, token: vec![1; 32], access: 1, password: String::new(), expires_at: 0 };
     let add = storage
