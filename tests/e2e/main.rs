@@ -4,6 +4,7 @@
 mod acme;
 mod admin;
 mod agenda;
+mod browser;
 mod clients;
 mod crash;
 mod dav;
@@ -34,4 +35,5 @@ mod terminal_clients;
 mod transfer;
 mod trouble;
 mod web;
+mod webdriver;
 mod wire;
