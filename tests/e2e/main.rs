@@ -12,6 +12,7 @@ mod dav_crash;
 mod differential;
 mod dovecot;
 mod durability;
+mod files;
 mod haproxy;
 mod harness;
 mod imap;
