@@ -1,6 +1,6 @@
 //! All about a file or folder: how it looks, and what can be done with it.
 
-use hub::files::{FilePath, Files, Grant, Link, Node, Version};
+use hub::files::{Access, FilePath, Files, Grant, Link, Node, Version};
 use hub_content::media_type;
 use hyper::StatusCode;
 
@@ -105,8 +105,8 @@ async fn sharing(page: &mut Page, files: &Files, path: &FilePath, node: &Node) -
     links_of(page, links.iter().filter(|link| is_here(&link.path)));
     let choice = match node.is_folder() {
         true => {
-            "<label>to <select name=\"for\"><option value=\"read\">look at it</option>\
-             <option value=\"upload\">send files into it</option></select></label>"
+            "<label>What it is for <select name=\"for\"><option value=\"read\">looking at it</option>\
+             <option value=\"upload\">sending files into it</option></select></label>"
         }
         false => "",
     };
@@ -126,10 +126,20 @@ fn grants_of<'a>(page: &mut Page, grants: impl Iterator<Item = &'a Grant>) {
         page.raw(&format!(
             "<li><span>{who} may {}</span><form method=\"post\" action=\"?do=unshare\">\
              <input type=\"hidden\" name=\"with\" value=\"{who}\"><button>Take back</button></form></li>",
-            grant.access.name(),
+            may(grant.access),
         ));
     }
     page.raw("</ul>");
+}
+
+/// As the form to share says it.
+fn may(access: Access) -> &'static str {
+    match access {
+        Access::Read => "look at it",
+        Access::Upload => "send files into it",
+        Access::Write => "change it",
+        Access::Share => "change it and share it",
+    }
 }
 
 fn links_of<'a>(page: &mut Page, links: impl Iterator<Item = &'a Link>) {
@@ -141,7 +151,7 @@ fn links_of<'a>(page: &mut Page, links: impl Iterator<Item = &'a Link>) {
         page.raw(&format!(
             "<li><span>Number {id}: {}, made {} UTC{end}{password}</span><form method=\"post\" action=\"?do=unlink\">\
              <input type=\"hidden\" name=\"id\" value=\"{id}\"><button>Remove</button></form></li>",
-            link.access.name(),
+            if link.access == Access::Upload { "for sending files" } else { "for looking" },
             time(link.created_at),
         ));
     }

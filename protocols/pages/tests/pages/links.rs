@@ -101,7 +101,7 @@ async fn what_has_ended_leads_nowhere() {
     let id = files.links().await.expect("read")[0].id;
     let cookie = world.log_in(ALICE).await;
     let details = world.get("/files/a.txt?details", &cookie).await;
-    assert!(details.text().contains(&format!("Number {}: read", id.0)), "{}", details.text());
+    assert!(details.text().contains(&format!("Number {}: for looking", id.0)), "{}", details.text());
     world.post("/files/a.txt?do=unlink", &cookie, &format!("id={}", id.0)).await;
     for url in [link.as_str(), "/s/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "/s/x", "/s/"] {
         let answer = world.get(url, "").await;
