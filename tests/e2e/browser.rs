@@ -72,6 +72,9 @@ fn client_chromium_with_scripts() {
     browser.wait_for("table", "Zürich.png");
     browser.picture("list-desktop", 1200, 800);
     browser.picture("list-phone", 390, 844);
+    browser.prefer("dark");
+    browser.picture("list-dark", 1200, 800);
+    browser.prefer("light");
 
     // Previews are shown, and what could act is not.
     browser.open(&format!("{}/files/Z%C3%BCrich.png?details", origin(&hub)));

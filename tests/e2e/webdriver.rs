@@ -170,12 +170,21 @@ impl Browser {
         entries.iter().map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
+    /// As for people who want dark pages.
+    pub(crate) fn prefer(&self, scheme: &str) {
+        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.emulate("Emulation.setEmulatedMedia", &features);
+    }
+
+    fn emulate(&self, command: &str, parameters: &Value) {
+        self.ask("POST", "/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }));
+    }
+
     /// Keeps a picture of the page, for people to look at, if `HUB_TESTS_PICTURES` names a folder; on a
     /// screen of this size.
     pub(crate) fn picture(&self, name: &str, width: u32, height: u32) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
-        let command = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": size });
-        self.ask("POST", "/goog/cdp/execute", &command);
+        self.emulate("Emulation.setDeviceMetricsOverride", &size);
         let picture = self.ask("GET", "/screenshot", &Value::Null);
         let picture = BASE64_STANDARD.decode(picture.as_str().expect("base64")).expect("base64");
         assert!(picture.starts_with(b"\x89PNG"));
