@@ -1,7 +1,7 @@
 //! Chromium without a screen, by WebDriver (W3C) over HTTP to `chromedriver`.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -81,23 +81,39 @@ impl Browser {
 
     fn try_ask(&self, method: &str, path: &str, body: &Value) -> Result<Value, Value> {
         let body = if method == "GET" { String::new() } else { body.to_string() };
-        let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("chromedriver");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        let head = format!(
+        let request = format!(
             "{method} {}{path} HTTP/1.1\r\nHost: localhost:{}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\nConnection: close\r\n\r\n",
+             Content-Length: {}\r\n\r\n{body}",
             self.session,
             self.port,
             body.len()
         );
-        socket.write_all((head + &body).as_bytes()).expect("sent");
-        let mut answer = Vec::new();
-        socket.read_to_end(&mut answer).expect("an answer");
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let (_, json) = answer.split_once("\r\n\r\n").expect("a body");
-        let mut answer: Value = serde_json::from_str(json).expect("JSON");
+        let broken = |error: io::Error| Value::String(error.to_string());
+        let mut answer: Value =
+            serde_json::from_str(&self.exchange(&request).map_err(broken)?).expect("JSON");
         let value = answer["value"].take();
         if value["error"].is_string() { Err(value) } else { Ok(value) }
+    }
+
+    /// The body of the answer. The driver keeps connections, whatever it is told.
+    fn exchange(&self, request: &str) -> io::Result<String> {
+        let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.write_all(request.as_bytes())?;
+        let (mut reader, mut length) = (BufReader::new(socket), 0);
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line)?;
+            match line.trim_end().to_ascii_lowercase().split_once(':') {
+                Some(("content-length", value)) => length = value.trim().parse().expect("a length"),
+                Some(_) => {}
+                None if line.trim_end().is_empty() => break,
+                None => {}
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body)?;
+        String::from_utf8(body).map_err(io::Error::other)
     }
 
     #[track_caller]
