@@ -49,6 +49,8 @@ pub(crate) struct Logins {
     /// Of this process only: keys what is remembered, so that no secret lies in memory.
     key: [u8; 32],
     remembered: Mutex<HashMap<[u8; 32], (Known, Instant)>>,
+    /// The same for passwords of public links.
+    links: Mutex<HashMap<[u8; 32], Instant>>,
     /// Counts what was forgotten: a password checked before it was changed is not remembered after.
     changes: AtomicU64,
     /// argon2 takes 19 MiB and a core each time; more at once than cores only costs memory.
@@ -65,6 +67,7 @@ impl Logins {
         Ok(Self {
             key,
             remembered: Mutex::default(),
+            links: Mutex::default(),
             changes: AtomicU64::new(0),
             hashing: Semaphore::new(cores),
             nobody: tokio::sync::OnceCell::new(),
@@ -79,6 +82,26 @@ impl Logins {
         let busy = || Error::Unavailable(hub_storage::Error::Busy);
         let _permit = self.hashing.acquire().await.map_err(|_| busy())?;
         tokio::task::spawn_blocking(work).await.map_err(|_| busy())
+    }
+
+    /// Checks the password of a public link against what is kept of it.
+    pub(crate) async fn verify_of_link(&self, token: &str, secret: &Secret, kept: String) -> Result<bool> {
+        let inner = hmac_sha256(&self.key, secret.expose().as_bytes());
+        let proof = hmac_sha256(&inner, format!("link\0{token}\0{kept}").as_bytes());
+        let now = Instant::now();
+        if crate::locked(&self.links).get(&proof).is_some_and(|until| *until > now) {
+            return Ok(true);
+        }
+        let secret = secret.clone();
+        let is_right = self.hashing(move || password::verify(&secret, &kept)).await?;
+        if is_right {
+            let mut links = crate::locked(&self.links);
+            links.retain(|_, until| *until > now);
+            if links.len() < MOST {
+                links.insert(proof, now + REMEMBERED);
+            }
+        }
+        Ok(is_right)
     }
 
     fn token(&self, name: &str, secret: &Secret, door: Door) -> [u8; 32] {

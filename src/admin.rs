@@ -42,6 +42,10 @@ pub(crate) enum Request {
     DomainRotateKeys {
         name: String,
     },
+    Files {
+        address: String,
+        what: crate::files::Request,
+    },
     JunkStats {
         address: String,
     },
@@ -104,6 +108,9 @@ pub(crate) enum Answer {
     Grants(Vec<crate::tokens::Grant>),
     Junk(Learned),
     Keys(Vec<Key>),
+    /// The secret part of its address.
+    Link(String),
+    Links(Vec<crate::files::Link>),
     Queue(Vec<crate::queue::Queued>),
     QueueChanged {
         done: usize,
@@ -112,6 +119,7 @@ pub(crate) enum Answer {
     Script(String),
     Scripts(Vec<crate::sieve::Script>),
     Reports(Vec<Received>),
+    Shares(Vec<crate::files::Share>),
     Status {
         version: String,
         process: u32,
@@ -198,6 +206,7 @@ async fn execute(hub: &Hub, request: Request) -> Result<Answer, String> {
                 error => explain(error),
             })?;
         }
+        Request::Files { address, what } => return crate::files::execute(hub, &address, what).await,
         Request::Sieve { address, what } => return crate::sieve::execute(hub, &address, what).await,
         Request::Token { address, what } => return crate::tokens::execute(hub, &address, what).await,
         Request::AliasList { address } => return aliases(hub, address.as_deref()).await,

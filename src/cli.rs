@@ -1,5 +1,6 @@
 //! Arguments and their help.
 
+mod files;
 mod queue;
 pub(crate) mod token;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use hub_config::{Database, LogFormat, Quota};
 
+pub(crate) use files::{Files, Link, Right};
 pub(crate) use queue::{Queue, QueueChoice, QueueNames};
 
 #[derive(Parser)]
@@ -80,6 +82,9 @@ Example:
     /// A twin's rules about its mail (Sieve); twins keep them with ManageSieve themselves
     #[command(subcommand)]
     Sieve(Sieve),
+    /// Share a twin's files with other twins, and by links
+    #[command(subcommand)]
+    Files(Files),
     /// Mail that waits to leave this hub
     #[command(subcommand)]
     Queue(Queue),

@@ -316,7 +316,7 @@ pub(crate) fn show<T: Serialize, const N: usize>(
 
 impl Password {
     /// The password, and whether it was made up here.
-    fn obtain(&self, address: &str) -> Result<(Secret, bool)> {
+    pub(crate) fn obtain(&self, address: &str) -> Result<(Secret, bool)> {
         let given = if self.password_stdin {
             Some(first_line()?)
         } else if !self.generate && std::io::stdin().is_terminal() {

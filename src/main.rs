@@ -9,6 +9,7 @@ mod commands;
 mod control;
 mod data_dir;
 mod dns;
+mod files;
 mod listeners;
 mod log;
 mod queue;
@@ -79,6 +80,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             Command::Import(options) => transfer::import(&setup, &options).await?,
             Command::Dns { domain } => dns::run(&setup, &domain).await?,
             Command::Domain(command) => commands::domain(&setup, command).await?,
+            Command::Files(command) => files::run(&setup, command).await?,
             Command::Queue(command) => queue::run(&setup, command).await?,
             Command::Junk(command) => commands::junk(&setup, command).await?,
             Command::Reports(command) => commands::reports(&setup, command).await?,

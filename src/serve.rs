@@ -195,10 +195,11 @@ fn start(
     let challenges = certs.challenges().clone();
     let challenges = Box::new(move |token: &str| challenges.file(token));
     let oauth = Arc::new(hub_oauth::Service::new(hub.clone(), Arc::clone(&login_delay)));
+    let pages = Arc::new(hub_pages::Service::new(hub.clone(), Arc::clone(&login_delay)));
     let dav = Arc::new(hub_dav::Service { hub: hub.clone(), delays: Arc::clone(&login_delay) });
     let ports = hub_twin::Ports { http: services.ports.http, https: services.ports.https };
     let twin = Arc::new(hub_twin::Service::new(hub.clone(), login_delay, ports));
-    let mounts: Vec<Arc<dyn hub_wire::http::Mount>> = vec![oauth, dav, twin];
+    let mounts: Vec<Arc<dyn hub_wire::http::Mount>> = vec![oauth, dav, pages, twin];
     let web = Arc::new(hub_web::Service { hub: hub.clone(), services, challenges, mounts });
     let mut tasks = JoinSet::new();
     if let Some(settings) = acme::settings(&setup.config)? {

@@ -4,7 +4,7 @@ use hub_storage::files::{self, LockRow, NodeId, NodeRow, Place};
 use hub_storage::{AccountId, BoxFuture, Error as Refusal, Result as Decision, Tx};
 
 use crate::files::conditions::State;
-use crate::files::locks::{blocking, is_below};
+use crate::files::locks::{blocking, is_below, within};
 use crate::files::node::Etags;
 use crate::files::sharing::{Access, By};
 use crate::files::{Conditions, FilePath, FileSettings, Files, NODES, Placed};
@@ -65,6 +65,12 @@ impl Found {
     pub(super) fn written(&self) -> String {
         let above = self.named().map(|node| node.name.as_str());
         above.chain(self.path.names()).collect::<Vec<_>>().join("/")
+    }
+
+    /// A lock is in the way, told by its path from the top of whoever asks.
+    pub(super) fn held(&self, lock: &LockRow) -> Refusal {
+        let top = self.named().map(|node| node.key.as_str()).collect::<Vec<_>>().join("/");
+        Refusal::Held(within(&lock.path, &top).to_owned())
     }
 
     /// Names from the owner's top down.
@@ -131,7 +137,7 @@ impl Work {
         if !self.access.may_write() {
             return Err(Refusal::Forbidden("changing these files"));
         }
-        self.find_to_add(tx, path).await
+        self.look(tx, path).await
     }
 
     /// The same for something that is only added.
@@ -139,6 +145,19 @@ impl Work {
         if !self.access.may_write() && self.access != Access::Upload {
             return Err(Refusal::Forbidden("changing these files"));
         }
+        self.look(tx, path).await
+    }
+
+    /// The same for something that is only read.
+    pub(super) async fn find_to_read(&self, tx: &mut Tx, path: &FilePath) -> Decision<Found> {
+        if !self.access.may_read() {
+            return Err(Refusal::Forbidden("reading these files"));
+        }
+        self.look(tx, path).await
+    }
+
+    /// The same, whatever it is for.
+    async fn look(&self, tx: &mut Tx, path: &FilePath) -> Decision<Found> {
         let base = self.base(tx).await?;
         let (chain, mut locks) = files::resolve(tx, self.account, self.top, path.keys()).await?;
         if self.top == NodeId::UPLOADS {
@@ -171,7 +190,7 @@ impl Work {
         let mut others = Vec::new();
         if !conditions.is_too_long() {
             for path in conditions.paths() {
-                others.push(self.state(&self.find(tx, &path).await?));
+                others.push(self.state(&self.look(tx, &path).await?));
             }
         }
         conditions.check(&self.state(target), &others, &target.locks)
@@ -213,7 +232,7 @@ impl Work {
 
     fn may_change_at(&self, found: &Found, path: &str, conditions: &Conditions) -> Decision<()> {
         match blocking(&found.locks, path, self.user, conditions) {
-            Some(lock) => Err(Refusal::Held(lock.path.clone())),
+            Some(lock) => Err(found.held(lock)),
             None => Ok(()),
         }
     }

@@ -37,6 +37,8 @@ pub struct Link {
     /// Unix seconds.
     pub created_at: i64,
     pub node: Node,
+    /// `None` if it is in the trash.
+    pub path: Option<FilePath>,
 }
 
 impl Files {
@@ -83,8 +85,11 @@ impl Files {
     pub async fn links(&self) -> Result<Vec<Link>> {
         self.is_owner()?;
         let rows = self.storage().file_links(self.owner).await?;
+        let nodes: Vec<_> = rows.iter().map(|row| row.node.id).collect();
+        let paths = self.paths(&nodes).await?;
         let link = |row: files::LinkRow| {
             Some(Link {
+                path: paths.get(&row.node.id).cloned(),
                 id: LinkId(row.id),
                 access: Access::from_number(row.access)?,
                 has_password: !row.password.is_empty(),
@@ -107,8 +112,8 @@ impl Files {
 impl Hub {
     /// The files that a link opens; the empty path is what it points to, a folder or a file. `NotFound` if
     /// there is no such link (any more) or what it points to was deleted; `BadCredentials` if it has
-    /// another password. A password is as slow to check as a log-in's: whoever asks often remembers
-    /// the answer, and limits how often others may guess.
+    /// another password, or none is given. Who was right is remembered for minutes, as for log-ins; how
+    /// often others may guess is for the door to limit.
     pub async fn open_link(&self, token: &str, password: Option<&Secret>) -> Result<Files> {
         let unknown = || Error::NotFound("link");
         if token.len() != TOKEN {
@@ -120,8 +125,8 @@ impl Hub {
             return Err(unknown());
         }
         if !row.password.is_empty() {
-            let secret = password.cloned().ok_or(Error::BadCredentials)?;
-            if !self.0.logins.hashing(move || password::verify(&secret, &row.password)).await? {
+            let secret = password.ok_or(Error::BadCredentials)?;
+            if !self.0.logins.verify_of_link(token, secret, row.password).await? {
                 return Err(Error::BadCredentials);
             }
         }

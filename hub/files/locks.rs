@@ -93,12 +93,8 @@ impl FileLock {
 
     /// `top` is where the files of whoever asks begin.
     fn from_row(row: LockRow, top: &str) -> Result<Self> {
-        let root = match top.is_empty() {
-            true => row.path.as_str(),
-            false => row.path.strip_prefix(top).unwrap_or_default(),
-        };
         Ok(Self {
-            root: FilePath::parse(root)?,
+            root: FilePath::parse(within(&row.path, top))?,
             token: LockToken(row.token),
             scope: if row.is_exclusive { LockScope::Exclusive } else { LockScope::Shared },
             is_deep: row.is_deep,
@@ -144,7 +140,7 @@ impl Files {
                     work.check(tx, &found, &conditions).await?;
                     lock.path = found.location();
                     if let Some(other) = found.locks.iter().find(|other| excludes(other, &lock)) {
-                        return Err(Refusal::Held(other.path.clone()));
+                        return Err(found.held(other));
                     }
                     if found.locks.len() >= LOCKS {
                         return Err(Refusal::Limit("locks"));
@@ -264,6 +260,15 @@ pub(crate) fn is_below(path: &str, above: &str) -> bool {
     above.is_empty() && !path.is_empty() || path.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
 }
 
+/// A path in the owner's files as one from `top` on. What is not below it is told as the top itself:
+/// where that lies is nobody else's business.
+pub(crate) fn within<'a>(path: &'a str, top: &str) -> &'a str {
+    match top.is_empty() {
+        true => path,
+        false => path.strip_prefix(top).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default(),
+    }
+}
+
 /// RFC 4918 §6.2: shared locks go together, everything else does not, if there is anything that
 /// both cover.
 fn excludes(held: &LockRow, wanted: &LockRow) -> bool {
@@ -354,6 +359,19 @@ mod tests {
         assert_eq!(root("a/b", ALICE, &["urn:2"]), None, "one of two shared ones");
         assert_eq!(root("a/c", ALICE, &["urn:2"]), Some("a"));
         assert_eq!(root("a/b", BOB, &["urn:2"]), Some("a"), "RFC 4918 §6.4: a token is nobody else's");
+    }
+
+    #[test]
+    fn whoever_sees_a_part_is_not_told_where_it_lies() {
+        for (path, top, seen) in [
+            ("a/b", "", "a/b"),
+            ("a/b/c", "a/b", "c"),
+            ("a/b", "a/b", ""),
+            ("a", "a/b", ""),
+            ("a/bc", "a/b", ""),
+        ] {
+            assert_eq!(within(path, top), seen, "{path} {top}");
+        }
     }
 
     #[test]

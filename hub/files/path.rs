@@ -8,6 +8,8 @@ use crate::{Error, Result};
 
 /// Bytes of a name, as everywhere else: what does not fit there could not be downloaded.
 const NAME: usize = 255;
+/// Of these, what is left for a number.
+const NUMBER: usize = 15;
 
 /// Names from the top down. Exists only well-formed: no name is empty, `.` or `..`, has a slash, a
 /// NUL or another control character, or more than 255 bytes.
@@ -60,7 +62,7 @@ impl FilePath {
         if name.contains('/') || name.chars().any(char::is_control) {
             return invalid("must have neither slashes nor control characters");
         }
-        let key: String = name.nfc().collect();
+        let key = key(name);
         if name.len() > NAME || key.len() > NAME {
             return invalid("has at most 255 bytes");
         }
@@ -100,6 +102,14 @@ impl FilePath {
         other.keys.starts_with(&self.keys)
     }
 
+    /// The path from the folder `above` on; `None` if it is not in there.
+    pub fn below(&self, above: &Self) -> Option<Self> {
+        let from = above.names.len();
+        above
+            .contains(self)
+            .then(|| Self { names: self.names[from..].to_vec(), keys: self.keys[from..].to_vec() })
+    }
+
     /// Names in NFC.
     pub(crate) fn keys(&self) -> &[String] {
         &self.keys
@@ -123,6 +133,21 @@ impl fmt::Display for FilePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.names.join("/"))
     }
+}
+
+/// Names are the same if they are in NFC.
+pub(super) fn key(name: &str) -> String {
+    name.nfc().collect()
+}
+
+/// `a (2).txt`
+pub(super) fn numbered(name: &str, number: usize) -> String {
+    let (stem, extension) = match name.rfind('.').filter(|at| *at > 0 && name.len() - at < 16) {
+        Some(at) => name.split_at(at),
+        None => (name, ""),
+    };
+    let stem = &stem[..stem.floor_char_boundary(NAME - NUMBER - extension.len())];
+    format!("{stem} ({number}){extension}")
 }
 
 #[cfg(test)]
@@ -173,5 +198,21 @@ mod tests {
         assert!(composed.parent().expect("a folder").contains(&decomposed));
         assert!(!decomposed.contains(&FilePath::parse("é").expect("a path")));
         assert!(!FilePath::parse("a").expect("a path").contains(&FilePath::parse("ab").expect("a path")));
+    }
+
+    #[test]
+    fn names_that_clash_get_a_number() {
+        let long = "ü".repeat(127);
+        for (name, expected) in [
+            ("a", "a (2)"),
+            ("a.txt", "a (2).txt"),
+            (".profile", ".profile (2)"),
+            ("v1.2 of what we have written", "v1.2 of what we have written (2)"),
+            (long.as_str(), &format!("{} (2)", "ü".repeat(120))),
+        ] {
+            let found = numbered(name, 2);
+            assert_eq!(found, expected);
+            assert!(FilePath::root().join(&found).is_ok());
+        }
     }
 }

@@ -10,8 +10,8 @@ use crate::files::node::Etags;
 use crate::files::{FilePath, Files, Node};
 use crate::{Error, Result};
 
-/// Nodes of a page.
-const PAGE: usize = 500;
+/// Nodes of a page of a listing.
+pub const PAGE: usize = 500;
 /// Folders whose contents are asked for together.
 const FOLDERS: usize = 64;
 
@@ -28,6 +28,12 @@ impl Files {
     /// changes meanwhile is seen or not.
     pub fn list(&self, folder: &Node) -> Listing {
         Listing { of: self.source(), folder: folder.id, after: Some(String::new()) }
+    }
+
+    /// The same from after a name on.
+    pub fn list_after(&self, folder: &Node, name: &str) -> Listing {
+        let after = crate::files::path::key(name);
+        Listing { of: self.source(), folder: folder.id, after: Some(after) }
     }
 
     /// Everything below a folder, parents before what is in them, else in no particular order. It

@@ -5,6 +5,7 @@ use hub_storage::{Error as Refusal, Result as Decision, Tx};
 
 use crate::Result;
 use crate::files::change::{Found, Work};
+use crate::files::locks::is_below;
 use crate::files::{Conditions, FilePath, Files, Node, PropertyName, properties};
 
 /// Nodes of one copy at most: it is one statement, and others wait for it.
@@ -65,53 +66,51 @@ impl Files {
         Ok(self.node(row))
     }
 
-    /// Copies a file or folder with its dead properties, but no bytes (RFC 4918 §9.8). `NotFound`,
-    /// `Conflict`, `Exists`, `Forbidden` onto or into itself, `Locked`, `Stale`, `OverQuota`, `Limit`
-    /// for more than 100,000 nodes.
+    /// Copies a file or folder with its dead properties, but no bytes (RFC 4918 §9.8), to a path of these
+    /// files or others. `NotFound`, `Conflict`, `Exists`, `Forbidden` onto or into itself, `Locked`,
+    /// `Stale`, `OverQuota`, `Limit` for more than 100,000 nodes.
     pub async fn copy(
         &self,
         from: &FilePath,
-        to: &FilePath,
+        (target, to): (&Self, &FilePath),
         depth: CopyDepth,
         overwrite: Overwrite,
         conditions: Conditions,
     ) -> Result<Placed> {
-        let (work, from, to) = (self.work(), from.clone(), to.clone());
+        let (work, other, from, to) = (self.work(), target.work(), from.clone(), to.clone());
         let placed = self
-            .transact(move |tx| {
+            .storage()
+            .transact([self.owner, target.owner], move |tx| {
                 Box::pin(async move {
-                    let from = work.find(tx, &from).await?;
+                    let from = work.find_to_read(tx, &from).await?;
                     work.check(tx, &from, &conditions).await?;
                     let node = from.existing()?;
-                    let to = work.find(tx, &to).await?;
-                    let place = work.clear(tx, &from, &to, overwrite, &conditions).await?;
-                    let is_deep = depth == CopyDepth::Infinity;
-                    if is_deep && node.nodes > COPIED {
-                        return Err(Refusal::Limit("files and folders copied at a time"));
-                    }
-                    let depth = if is_deep { Depth::Infinity } else { Depth::Zero };
-                    let copy = files::copy(tx, work.account, node, depth, work.account, &place).await?;
-                    work.inherit(tx, &to, &copy).await?;
+                    let to = other.find(tx, &to).await?;
+                    let place = other.clear(tx, (&work, &from), &to, overwrite, &conditions).await?;
+                    let depth = if depth == CopyDepth::Infinity { Depth::Infinity } else { Depth::Zero };
+                    let copy = work.copy(tx, node, depth, (&other, &place)).await?;
+                    other.inherit(tx, &to, &copy).await?;
                     Ok((copy, to.node().is_none()))
                 })
             })
             .await?;
-        Ok(self.placed(placed))
+        Ok(target.placed(placed))
     }
 
     /// Moves a file or folder with all that is in it (RFC 4918 §9.9): one row. It keeps its id; its locks
-    /// end (§7.5). `NotFound`, `Conflict`, `Exists`, `Forbidden` onto or into itself, `Locked`,
-    /// `Stale`, `Limit`.
+    /// end (§7.5). To another twin's files it moves as a copy, and what was here goes into the trash.
+    /// `NotFound`, `Conflict`, `Exists`, `Forbidden` onto or into itself, `Locked`, `Stale`, `Limit`.
     pub async fn rename(
         &self,
         from: &FilePath,
-        to: &FilePath,
+        (target, to): (&Self, &FilePath),
         overwrite: Overwrite,
         conditions: Conditions,
     ) -> Result<Placed> {
-        let (work, from, to) = (self.work(), from.clone(), to.clone());
+        let (work, other, from, to) = (self.work(), target.work(), from.clone(), to.clone());
         let placed = self
-            .transact(move |tx| {
+            .storage()
+            .transact([self.owner, target.owner], move |tx| {
                 Box::pin(async move {
                     let from = work.find(tx, &from).await?;
                     work.check(tx, &from, &conditions).await?;
@@ -120,16 +119,22 @@ impl Files {
                         return Err(Refusal::Forbidden("that is the top of all files"));
                     }
                     work.may_take_away(&from, &conditions)?;
-                    let to = work.find(tx, &to).await?;
-                    let place = work.clear(tx, &from, &to, overwrite, &conditions).await?;
+                    let to = other.find(tx, &to).await?;
+                    let place = other.clear(tx, (&work, &from), &to, overwrite, &conditions).await?;
                     work.end_locks(tx, &from, true).await?;
-                    let moved = files::move_to(tx, work.account, node, &from.above(), &place).await?;
-                    work.inherit(tx, &to, &moved).await?;
+                    let moved = if work.account == other.account {
+                        files::move_to(tx, work.account, node, &from.above(), &place).await?
+                    } else {
+                        let copy = work.copy(tx, node, Depth::Infinity, (&other, &place)).await?;
+                        work.throw_away(tx, &from).await?;
+                        copy
+                    };
+                    other.inherit(tx, &to, &moved).await?;
                     Ok((moved, to.node().is_none()))
                 })
             })
             .await?;
-        Ok(self.placed(placed))
+        Ok(target.placed(placed))
     }
 
     /// Puts a file, or a folder with all that is in it, into the trash. `NotFound`, `Forbidden` for the
@@ -167,23 +172,38 @@ impl Work {
         files::create(tx, self.account, place, new).await
     }
 
+    async fn copy(
+        &self,
+        tx: &mut Tx,
+        node: &NodeRow,
+        depth: Depth,
+        (other, place): (&Self, &Place),
+    ) -> Decision<NodeRow> {
+        if depth == Depth::Infinity && node.nodes > COPIED {
+            return Err(Refusal::Limit("files and folders copied at a time"));
+        }
+        files::copy(tx, self.account, node, depth, other.account, place).await
+    }
+
     /// Sees to it that the destination of a copy or move is free.
     async fn clear(
         &self,
         tx: &mut Tx,
-        from: &Found,
+        (source, from): (&Self, &Found),
         to: &Found,
         overwrite: Overwrite,
         conditions: &Conditions,
     ) -> Decision<Place> {
         // RFC 4918 §9.8.5, §9.9.4: source and destination are the same; or one would go with the other.
-        if from.path.contains(&to.path) || to.path.contains(&from.path) {
+        let (start, end) = (from.location(), to.location());
+        let is_within = start == end || is_below(&start, &end) || is_below(&end, &start);
+        if source.account == self.account && is_within {
             return Err(Refusal::Forbidden("source and destination lie within each other"));
         }
         let place = to.place()?;
         let node = from.existing()?;
         if node.is_folder && node.nodes > 1 {
-            let levels = to.levels() + files::height(tx, self.account, node.id).await?;
+            let levels = to.levels() + files::height(tx, source.account, node.id).await?;
             if levels > FilePath::LEVELS as u64 {
                 return Err(Refusal::Limit("folders within folders"));
             }

@@ -72,17 +72,7 @@ impl Files {
     /// Asks what [`Upload::finish`] is going to ask. Returns the bytes that it would give back.
     async fn may_begin(&self, path: &FilePath, conditions: &Conditions) -> Result<u64> {
         let work = self.work();
-        let locks = self.storage().file_locks(self.owner, crate::unix_now()).await?;
-        let mut others = Vec::new();
-        if !conditions.is_too_long() {
-            for path in conditions.paths() {
-                let chain = self.storage().file_path(self.owner, self.top, path.keys()).await?;
-                others.push(work.state(&Found { path, base: Vec::new(), chain, locks: Vec::new() }));
-            }
-        }
-        let chain = self.storage().file_path(self.owner, self.top, path.keys()).await?;
-        let found = Found { path: path.clone(), base: Vec::new(), chain, locks };
-        conditions.check(&work.state(&found), &others, &found.locks)?;
+        let found = self.check_now(path, conditions).await?;
         work.may_put(&found, conditions)?;
         let is_kept = work.settings.versions > 0;
         Ok(found.node().filter(|_| !is_kept).map_or(0, |node| node.size))

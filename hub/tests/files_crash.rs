@@ -60,11 +60,11 @@ async fn make(files: &Files, change: Change) {
     match change {
         Change::Copy { from, to } => {
             let (from, to) = (path(&from), path(&to));
-            files.copy(&from, &to, CopyDepth::Zero, Overwrite::Allow, none()).await.map(drop)
+            files.copy(&from, (files, &to), CopyDepth::Zero, Overwrite::Allow, none()).await.map(drop)
         }
         Change::Delete(at) => files.delete(&path(&at), none()).await,
         Change::Move { from, to } => {
-            files.rename(&path(&from), &path(&to), Overwrite::Allow, none()).await.map(drop)
+            files.rename(&path(&from), (files, &path(&to)), Overwrite::Allow, none()).await.map(drop)
         }
         Change::Write { path: at, size } => {
             let mut upload = files.begin(&path(&at), Some(size), none()).await.expect("begun");

@@ -1,12 +1,13 @@
 //! For the fuzzer: what clients write, read.
 
+use hub::files::FilePath;
 use hyper::Uri;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::path::{IN_PATHS, Location, encode_into};
-use crate::range::Wanted;
 use crate::xml::{Document, Element};
-use crate::{head, precondition, range};
+use crate::{head, precondition};
+use hub_content::range::{self, Wanted};
 
 /// A document; each of its elements stands for the same when it stands alone.
 pub fn xml(input: &[u8]) {
@@ -41,7 +42,7 @@ pub fn fields(input: &[u8]) {
     let headers: HeaderMap =
         names.iter().map(|name| (HeaderName::from_static(name), value.clone())).collect();
     let uri = Uri::from_static("/dav/files/a@a.test/x");
-    let _ = precondition::conditions(&uri, &headers, &home);
+    let _ = precondition::conditions(&uri, &headers, &home, &FilePath::root());
     let _ = (head::depth(&headers), head::timeout(&headers), head::prefer(&headers));
     let _ = head::destination(&uri, &headers);
 }

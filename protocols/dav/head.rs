@@ -1,5 +1,6 @@
 //! Header fields that WebDAV adds to HTTP, each read in one place.
 
+pub(crate) use hub_content::{BadField, text};
 use hyper::header::HeaderName;
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, StatusCode, Uri, header};
@@ -14,6 +15,17 @@ pub(crate) enum Depth {
     Infinity,
 }
 
+impl Depth {
+    /// That of what is in a folder that has this one; `None` if that is not asked about.
+    pub(crate) fn below(self) -> Option<Self> {
+        match self {
+            Self::Zero => None,
+            Self::One => Some(Self::Zero),
+            Self::Infinity => Some(Self::Infinity),
+        }
+    }
+}
+
 /// RFC 8144, and Microsoft's `Brief: t`, which Apple's programs send too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Prefer {
@@ -21,15 +33,6 @@ pub(crate) struct Prefer {
     pub(crate) minimal: bool,
     /// `depth-noroot`
     pub(crate) without_root: bool,
-}
-
-/// A header field that is not what it should be; for a person to see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BadField(pub(crate) &'static str);
-
-/// The field's value; `None` if it is not there, or not text.
-pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok().map(str::trim)
 }
 
 pub(crate) fn named<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {

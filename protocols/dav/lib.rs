@@ -35,10 +35,10 @@ mod propfind;
 mod proppatch;
 mod props;
 mod put;
-mod range;
 mod reply;
 mod report;
 mod search;
+mod shares;
 mod status;
 mod tree;
 mod xml;
@@ -56,6 +56,7 @@ use hyper::{Method, Request, StatusCode};
 
 use path::{Location, Place};
 use reply::Reply;
+use shares::{Spot, Tree};
 use status::Refusal;
 
 /// What all requests share.
@@ -68,7 +69,9 @@ pub struct Service {
 /// A request of somebody who is logged in.
 struct Call {
     account: Account,
+    /// Of files that are somebody else's: from where they begin.
     location: Location,
+    spot: Spot,
     head: Parts,
     body: Body,
 }
@@ -139,7 +142,7 @@ impl Service {
                 return status::of(&why.into(), &head.method, &nowhere);
             }
         };
-        let mut call = Call { account, location, head, body };
+        let mut call = Call { account, location, spot: Spot::Other, head, body };
         let reply = call.answer().await;
         let reply = reply.unwrap_or_else(|refusal| status::of(&refusal, &call.head.method, &call.location));
         body::drain(&call.head.headers, call.body).await;
@@ -154,8 +157,11 @@ impl Call {
         if let Place::Items { .. } = self.location.place {
             return collections::answer(self).await;
         }
+        if self.head.method == Method::OPTIONS {
+            return Ok(options::answer(&self.location.place));
+        }
+        self.find_spot().await?;
         match self.head.method.as_str() {
-            "OPTIONS" => Ok(options::answer(&self.location.place)),
             "GET" | "HEAD" => get::answer(self).await,
             "PROPFIND" => propfind::answer(self).await,
             "PROPPATCH" => proppatch::answer(self).await,
@@ -187,22 +193,44 @@ impl Call {
         }
     }
 
+    async fn find_spot(&mut self) -> Result<(), Refusal> {
+        let is_making = matches!(self.head.method.as_str(), "PUT" | "MKCOL" | "LOCK");
+        self.spot = match (is_making, &self.location.place) {
+            (true, Place::File { .. } | Place::Upload { .. }) => {
+                Spot::Tree(Box::new(Spot::find_to_write(&self.account, &self.location).await?))
+            }
+            _ => Spot::find(&self.account, &self.location).await?,
+        };
+        if let Spot::Tree(tree) = &self.spot {
+            self.location = tree.location.clone();
+        }
+        Ok(())
+    }
+
     fn method_not_allowed(&self) -> Refusal {
         Refusal::Method(options::methods(&self.location.place))
     }
 
     /// The tree and the path in it that the request is about.
     fn target(&self) -> Result<(Files, FilePath), Refusal> {
-        match &self.location.place {
-            Place::File { path, .. } => Ok((self.account.files(), path.clone())),
-            Place::Upload { path, .. } => Ok((self.account.uploads(), path.clone())),
-            Place::Nothing => Err(Refusal::Status(StatusCode::NOT_FOUND, "There is nothing here.")),
-            _ => Err(self.method_not_allowed()),
+        self.tree().map(|tree| (tree.files.clone(), tree.path()))
+    }
+
+    fn tree(&self) -> Result<&Tree, Refusal> {
+        match (&self.spot, &self.location.place) {
+            (Spot::Tree(tree), _) => Ok(tree),
+            (Spot::Shares(..), _) => Err(shares::made_up()),
+            (Spot::Other, Place::Nothing) => {
+                Err(Refusal::Status(StatusCode::NOT_FOUND, "There is nothing here."))
+            }
+            (Spot::Other, _) => Err(self.method_not_allowed()),
         }
     }
 
     fn conditions(&self) -> Result<Conditions, Refusal> {
-        Ok(precondition::conditions(&self.head.uri, &self.head.headers, &self.location)?)
+        let share = self.tree().ok().and_then(|tree| tree.share.as_ref());
+        let at = share.map_or_else(FilePath::root, |(_, at)| at.clone());
+        Ok(precondition::conditions(&self.head.uri, &self.head.headers, &self.location, &at)?)
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) async fn lock(call: &mut Call) -> Result<Reply, Refusal> {
 
 /// RFC 4918 §9.10.6; or §9.10.3, if the other lock lies within the folder that was to be locked.
 fn conflicting(call: &Call, path: &FilePath, root: String) -> Reply {
-    let (href, condition) = (call.location.href(&root, false), "no-conflicting-lock");
+    let (href, condition) = (call.location.href(&root, root.is_empty()), "no-conflicting-lock");
     let within = status::of_tree(&hub::Error::Locked { root }, path, &call.location, condition);
     within.unwrap_or_else(|| reply::condition(StatusCode::LOCKED, condition, |xml| xml.leaf("href", &href)))
 }
@@ -83,7 +83,7 @@ fn read(document: &Document) -> Result<(LockScope, String), Refusal> {
 
 /// The property `lockdiscovery`, with this lock.
 fn discovered(call: &Call, status: StatusCode, lock: &FileLock) -> Reply {
-    let root = call.location.href(&lock.root.to_string(), false);
+    let root = call.location.href(&lock.root.to_string(), lock.root.is_root());
     let document = Xml::document("prop", |xml| {
         xml.dav("lockdiscovery", |xml| active_lock(xml, lock, &root));
     });

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::path::Place;
 use crate::put::{metadata, stored};
 use crate::reply::{self, Reply};
+use crate::shares::Spot;
 use crate::status::Refusal;
 use crate::{Call, tree};
 
@@ -123,15 +124,16 @@ pub(crate) fn parts(place: &Place) -> Option<FilePath> {
 /// `MOVE …/uploads/HANDLE/ID/.file` with the Destination of the whole file.
 pub(crate) async fn assemble(call: &Call, parts: FilePath) -> Result<Reply, Refusal> {
     let location = tree::destination(call)?;
-    let Place::File { path, .. } = &location.place else {
+    let Place::File { .. } = location.place else {
         return Err(Refusal::Status(StatusCode::FORBIDDEN, "Files cannot be brought there."));
     };
+    let target = Spot::find_to_write(&call.account, &location).await?;
     let headers = &call.head.headers;
     let mut metadata = metadata(headers);
     // The type of a MOVE is not the file's.
     metadata.content_type = String::new();
-    let (files, uploads) = (call.account.files(), call.account.uploads());
-    let placed = files.assemble(&uploads, &parts, path, metadata, call.conditions()?).await?;
+    let (uploads, path) = (call.account.uploads(), target.path());
+    let placed = target.files.assemble(&uploads, &parts, &path, metadata, call.conditions()?).await?;
     Ok(stored(headers, &placed))
 }
 

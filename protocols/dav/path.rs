@@ -2,6 +2,8 @@
 
 use hub::collections::CollectionKind;
 use hub::files::FilePath;
+use hub_content::url::decode;
+pub(crate) use hub_content::url::{IN_PATHS, encode_into};
 
 /// Longest path in bytes; the longest file path, encoded, fits.
 const MAX_PATH: usize = 16 << 10;
@@ -69,7 +71,8 @@ impl Location {
             return Err(BadPath::TooLong);
         }
         let raw: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-        let names = raw.iter().map(|segment| decode(segment)).collect::<Result<Vec<_>, _>>()?;
+        let names = raw.iter().map(|segment| decode(segment)).collect::<Result<Vec<_>, _>>();
+        let names = names.map_err(BadPath::Malformed)?;
         let words: Vec<&str> = names.iter().map(String::as_str).collect();
         let (place, depth) = place(&words)?;
         let mut base = String::from("/");
@@ -80,9 +83,22 @@ impl Location {
         Ok(Self { place, base })
     }
 
+    /// The same home, where a tree begins at the path `at`, and `rest` in it.
+    pub(crate) fn below(&self, at: &FilePath, rest: FilePath) -> Self {
+        let place = match &self.place {
+            Place::File { handle, .. } => Place::File { handle: handle.clone(), path: rest },
+            other => other.clone(),
+        };
+        Self { place, base: self.href(&at.to_string(), true) }
+    }
+
     /// The `href` of what lies at `path` below this location's base.
     pub(crate) fn href(&self, path: &str, is_folder: bool) -> String {
         let mut href = self.base.clone();
+        if path.is_empty() && !is_folder {
+            // A file that was granted by itself.
+            href.truncate(href.len() - 1);
+        }
         encode_into(&mut href, path, IN_PATHS);
         if is_folder && !path.is_empty() {
             href.push('/');
@@ -137,53 +153,6 @@ fn items(kind: CollectionKind, handle: &str, names: &[&str]) -> Place {
 
 fn file_path(names: &[&str]) -> Result<FilePath, BadPath> {
     FilePath::from_names(names).map_err(|_| BadPath::Malformed("a name in the path is not one, or too long"))
-}
-
-/// One segment, decoded once (RFC 3986 §2.4). A slash that was encoded would be a name with a slash: it
-/// is refused, as are `.` and `..`, which a client should have resolved.
-fn decode(segment: &str) -> Result<String, BadPath> {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
-        let (Some(high), Some(low)) = (digit(), digit()) else {
-            return Err(BadPath::Malformed("a percent sign is not followed by two digits"));
-        };
-        bytes.push(((high << 4) | low) as u8);
-    }
-    let name = String::from_utf8(bytes).map_err(|_| BadPath::Malformed("a name in the path is not UTF-8"))?;
-    match name.as_str() {
-        "." | ".." => Err(BadPath::Malformed("the path has a dot segment")),
-        name if name.contains('/') => Err(BadPath::Malformed("a name in the path has a slash")),
-        name if name.contains(char::is_control) => {
-            Err(BadPath::Malformed("a name in the path has a control character"))
-        }
-        _ => Ok(name),
-    }
-}
-
-/// Of the characters that need no encoding in a path (RFC 3986 §3.3), those that no program has been
-/// seen to stumble over.
-pub(crate) const IN_PATHS: &[u8] = b"/@()";
-
-/// Encodes all but unreserved characters (RFC 3986 §2.3) and those of `also`.
-pub(crate) fn encode_into(out: &mut String, text: &str, also: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            byte if also.contains(&byte) => out.push(char::from(byte)),
-            _ => {
-                out.push('%');
-                out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-                out.push(char::from(DIGITS[usize::from(byte & 15)]));
-            }
-        }
-    }
 }
 
 #[cfg(test)]

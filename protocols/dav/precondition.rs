@@ -1,14 +1,16 @@
 //! Conditions of a request: `If-Match` and its kin (RFC 9110 §13), and `If` (RFC 4918 §10.4). Here they
 //! are read; what changes files checks them in its own transaction.
 
-use hub::files::{Conditions, IfList, IfTerm, LockToken, Node, Precondition, StateOf};
-use hyper::header::{self, HeaderMap, HeaderName};
-use hyper::{StatusCode, Uri};
+use hub::files::{Conditions, FilePath, IfList, IfTerm, LockToken, Precondition, StateOf};
+use hub_content::conditions::{Comparison, Etags, etags, opaque, time};
+pub(crate) use hub_content::conditions::{Validators, instead_of_content};
+use hyper::Uri;
+use hyper::header::{self, HeaderMap};
 
 use crate::head::{self, BadField};
 use crate::path::{Location, Place};
 
-/// Lists and terms in one `If`, entity-tags in one `If-Match`: programs send one or two.
+/// Lists and terms in one `If`: programs send one or two.
 const MAX_TERMS: usize = 64;
 
 /// What `If` says, as far as grammar goes.
@@ -35,11 +37,12 @@ enum State<'a> {
     Token(&'a str),
 }
 
-/// The conditions of a request that works on `location`.
+/// The conditions of a request that works on `location`, in the tree that begins `at` a path of that home.
 pub(crate) fn conditions(
     uri: &Uri,
     headers: &HeaderMap,
     location: &Location,
+    at: &FilePath,
 ) -> Result<Conditions, BadField> {
     let mut conditions = Conditions { preconditions: preconditions(headers)?, ..Conditions::default() };
     for value in headers.get_all("if") {
@@ -48,7 +51,7 @@ pub(crate) fn conditions(
         for list in parsed.lists {
             let of = match list.tag {
                 None => StateOf::Target,
-                Some(tag) => state_of(uri, headers, location, tag),
+                Some(tag) => state_of(uri, headers, (location, at), tag),
             };
             let terms = list.conditions.iter().map(|condition| term(condition, &mut conditions.tokens));
             let terms = terms.collect::<Result<_, _>>()?;
@@ -76,14 +79,16 @@ fn term(condition: &Condition<'_>, submitted: &mut Vec<LockToken>) -> Result<IfT
     })
 }
 
-/// Files of the same home have a state; everything else has neither locks nor an entity-tag.
-fn state_of(uri: &Uri, headers: &HeaderMap, location: &Location, tag: &str) -> StateOf {
+/// Files of the same tree have a state; everything else has neither locks nor an entity-tag.
+fn state_of(uri: &Uri, headers: &HeaderMap, (location, at): (&Location, &FilePath), tag: &str) -> StateOf {
     let (Ok(tagged), Place::File { handle: own, .. }) = (head::reference(uri, headers, tag), &location.place)
     else {
         return StateOf::Elsewhere;
     };
     match tagged.place {
-        Place::File { handle, path } if same_home(own.as_deref(), handle.as_deref()) => StateOf::Path(path),
+        Place::File { handle, path } if same_home(own.as_deref(), handle.as_deref()) => {
+            path.below(at).map_or(StateOf::Elsewhere, StateOf::Path)
+        }
         _ => StateOf::Elsewhere,
     }
 }
@@ -160,16 +165,6 @@ fn conditions_of_list(mut rest: &str) -> Option<(Vec<Condition<'_>>, &str)> {
     }
 }
 
-/// `entity-tag = [ "W/" ] DQUOTE *etagc DQUOTE`: what is between the quotes. All of ours are strong; a
-/// weak one matches none of them in a strong comparison (RFC 9110 §8.8.3.2), nor would its text.
-fn opaque(tag: &str) -> Option<&str> {
-    let quoted = |tag: &'_ str| tag.len() >= 2 && tag.starts_with('"') && tag.ends_with('"');
-    match tag.strip_prefix("W/") {
-        Some(weak) => quoted(weak).then_some(tag),
-        None => quoted(tag).then(|| &tag[1..tag.len() - 1]),
-    }
-}
-
 /// RFC 9110 §13.1; the order of §13.2.2 is kept: a time is only looked at where there is no tag.
 pub(crate) fn preconditions(headers: &HeaderMap) -> Result<Vec<Precondition>, BadField> {
     let mut all = Vec::new();
@@ -190,97 +185,10 @@ pub(crate) fn preconditions(headers: &HeaderMap) -> Result<Vec<Precondition>, Ba
     Ok(all)
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Etags {
-    Any,
-    These(Vec<String>),
-}
-
-/// RFC 9110 §8.8.3.2
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Comparison {
-    Strong,
-    Weak,
-}
-
-/// `"*" / #entity-tag`. Some programs forget the quotes: what they send is taken as if they had not.
-fn etags(headers: &HeaderMap, name: &HeaderName, comparison: Comparison) -> Result<Option<Etags>, BadField> {
-    let mut tags = Vec::new();
-    for value in headers.get_all(name) {
-        let value = value.to_str().map_err(|_| BadField("an entity-tag is not text"))?;
-        for tag in value.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
-            if tag == "*" {
-                return Ok(Some(Etags::Any));
-            }
-            let tag = match comparison {
-                Comparison::Strong => tag,
-                Comparison::Weak => tag.strip_prefix("W/").unwrap_or(tag),
-            };
-            tags.push(opaque(tag).unwrap_or(tag).to_owned());
-            if tags.len() > MAX_TERMS {
-                return Err(BadField("there are too many entity-tags"));
-            }
-        }
-    }
-    Ok(headers.contains_key(name).then_some(Etags::These(tags)))
-}
-
-/// RFC 9110 §13.1.3: a date that is none is ignored.
-fn time(headers: &HeaderMap, name: &HeaderName) -> Option<i64> {
-    let time = httpdate::parse_http_date(head::text(headers, name)?).ok()?;
-    let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_secs()).ok()
-}
-
-/// What conditions of a GET are about.
-pub(crate) struct Validators<'a> {
-    pub(crate) etag: &'a str,
-    /// Unix seconds.
-    pub(crate) modified_at: i64,
-}
-
-impl<'a> From<&'a Node> for Validators<'a> {
-    fn from(node: &'a Node) -> Self {
-        Self { etag: &node.etag, modified_at: node.modified_at }
-    }
-}
-
-/// What a conditional GET or HEAD is answered with instead of the content (RFC 9110 §13.2.2).
-pub(crate) fn instead_of_content(
-    headers: &HeaderMap,
-    of: &Validators<'_>,
-) -> Result<Option<StatusCode>, BadField> {
-    let is_in = |tags: &[String]| tags.iter().any(|tag| tag == of.etag);
-    let failed = match etags(headers, &header::IF_MATCH, Comparison::Strong)? {
-        Some(Etags::Any) => false,
-        Some(Etags::These(tags)) => !is_in(&tags),
-        None => time(headers, &header::IF_UNMODIFIED_SINCE).is_some_and(|time| of.modified_at > time),
-    };
-    if failed {
-        return Ok(Some(StatusCode::PRECONDITION_FAILED));
-    }
-    let same = match etags(headers, &header::IF_NONE_MATCH, Comparison::Weak)? {
-        Some(Etags::Any) => true,
-        Some(Etags::These(tags)) => is_in(&tags),
-        None => time(headers, &header::IF_MODIFIED_SINCE).is_some_and(|time| of.modified_at <= time),
-    };
-    Ok(same.then_some(StatusCode::NOT_MODIFIED))
-}
-
-/// RFC 9110 §13.1.5: true if ranges of this version are wanted.
-pub(crate) fn if_range(headers: &HeaderMap, node: &Node) -> bool {
-    let Some(value) = head::text(headers, &header::IF_RANGE) else { return true };
-    match opaque(value) {
-        Some(tag) => tag == node.etag,
-        None => time(headers, &header::IF_RANGE) == Some(node.modified_at),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hub::files::FilePath;
-    use hyper::header::HeaderValue;
+    use hyper::header::{HeaderName, HeaderValue};
 
     fn token(not: bool, token: &str) -> Condition<'_> {
         Condition { not, state: State::Token(token) }
@@ -382,7 +290,7 @@ mod tests {
         .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
         .collect();
         let uri = Uri::from_static("/dav/files/a@a.test/x");
-        let conditions = conditions(&uri, &headers, &location).expect("well-formed");
+        let conditions = conditions(&uri, &headers, &location, &FilePath::root()).expect("well-formed");
         assert_eq!(
             conditions.tokens,
             ["urn:uuid:1", "urn:uuid:2"].map(|token| LockToken::new(token).expect("a token"))

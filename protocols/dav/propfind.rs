@@ -1,16 +1,20 @@
 //! PROPFIND (RFC 4918 §9.1): one row, one response, in memory that does not grow with the folder.
 
+mod shares;
+
 use std::collections::HashMap;
 
-use hub::files::{FileLock, FilePath, Files, Node};
+use hub::Address;
+use hub::files::{FileLock, FilePath, Files, Node, Shares};
 use hub_wire::http::{self, Gone};
 use hyper::StatusCode;
 use tracing::warn;
 
 use crate::head::{Depth, Prefer};
-use crate::path::{Location, Place, encode_into};
+use crate::path::{Place, encode_into};
 use crate::props::{Ask, Context, Subject, What};
 use crate::reply::{self, Reply};
+use crate::shares::{Spot, Tree};
 use crate::status::Refusal;
 use crate::xml::{CALDAV, Multistatus, Xml};
 use crate::{Call, body, head};
@@ -39,12 +43,46 @@ pub(crate) async fn asked(call: &mut Call) -> Result<Ask, Refusal> {
 }
 
 async fn of_files(call: &Call, ask: Ask, depth: Depth) -> Result<Reply, Refusal> {
-    let (files, path) = call.target()?;
-    let node = files.lookup(&path).await?;
-    let prefer = head::prefer(&call.head.headers);
-    let (mut rows, body) = Rows::new(call, files, ask, prefer).await?;
+    if let Spot::Shares(shares, owner) = &call.spot {
+        return of_shares(call, (shares, owner.as_ref()), ask, depth).await;
+    }
+    let tree = call.tree()?.clone();
+    let path = tree.path();
+    let mut node = tree.files.lookup(&path).await?;
+    let is_home = path.is_root() && tree.share.is_none() && matches!(call.location.place, Place::File { .. });
+    let shares = if is_home { call.account.shares().await? } else { None };
+    if let Some(shares) = &shares {
+        shares.add_to(&mut node);
+    }
+    let (account, prefer) = (call.account.clone(), head::prefer(&call.head.headers));
+    let (mut rows, body) = Rows::new(call, tree, ask, prefer).await?;
     tokio::spawn(async move {
-        let done = rows.of_tree(&path, node, depth).await;
+        let with_top = !(prefer.without_root && node.is_folder() && depth != Depth::Zero);
+        let mut done = rows.of_tree(&path, node, depth, with_top).await;
+        if let (Ok(()), Some(shares), Some(depth)) = (&done, shares, depth.below()) {
+            done = rows.of_shares(&account, &shares, depth).await;
+        }
+        rows.end(done).await;
+    });
+    Ok(multistatus(prefer, body))
+}
+
+/// `Shared with me`, or the folder of an owner in it.
+async fn of_shares(
+    call: &Call,
+    (shares, owner): (&Shares, Option<&Address>),
+    ask: Ask,
+    depth: Depth,
+) -> Result<Reply, Refusal> {
+    let home = Tree { files: call.account.files(), location: call.location.clone(), share: None };
+    let (account, prefer) = (call.account.clone(), head::prefer(&call.head.headers));
+    let (mut rows, body) = Rows::new(call, home, ask, prefer).await?;
+    let (shares, owner) = (shares.clone(), owner.cloned());
+    tokio::spawn(async move {
+        let done = match owner {
+            None => rows.of_shares(&account, &shares, depth).await,
+            Some(owner) => rows.of_owner(&account, &shares, &owner, depth).await,
+        };
         rows.end(done).await;
     });
     Ok(multistatus(prefer, body))
@@ -85,8 +123,7 @@ impl From<hub::Error> for Stop {
 /// Rows of files and folders on their way into a multistatus.
 pub(crate) struct Rows {
     out: Multistatus,
-    files: Files,
-    location: Location,
+    tree: Tree,
     ask: Ask,
     prefer: Prefer,
     context: Context,
@@ -96,34 +133,56 @@ pub(crate) struct Rows {
 impl Rows {
     pub(crate) async fn new(
         call: &Call,
-        files: Files,
+        tree: Tree,
         ask: Ask,
         prefer: Prefer,
     ) -> Result<(Self, http::Body), Refusal> {
-        let context = context(call, Some((&files, &ask))).await?;
-        let locks = if ask.wants("lockdiscovery") { files.locks().await? } else { Vec::new() };
+        let context = context(call, None).await?;
         let (sender, body) = http::channel();
         let out = Multistatus::new(sender);
-        Ok((Self { out, files, location: call.location.clone(), ask, prefer, context, locks }, body))
+        let mut rows = Self { out, tree: tree.clone(), ask, prefer, context, locks: Vec::new() };
+        rows.enter(tree).await?;
+        Ok((rows, body))
     }
 
-    async fn of_tree(&mut self, path: &FilePath, node: Node, depth: Depth) -> Result<(), Stop> {
+    /// What follows is of this tree.
+    pub(super) async fn enter(&mut self, tree: Tree) -> Result<(), hub::Error> {
+        (self.locks, self.context.quota) = (Vec::new(), None);
+        if self.ask.wants("lockdiscovery") {
+            self.locks = tree.files.locks().await?;
+        }
+        if self.ask.wants("quota-available-bytes") || self.ask.wants("quota-used-bytes") {
+            self.context.quota = Some(tree.files.quota().await?);
+        }
+        self.context.files = tree.location.base.clone();
+        self.context.share = tree.granted().cloned();
+        self.tree = tree;
+        Ok(())
+    }
+
+    pub(super) async fn of_tree(
+        &mut self,
+        path: &FilePath,
+        node: Node,
+        depth: Depth,
+        with_top: bool,
+    ) -> Result<(), Stop> {
         let is_folder = node.is_folder();
-        if !(self.prefer.without_root && is_folder && depth != Depth::Zero) {
+        if with_top {
             self.page(vec![(path.to_string(), node.clone())]).await?;
         }
         match depth {
             _ if !is_folder => {}
             Depth::Zero => {}
             Depth::One => {
-                let mut listing = self.files.list(&node);
+                let mut listing = self.tree.files.list(&node);
                 while let Some(nodes) = listing.next().await? {
                     let rows = nodes.into_iter().map(|node| (below(path, &node.name), node));
                     self.page(rows.collect()).await?;
                 }
             }
             Depth::Infinity => {
-                let mut walk = self.files.walk(&node);
+                let mut walk = self.tree.files.walk(&node);
                 while let Some(found) = walk.next().await? {
                     let rows = found.into_iter().map(|row| (below(path, &row.path), row.node));
                     self.page(rows.collect()).await?;
@@ -139,12 +198,12 @@ impl Rows {
             true => {
                 let ids: Vec<_> =
                     rows.iter().filter(|(_, node)| node.has_properties).map(|(_, node)| node.id).collect();
-                if ids.is_empty() { HashMap::new() } else { self.files.properties(&ids).await? }
+                if ids.is_empty() { HashMap::new() } else { self.tree.files.properties(&ids).await? }
             }
             false => HashMap::new(),
         };
         for (path, node) in &rows {
-            let href = self.location.href(path, node.is_folder());
+            let href = self.tree.location.href(path, node.is_folder());
             let answer = Subject {
                 what: What::Node(node),
                 context: &self.context,
@@ -157,13 +216,21 @@ impl Rows {
         Ok(())
     }
 
-    /// Rows whose `href`s begin elsewhere than the request's.
-    pub(crate) fn at(self, location: Location) -> Self {
-        Self { location, ..self }
+    /// A folder that nobody keeps; with its path in the home that was entered.
+    pub(super) async fn made_up(&mut self, path: &str, folder: &Node) -> Result<(), Stop> {
+        let subject =
+            Subject { what: What::Shares(folder), context: &self.context, locks: Vec::new(), dead: &[] };
+        let answer = subject.answer(&self.ask);
+        let href = self.tree.location.href(path, true);
+        Ok(self.out.properties(&href, answer, self.prefer.minimal).await?)
+    }
+
+    pub(super) fn tree(&self) -> &Tree {
+        &self.tree
     }
 
     pub(crate) async fn gone(&mut self, path: &str) -> Result<(), Stop> {
-        let href = self.location.href(path, false);
+        let href = self.tree.location.href(path, false);
         Ok(self.out.status(&href, StatusCode::NOT_FOUND, None).await?)
     }
 
@@ -215,6 +282,7 @@ pub(crate) async fn context(call: &Call, asked: Option<(&Files, &Ask)>) -> Resul
     let handle = call.account.handle().to_string();
     let mut context = Context { principal: principal(&handle), handle, ..Context::default() };
     context.files = call.location.base.clone();
+    context.share = call.tree().ok().and_then(|tree| tree.granted().cloned());
     if let Some((files, ask)) = asked
         && (ask.wants("quota-available-bytes") || ask.wants("quota-used-bytes"))
     {

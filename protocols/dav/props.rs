@@ -6,7 +6,7 @@ mod values;
 
 use hub::SyncState;
 use hub::collections::{Collection, CollectionKind, Item};
-use hub::files::{FileLock, Node, PropertyName};
+use hub::files::{FileLock, Granted, Node, PropertyName};
 
 use crate::xml::{DAV, Element, MICROSOFT, Name, PropStat, Xml};
 use table::{Live, TABLE};
@@ -37,6 +37,8 @@ pub(crate) enum What<'a> {
     /// With what a report shows of its content.
     Item(CollectionKind, &'a Item, Option<&'a str>),
     Principal,
+    /// A folder that the hub makes up, with what others share.
+    Shares(&'a Node),
 }
 
 impl What<'_> {
@@ -44,7 +46,7 @@ impl What<'_> {
     fn kind(&self) -> Option<CollectionKind> {
         match self {
             Self::Collection(kind, _) | Self::Home(kind) | Self::Item(kind, ..) => Some(*kind),
-            Self::Above | Self::Node(_) | Self::Principal => None,
+            Self::Above | Self::Node(_) | Self::Principal | Self::Shares(_) => None,
         }
     }
 }
@@ -53,11 +55,13 @@ impl What<'_> {
 #[derive(Debug, Default)]
 pub(crate) struct Context {
     pub(crate) handle: String,
-    /// `href` of the twin that asks, who owns everything that it sees.
+    /// `href` of the twin that asks.
     pub(crate) principal: String,
     /// `href` of the top of the tree that is asked about: the roots of locks are below it.
     pub(crate) files: String,
     pub(crate) quota: Option<(u64, Option<u64>)>,
+    /// If the files are somebody else's: what was granted of them.
+    pub(crate) share: Option<Granted>,
     /// Of the collections of the home that is asked about: the newest state, and how many there are.
     pub(crate) home: Option<(SyncState, usize)>,
     /// All addresses of the twin, as URIs; empty if nobody asks.

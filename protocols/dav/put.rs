@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hub::files::{FileMetadata, OpenFile, Placed, Precondition, Upload};
+use hub_content::range;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 
@@ -12,7 +13,7 @@ use crate::checksum::Checksum;
 use crate::get::set_validators;
 use crate::reply::{self, Reply};
 use crate::status::Refusal;
-use crate::{Call, head, range};
+use crate::{Call, head};
 
 /// Time in which some of a body must come.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -22,7 +23,8 @@ const PIECE: usize = 128 << 10;
 pub(crate) async fn answer(call: &mut Call) -> Result<Reply, Refusal> {
     let (files, path) = call.target()?;
     let mut conditions = call.conditions()?;
-    if path.is_root() {
+    // A file can be granted by itself.
+    if path.is_root() && call.tree()?.share.is_none() {
         return Err(call.method_not_allowed());
     }
     let headers = call.head.headers.clone();

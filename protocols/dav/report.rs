@@ -84,7 +84,8 @@ pub(crate) fn invalid_token() -> Refusal {
 }
 
 async fn sync_collection(call: &mut Call, root: &Element) -> Result<Reply, Refusal> {
-    let (files, path) = call.target()?;
+    let tree = call.tree()?.clone();
+    let (files, path) = (tree.files.clone(), tree.path());
     let wanted = SyncRequest::read(call, root)?;
     if !files.lookup(&path).await?.is_folder() {
         return Err(unsupported());
@@ -96,7 +97,7 @@ async fn sync_collection(call: &mut Call, root: &Element) -> Result<Reply, Refus
         first => first?,
     };
     let prefer = head::prefer(&call.head.headers);
-    let (mut rows, body) = Rows::new(call, files.clone(), wanted.ask, prefer).await?;
+    let (mut rows, body) = Rows::new(call, tree, wanted.ask, prefer).await?;
     let href = call.location.href(&path.to_string(), true);
     let sync = Sync { files, path, href, depth: wanted.depth, limit: wanted.limit };
     tokio::spawn(async move {

@@ -12,6 +12,7 @@ use crate::path::{Location, Place};
 use crate::propfind::{Rows, Stop, below, multistatus};
 use crate::props::Ask;
 use crate::reply::Reply;
+use crate::shares::{Spot, Tree};
 use crate::status::Refusal;
 use crate::xml::Element;
 use crate::{Call, body, head, precondition};
@@ -24,21 +25,28 @@ pub(crate) async fn answer(call: &mut Call) -> Result<Reply, Refusal> {
     let none = Refusal::Status(StatusCode::BAD_REQUEST, "A SEARCH has a body that says what for.");
     let document = body::xml(&mut call.body).await?.ok_or(none)?;
     let grammar = Refusal::Condition(StatusCode::UNPROCESSABLE_ENTITY, "search-grammar-supported");
-    let search = match document.root.dav_child("basicsearch") {
+    let mut search = match document.root.dav_child("basicsearch") {
         Some(search) if document.root.name.is_dav("searchrequest") => Search::read(call, search)?,
         _ => return Err(grammar),
     };
-    let files = call.account.files();
+    let Spot::Tree(tree) = Spot::find(&call.account, &search.scope).await? else {
+        return Err(bad_scope());
+    };
+    search.enter(&tree);
+    let files = tree.files.clone();
     let node = files.lookup(&search.folder).await?;
     let prefer = head::prefer(&call.head.headers);
-    let scope = search.scope.clone();
-    let (rows, body) = Rows::new(call, files.clone(), search.ask.clone(), prefer).await?;
-    let mut rows = rows.at(scope);
+    let (mut rows, body) = Rows::new(call, *tree, search.ask.clone(), prefer).await?;
     tokio::spawn(async move {
         let done = search.run(&files, node, &mut rows).await;
         rows.end(done).await;
     });
     Ok(multistatus(prefer, body))
+}
+
+/// RFC 5323 §2.3.3
+fn bad_scope() -> Refusal {
+    Refusal::Condition(StatusCode::CONFLICT, "search-scope-valid")
 }
 
 /// `<!ELEMENT basicsearch (select, from, where?, orderby?, limit?) >` (RFC 5323 §5.3)
@@ -71,7 +79,7 @@ impl Search {
             Place::File { handle, path } if precondition::same_home(handle.as_deref(), Some(&own)) => {
                 path.clone()
             }
-            _ => return Err(Refusal::Condition(StatusCode::CONFLICT, "search-scope-valid")),
+            _ => return Err(bad_scope()),
         };
         let depth = match scope.dav_child("depth").map(|depth| depth.text.trim()) {
             Some("0") => Depth::Zero,
@@ -93,6 +101,11 @@ impl Search {
         let ask = Ask::of(select)?.ok_or(bad("Nothing is selected."))?;
         let order = order(search)?;
         Ok(Self { ask, scope: location, folder, depth, condition, order, limit })
+    }
+
+    /// What is searched may be somebody else's.
+    fn enter(&mut self, tree: &Tree) {
+        (self.scope, self.folder) = (tree.location.clone(), tree.path());
     }
 
     async fn run(&self, files: &Files, node: Node, rows: &mut Rows) -> Result<(), Stop> {

@@ -65,7 +65,7 @@ fn of_hub(error: &Error, method: &Method, location: &Location) -> Reply {
         Error::Locked { root } => {
             // RFC 4918 §16: with the lock's root.
             return reply::condition(StatusCode::LOCKED, "lock-token-submitted", |xml| {
-                xml.leaf("href", &location.href(root, false));
+                xml.leaf("href", &location.href(root, root.is_empty()));
             });
         }
         // RFC 4331 §6
@@ -95,7 +95,7 @@ pub(crate) fn of_tree(error: &Error, top: &FilePath, location: &Location, condit
     let Error::Locked { root } = error else { return None };
     let is_within = FilePath::parse(root).is_ok_and(|root| top.contains(&root) && *top != root);
     let document = Xml::document("multistatus", |xml| {
-        let href = location.href(root, false);
+        let href = location.href(root, root.is_empty());
         xml.dav("response", |xml| {
             xml.leaf("href", &href);
             xml.leaf("status", &status_line(StatusCode::LOCKED));
@@ -122,6 +122,15 @@ fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self::Hub(error)
+    }
+}
+
+impl From<hub_content::Failure> for Refusal {
+    fn from(why: hub_content::Failure) -> Self {
+        match why {
+            hub_content::Failure::Field(why) => why.into(),
+            hub_content::Failure::Hub(error) => error.into(),
+        }
     }
 }
 

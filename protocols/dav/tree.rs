@@ -1,12 +1,13 @@
 //! MKCOL, DELETE, COPY and MOVE (RFC 4918 §9.3, §9.6, §9.8, §9.9).
 
-use hub::files::{CopyDepth, FilePath, Files, Overwrite, Placed, PropertyName};
+use hub::files::{CopyDepth, FilePath, Overwrite, Placed, PropertyName};
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderName};
 
 use crate::head::Depth;
 use crate::path::{Location, Place};
 use crate::reply::{self, Reply};
+use crate::shares::{Spot, Tree};
 use crate::status::{self, Refusal};
 use crate::xml::{Document, Element, Name, Xml, propstat};
 use crate::{Call, body, head, nextcloud, proppatch};
@@ -98,7 +99,7 @@ pub(crate) async fn delete(call: &mut Call) -> Result<Reply, Refusal> {
     // RFC 4918 §9.6.1: a collection goes with everything in it.
     whole_tree(&call.head.headers)?;
     if path.is_root() {
-        return Err(call.method_not_allowed());
+        return Err(if call.tree()?.share.is_some() { staying() } else { call.method_not_allowed() });
     }
     match files.delete(&path, conditions).await {
         Ok(()) => Ok(reply::empty(StatusCode::NO_CONTENT)),
@@ -113,10 +114,16 @@ pub(crate) async fn copy(call: &mut Call) -> Result<Reply, Refusal> {
         // RFC 4918 §9.8.3
         Some(Depth::One) => return Err(bad_depth()),
     };
-    let (files, from, to, location) = both_ends(call)?;
+    let (files, from) = call.target()?;
+    // What others share can be copied as a whole.
+    if from.is_root() && call.tree()?.share.is_none() {
+        return Err(staying());
+    }
+    let target = end(call).await?;
     let (conditions, overwrite) = (call.conditions()?, overwrite(call)?);
-    let placed = files.copy(&from, &to, depth, overwrite, conditions).await?;
-    Ok(arrived(&placed, &location))
+    let to = (&target.files, &target.path());
+    let placed = files.copy(&from, to, depth, overwrite, conditions).await?;
+    Ok(arrived(&placed, &target.location))
 }
 
 pub(crate) async fn rename(call: &mut Call) -> Result<Reply, Refusal> {
@@ -125,10 +132,15 @@ pub(crate) async fn rename(call: &mut Call) -> Result<Reply, Refusal> {
     }
     // RFC 4918 §9.9.2
     whole_tree(&call.head.headers)?;
-    let (files, from, to, location) = both_ends(call)?;
+    let (files, from) = call.target()?;
+    if from.is_root() {
+        return Err(staying());
+    }
+    let target = end(call).await?;
     let (conditions, overwrite) = (call.conditions()?, overwrite(call)?);
-    match files.rename(&from, &to, overwrite, conditions).await {
-        Ok(placed) => Ok(arrived(&placed, &location)),
+    let to = (&target.files, &target.path());
+    match files.rename(&from, to, overwrite, conditions).await {
+        Ok(placed) => Ok(arrived(&placed, &target.location)),
         Err(error) => locked_within(call, error, &from),
     }
 }
@@ -152,19 +164,19 @@ pub(crate) fn overwrite(call: &Call) -> Result<Overwrite, Refusal> {
     Ok(if head::overwrite(&call.head.headers)? { Overwrite::Allow } else { Overwrite::Refuse })
 }
 
-/// Source and destination within one tree.
-fn both_ends(call: &Call) -> Result<(Files, FilePath, FilePath, Location), Refusal> {
-    let (files, from) = call.target()?;
+/// The tree that a file or folder is to be brought to, with the path there.
+async fn end(call: &Call) -> Result<Tree, Refusal> {
     let location = destination(call)?;
-    let to = match (&call.location.place, &location.place) {
-        (Place::File { .. }, Place::File { path, .. })
-        | (Place::Upload { .. }, Place::Upload { path, .. }) => path.clone(),
+    match (&call.location.place, &location.place) {
+        (Place::File { .. }, Place::File { .. }) | (Place::Upload { .. }, Place::Upload { .. }) => {}
         _ => return Err(Refusal::Status(StatusCode::FORBIDDEN, "Files cannot be brought there.")),
-    };
-    if from.is_root() || to.is_root() {
-        return Err(Refusal::Status(StatusCode::FORBIDDEN, "The home itself stays where it is."));
     }
-    Ok((files, from, to, location))
+    let target = Spot::find_to_write(&call.account, &location).await?;
+    if target.path().is_root() { Err(staying()) } else { Ok(target) }
+}
+
+fn staying() -> Refusal {
+    Refusal::Status(StatusCode::FORBIDDEN, "A home, and what others share, stays where it is.")
 }
 
 /// Where the Destination leads to; it belongs to whoever asks.

@@ -48,7 +48,7 @@ pub(crate) async fn converse(service: Arc<Service>, connection: Connection, shut
         let (service, watch, working) = (Arc::clone(&service), Arc::clone(&watch), working.begin());
         async move {
             let has_fragment = watch.begin();
-            let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+            let (method, path) = (request.method().clone(), logged(request.uri().path()).to_owned());
             let reply = match has_fragment {
                 true => no_fragments(),
                 false => answer(&service, door, client, request).await,
@@ -103,6 +103,11 @@ async fn answer(service: &Service, door: Door, client: Client, request: Request<
             reply.map(|body| body.map_err(|never| match never {}).boxed())
         }
     }
+}
+
+/// What of a path may be logged: behind `/s/` there are secrets.
+fn logged(path: &str) -> &str {
+    if path.starts_with("/s/") { "/s/…" } else { path }
 }
 
 fn no_fragments() -> Response<Body> {

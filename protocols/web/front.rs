@@ -42,7 +42,7 @@ fn page(services: &Services, domain: Option<&Domain>) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>Twin Hub</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>Twin Hub</h1>\n\
          <p>This is a hub: a server that keeps the mail of the people who live on it, their <i>twins</i>. \
-         There is nothing to log in to here; mail is read with a mail program.</p>\n"
+         Mail is read with a mail program; your files are <a href=\"/files/\">here</a>.</p>\n"
     );
     match domain {
         Some(domain) => settings(&mut out, services, domain),

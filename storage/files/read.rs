@@ -1,6 +1,8 @@
 //! Finding nodes: by path, by folder.
 
-use crate::db::{Answer, Connection, Statement, Value, exact, values};
+use std::collections::{BTreeSet, HashMap};
+
+use crate::db::{Answer, Connection, Row, Statement, Value, exact, values};
 use crate::files::{LockRow, NodeId, NodeRow, locks, node_columns, node_row};
 use crate::tx::Tx;
 use crate::{AccountId, Result, Storage};
@@ -76,7 +78,35 @@ const CHILDREN_OF: &str = concat!(
     " FROM (VALUES {values}) AS v CROSS JOIN file_node f WHERE f.account = v.column1 AND f.parent = v.column2"
 );
 
+/// The names of nodes and of all folders above them: level 0 is a node's own.
+const NAMES: &str = "WITH RECURSIVE v (account, id) AS (VALUES {values}),
+     n (account, id, node, parent, name, level) AS (
+       SELECT v.account, v.id, f.id, f.parent, f.name, 0 FROM v CROSS JOIN file_node f
+       WHERE f.account = v.account AND f.id = v.id
+       UNION ALL
+       SELECT n.account, n.id, f.id, f.parent, f.name, n.level + 1 FROM n CROSS JOIN file_node f
+       WHERE f.account = n.account AND f.id = n.parent)
+     SELECT n.id, n.node, n.name FROM n ORDER BY n.id, n.level DESC";
+
 impl Storage {
+    /// For each of these nodes that there is: the nodes from the top of its tree down to it, with their
+    /// names.
+    pub async fn file_names(
+        &self,
+        account: AccountId,
+        nodes: &[NodeId],
+    ) -> Result<HashMap<NodeId, Vec<(NodeId, String)>>> {
+        // Each once: its names would come twice.
+        let nodes: BTreeSet<NodeId> = nodes.iter().copied().collect();
+        let rows = nodes.iter().map(|node| values![account, node.0]).collect();
+        let row = |row: Row<'_>| Ok((NodeId(row.int(0)?), NodeId(row.int(1)?), row.text(2)?));
+        let mut names: HashMap<NodeId, Vec<(NodeId, String)>> = HashMap::new();
+        for (of, node, name) in self.reader().await?.query_many(NAMES, rows, row).await? {
+            names.entry(of).or_default().push((node, name));
+        }
+        Ok(names)
+    }
+
     /// The nodes from `top` down a path (names in NFC), as far as they exist.
     pub async fn file_path(&self, account: AccountId, top: NodeId, keys: &[String]) -> Result<Vec<NodeRow>> {
         let mut reader = self.reader().await?;

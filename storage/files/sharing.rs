@@ -29,14 +29,16 @@ pub struct LinkRow {
     pub node: NodeRow,
 }
 
-fn grant_row(row: Row<'_>) -> Result<GrantRow> {
-    Ok(GrantRow {
+/// A grant, and the handle of the other twin.
+fn grant_row(row: Row<'_>) -> Result<(GrantRow, String)> {
+    let grant = GrantRow {
         owner: AccountId(row.int(0)?),
         grantee: AccountId(row.int(1)?),
         access: row.int(2)?,
         granted_at: row.int(3)?,
         node: node_row(row, 4)?,
-    })
+    };
+    Ok((grant, row.text(20)?))
 }
 
 fn link_row(row: Row<'_>) -> Result<LinkRow> {
@@ -54,15 +56,25 @@ fn link_row(row: Row<'_>) -> Result<LinkRow> {
 const GRANTS: &str = concat!(
     "SELECT g.account, g.grantee, g.access, g.granted_at, ",
     node_columns!(),
-    " FROM file_grant g CROSS JOIN file_node f
-      WHERE g.account = $1 AND f.account = g.account AND f.id = g.node"
+    ", a.handle
+     FROM file_grant g CROSS JOIN file_node f CROSS JOIN account a
+     WHERE g.account = $1 AND f.account = g.account AND f.id = g.node AND a.id = g.grantee"
 );
 
+/// What a twin was granted and can be found below the top of its owner's files ($2).
 const GRANTED: &str = concat!(
-    "SELECT g.account, g.grantee, g.access, g.granted_at, ",
+    "WITH RECURSIVE n (account, node, parent) AS (
+       SELECT g.account, g.node, f.parent FROM file_grant g CROSS JOIN file_node f
+       WHERE g.grantee = $1 AND f.account = g.account AND f.id = g.node
+       UNION ALL
+       SELECT n.account, n.node, f.parent FROM n CROSS JOIN file_node f
+       WHERE n.parent <> $2 AND f.account = n.account AND f.id = n.parent)
+     SELECT g.account, g.grantee, g.access, g.granted_at, ",
     node_columns!(),
-    " FROM file_grant g CROSS JOIN file_node f
-      WHERE g.grantee = $1 AND f.account = g.account AND f.id = g.node"
+    ", a.handle
+     FROM n CROSS JOIN file_grant g CROSS JOIN file_node f CROSS JOIN account a
+     WHERE n.parent = $2 AND g.account = n.account AND g.node = n.node AND g.grantee = $1
+       AND f.account = n.account AND f.id = n.node AND a.id = n.account"
 );
 
 const LINKS: &str = concat!(
@@ -91,14 +103,14 @@ const ANCESTORS: &str = concat!(
 );
 
 impl Storage {
-    /// What a twin has granted to others.
-    pub async fn file_grants(&self, owner: AccountId) -> Result<Vec<GrantRow>> {
+    /// What a twin has granted to others, with their handles.
+    pub async fn file_grants(&self, owner: AccountId) -> Result<Vec<(GrantRow, String)>> {
         self.reader().await?.query(GRANTS, values![owner], grant_row).await
     }
 
-    /// What others have granted to a twin.
-    pub async fn files_granted(&self, grantee: AccountId) -> Result<Vec<GrantRow>> {
-        self.reader().await?.query(GRANTED, values![grantee], grant_row).await
+    /// What others have granted to a twin, with the owners' handles, but for what is in the trash.
+    pub async fn files_granted(&self, grantee: AccountId) -> Result<Vec<(GrantRow, String)>> {
+        self.reader().await?.query(GRANTED, values![grantee, NodeId::FILES.0], grant_row).await
     }
 
     /// A twin's public links.

@@ -25,6 +25,7 @@ mod read;
 mod replace;
 mod reports;
 mod scattered;
+mod sharing;
 mod sieve;
 mod soon;
 mod terms;
@@ -141,6 +142,7 @@ cases! {
     what_a_filter_learned_is_kept_and_goes_with_its_account,
     policies_are_kept_until_they_expire,
     a_random_course_of_files_equals_its_model,
+    grants_are_found_from_both_sides,
     items_are_kept_and_found,
     items_are_moved_and_removed,
     items_are_synchronised,

@@ -93,11 +93,11 @@ async fn walked(files: &Files, at: &str) -> Vec<String> {
 }
 
 async fn move_to(files: &Files, from: &str, to: &str, overwrite: Overwrite) -> Result<Placed> {
-    files.rename(&path(from), &path(to), overwrite, none()).await
+    files.rename(&path(from), (files, &path(to)), overwrite, none()).await
 }
 
 async fn copy(files: &Files, from: &str, to: &str) -> Result<Placed> {
-    files.copy(&path(from), &path(to), CopyDepth::Infinity, Overwrite::Allow, none()).await
+    files.copy(&path(from), (files, &path(to)), CopyDepth::Infinity, Overwrite::Allow, none()).await
 }
 
 async fn used(files: &Files) -> u64 {
@@ -198,7 +198,9 @@ async fn preconditions_are_decided_with_the_change() {
     let same = || if_(Precondition::Match(vec![node.etag.clone()]));
     try_write(files, "f", b"yy", same()).await.expect("written");
     assert!(stale(try_write(files, "f", b"z", same()).await));
-    assert!(stale(files.copy(&path("f"), &path("g"), CopyDepth::Zero, Overwrite::Allow, same()).await));
+    assert!(stale(
+        files.copy(&path("f"), (files, &path("g")), CopyDepth::Zero, Overwrite::Allow, same()).await
+    ));
     assert!(matches!(files.delete(&path("f"), same()).await, Err(Error::Stale)));
     assert!(matches!(files.patch(&path("f"), NodePatch::default(), same()).await, Err(Error::Stale)));
     // Before a large body is sent, too.
@@ -267,7 +269,8 @@ async fn a_tree_is_copied_and_moved_whole() {
     let node = files.lookup(&path("c/b")).await.expect("there");
     let properties = files.properties(&[node.id]).await.expect("read");
     assert_eq!(properties[&node.id], [(name, "red".to_owned())]);
-    let shallow = files.copy(&path("a"), &path("s"), CopyDepth::Zero, Overwrite::Allow, none()).await;
+    let shallow =
+        files.copy(&path("a"), (files, &path("s")), CopyDepth::Zero, Overwrite::Allow, none()).await;
     assert_eq!(shallow.expect("copied").node.nodes, 1);
     assert!(names(files, "s").await.is_empty());
     // What is in the way goes to the trash.
@@ -371,7 +374,7 @@ async fn locks_keep_others_away() {
     try_write(files, "a/f", b"y", with(&lock.token)).await.expect("written");
     assert_eq!(files.locks().await.expect("read").len(), 1);
     // RFC 4918 §7.5: a lock does not move.
-    files.rename(&path("a"), &path("b"), Overwrite::Allow, with(&lock.token)).await.expect("moved");
+    files.rename(&path("a"), (files, &path("b")), Overwrite::Allow, with(&lock.token)).await.expect("moved");
     assert!(files.locks().await.expect("read").is_empty());
     write(files, "b/f", b"free").await;
 }

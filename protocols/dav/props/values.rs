@@ -2,21 +2,32 @@
 
 use hub::SyncState;
 use hub::collections::CollectionKind;
-use hub::files::{FileLock, LockScope, Node};
+use hub::files::{FileLock, Granted, LockScope, Node};
 use hub_civil::{Civil, Date};
 
 use super::{Subject, What, items};
 use crate::get::http_date;
 use crate::media_type;
 use crate::path::{IN_PATHS, encode_into};
+use crate::propfind::principal as principal_of;
 use crate::xml::{CALDAV, DAV, OWNCLOUD, Xml};
 
 impl Subject<'_> {
     fn node(&self) -> Option<&Node> {
         match self.what {
-            What::Node(node) => Some(node),
+            What::Node(node) | What::Shares(node) => Some(node),
             _ => None,
         }
+    }
+
+    /// Whose it is, if not the twin's own.
+    fn share(&self) -> Option<&Granted> {
+        self.context.share.as_ref().filter(|_| matches!(self.what, What::Node(_)))
+    }
+
+    /// True for a home, and for what was granted: it stays where it is.
+    fn is_top(&self, node: &Node) -> bool {
+        self.share().map_or(node.name.is_empty(), |granted| granted.node.id == node.id)
     }
 
     fn file(&self) -> Option<&Node> {
@@ -27,9 +38,13 @@ impl Subject<'_> {
         self.node().filter(|node| node.is_folder())
     }
 
-    /// What the twin may change.
+    /// What is the twin's own, and not made up.
     fn is_owned(&self) -> bool {
-        !matches!(self.what, What::Above | What::Principal)
+        !matches!(self.what, What::Above | What::Principal | What::Shares(_)) && self.share().is_none()
+    }
+
+    fn may_write(&self) -> bool {
+        self.is_owned() || self.share().is_some_and(|granted| granted.access.may_write())
     }
 
     /// RFC 4331 §2: collections do.
@@ -47,7 +62,7 @@ pub(super) fn resource_type(subject: &Subject<'_>, xml: &mut Xml) -> bool {
     match subject.what {
         What::Node(node) if !node.is_folder() => {}
         What::Item(..) => {}
-        What::Node(_) | What::Above | What::Home(_) => xml.empty("collection"),
+        What::Node(_) | What::Above | What::Home(_) | What::Shares(_) => xml.empty("collection"),
         What::Collection(kind, collection) => {
             xml.empty("collection");
             items::resource_type(kind, collection, xml);
@@ -62,8 +77,8 @@ pub(super) fn resource_type(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 
 pub(super) fn display_name(subject: &Subject<'_>, xml: &mut Xml) -> bool {
     match subject.what {
-        What::Node(node) if !node.name.is_empty() => xml.text(&node.name),
-        What::Node(_) | What::Principal => xml.text(&subject.context.handle),
+        What::Node(node) | What::Shares(node) if !node.name.is_empty() => xml.text(&node.name),
+        What::Node(_) | What::Principal | What::Shares(_) => xml.text(&subject.context.handle),
         What::Above => xml.text("Twin Hub"),
         What::Collection(_, collection) => xml.text(items::name_of(collection)),
         What::Home(kind) => xml.text(items::name_of_home(kind)),
@@ -117,7 +132,7 @@ pub(super) fn content_type(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 
 /// `<!ELEMENT supportedlock (lockentry)* >` (RFC 4918 §15.10)
 pub(super) fn supported_lock(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    for scope in ["exclusive", "shared"].iter().filter(|_| subject.node().is_some()) {
+    for scope in ["exclusive", "shared"].iter().filter(|_| subject.node().is_some() && subject.may_write()) {
         xml.dav("lockentry", |xml| {
             xml.dav("lockscope", |xml| xml.empty(scope));
             xml.dav("locktype", |xml| xml.empty("write"));
@@ -171,7 +186,7 @@ pub(super) fn quota_used(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 pub(super) fn reports(subject: &Subject<'_>, xml: &mut Xml) -> bool {
     let own: &[(&str, &str)] = match subject.what {
         What::Node(node) if node.is_folder() => &[(DAV, "sync-collection"), (DAV, "expand-property")],
-        What::Node(_) | What::Above | What::Item(..) => &[(DAV, "expand-property")],
+        What::Node(_) | What::Above | What::Item(..) | What::Shares(_) => &[(DAV, "expand-property")],
         What::Collection(kind, _) => items::reports(kind),
         What::Home(kind) => items::reports_of_home(kind),
         What::Principal => &[
@@ -195,6 +210,7 @@ const SYNC_TOKEN: &str = "urn:x-twinhub:sync:";
 pub(super) fn synchronization(subject: &Subject<'_>, xml: &mut Xml) -> bool {
     let state = match subject.what {
         What::Collection(_, collection) => Some(collection.state),
+        What::Shares(_) => None,
         _ => subject.folder().map(Node::state),
     };
     text(xml, state.map(sync_token).as_deref())
@@ -215,9 +231,13 @@ pub(super) fn principal(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 }
 
 pub(super) fn owner(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    match subject.what {
-        What::Above => false,
-        _ => principal(subject, xml),
+    match (subject.what, subject.share()) {
+        (What::Above, _) => false,
+        (_, None) => principal(subject, xml),
+        (_, Some(granted)) => {
+            xml.leaf("href", &principal_of(&granted.owner.to_string()));
+            true
+        }
     }
 }
 
@@ -250,10 +270,26 @@ const PRIVILEGES: &[&str] = &[
     "read-current-user-privilege-set",
 ];
 const READING: &[&str] = &["read", "read-acl", "read-current-user-privilege-set"];
+/// Of what others share: who else may see it is not told.
+const GRANTED: &[&str] = &["read", "read-current-user-privilege-set"];
+const GRANTED_TO_WRITE: &[&str] = &[
+    "read",
+    "write",
+    "write-properties",
+    "write-content",
+    "bind",
+    "unbind",
+    "read-current-user-privilege-set",
+];
 
 /// `<!ELEMENT current-user-privilege-set (privilege*)>` (RFC 3744 §5.4)
 pub(super) fn privileges(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    let own = if subject.is_owned() { PRIVILEGES } else { READING };
+    let own = match (subject.is_owned(), subject.share().is_some()) {
+        (true, _) => PRIVILEGES,
+        (false, true) if subject.may_write() => GRANTED_TO_WRITE,
+        (false, true) => GRANTED,
+        (false, false) => READING,
+    };
     for privilege in own {
         xml.dav("privilege", |xml| xml.empty(privilege));
     }
@@ -266,6 +302,9 @@ pub(super) fn privileges(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 
 /// `<!ELEMENT acl (ace*) >` (RFC 3744 §5.5): the owner may do everything, nobody else anything.
 pub(super) fn acl(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    if subject.share().is_some() {
+        return false;
+    }
     xml.dav("ace", |xml| {
         xml.dav("principal", |xml| match subject.is_owned() {
             true => xml.dav("property", |xml| xml.empty("owner")),
@@ -323,27 +362,38 @@ pub(super) fn checksums(subject: &Subject<'_>, xml: &mut Xml) -> bool {
     known.is_some()
 }
 
+/// Of others' files it would be that of one's own.
 pub(super) fn file_id(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    text(xml, subject.node().map(|node| node.id.0.to_string()).as_deref())
+    let node = subject.node().filter(|_| subject.share().is_none());
+    text(xml, node.map(|node| node.id.0.to_string()).as_deref())
 }
 
-/// The file's id, padded, with that of the server.
+/// The file's id, padded, with that of the server; one that nothing else in the home has.
 pub(super) fn oc_id(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    text(xml, subject.node().map(|node| format!("{:08}twinhub", node.id.0)).as_deref())
+    let owner = subject.share().map_or_else(String::new, |granted| format!("-{}", granted.owner_number()));
+    text(xml, subject.node().map(|node| format!("{:08}twinhub{owner}", node.id.0)).as_deref())
 }
 
 pub(super) fn owner_id(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    text(xml, subject.node().map(|_| subject.context.handle.as_str()))
+    let owner = subject.share().map(|granted| granted.owner.to_string());
+    text(xml, subject.node().map(|_| owner.as_deref().unwrap_or(&subject.context.handle)))
 }
 
-/// G read, D delete, N rename, V move, W write; in folders C add files, K add folders.
+/// S somebody else's, G read, D delete, N rename, V move, W write; in folders C add files, K add folders.
 pub(super) fn permissions(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    let letters = subject.node().map(|node| match (node.is_folder(), node.name.is_empty()) {
+    let Some(node) = subject.node() else { return false };
+    let own = match (node.is_folder(), subject.is_top(node)) {
+        _ if !subject.may_write() => "G",
         (true, true) => "GCK",
         (true, false) => "GDNVCK",
-        (false, _) => "GDNVW",
-    });
-    text(xml, letters)
+        (false, true) => "GW",
+        (false, false) => "GDNVW",
+    };
+    if !subject.is_owned() {
+        xml.text("S");
+    }
+    xml.text(own);
+    true
 }
 
 pub(super) fn size(subject: &Subject<'_>, xml: &mut Xml) -> bool {

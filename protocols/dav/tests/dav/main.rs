@@ -3,6 +3,7 @@
 mod bad_input;
 mod bearer;
 mod golden;
+mod shares;
 mod streams;
 mod tree;
 mod world;

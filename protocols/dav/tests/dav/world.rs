@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use hub::{Address, Hub, Secret, Settings};
+use hub::{Account, Address, Door, Hub, Secret, Settings};
 use hub_dav::Service;
 use hub_storage::{Database, Options, Storage};
 use hub_wire::http::{self, Body, Client, Mount};
@@ -62,6 +62,24 @@ impl World {
 
     pub(crate) fn hub(&self) -> &Hub {
         &self.service.hub
+    }
+
+    pub(crate) async fn account(&self, twin: &str) -> Account {
+        self.hub().login(twin, &Secret::new("password"), Door::Dav).await.expect("right")
+    }
+
+    /// A twin's request to a path.
+    pub(crate) async fn send_as(
+        &self,
+        twin: &str,
+        method: &str,
+        path: &str,
+        fields: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let login = format!("Basic {}", BASE64_STANDARD.encode(format!("{twin}:password")));
+        let fields = [fields, &[("authorization", login.as_str())]].concat();
+        self.send(method, path, &fields, body).await
     }
 
     /// Alice's request to a path.

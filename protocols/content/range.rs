@@ -8,7 +8,7 @@ use std::ops::Range;
 const MAX_RANGES: usize = 16;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub enum Wanted {
     /// No range, or none that is understood.
     Whole,
     /// At least one, in the order asked for, not empty, not overlapping.
@@ -22,7 +22,7 @@ pub(crate) enum Wanted {
 /// int-range        = first-pos "-" [ last-pos ]
 /// suffix-range     = "-" suffix-length
 /// ```
-pub(crate) fn wanted(field: &str, size: u64) -> Wanted {
+pub fn wanted(field: &str, size: u64) -> Wanted {
     let Some(set) = field.strip_prefix("bytes=") else { return Wanted::Whole };
     let mut parts = Vec::new();
     let mut count = 0;
@@ -72,7 +72,7 @@ fn number(digits: &str) -> Option<u64> {
 
 /// `Content-Range: bytes FIRST-LAST/COMPLETE` of a partial PUT (RFC 9110 §14.4, §14.5): where the bytes
 /// go; `None` if it is not one.
-pub(crate) fn content_range(field: &str) -> Option<(Range<u64>, Option<u64>)> {
+pub fn content_range(field: &str) -> Option<(Range<u64>, Option<u64>)> {
     let (range, complete) = field.trim().strip_prefix("bytes ")?.trim().split_once('/')?;
     let (first, last) = range.split_once('-')?;
     let (first, last) = (number(first)?, number(last)?);
