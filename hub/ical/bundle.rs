@@ -1,6 +1,7 @@
 //! Many objects in one file, as programs export and import them: taken apart into objects that can be
 //! stored, and put together again. Lines of components stay the bytes that they were.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -209,9 +210,9 @@ impl Joined {
             self.zones.clear();
         }
         for (name, text) in zones {
-            if !self.zones.contains_key(&name) {
+            if let Entry::Vacant(place) = self.zones.entry(name) {
                 out.extend_from_slice(&text);
-                self.zones.insert(name, text);
+                place.insert(text);
             }
         }
         for child in document.roots().flat_map(|root| root.children()) {

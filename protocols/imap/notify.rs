@@ -323,6 +323,7 @@ mod tests {
             total: 0,
             unseen: 0,
             bytes: 0,
+            sort_order: 0,
         };
         Names::new(
             mailboxes.iter().map(info).collect(),
