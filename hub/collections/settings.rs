@@ -67,7 +67,8 @@ impl Collections {
     /// for an empty home.
     pub async fn list(&self) -> Result<Vec<Collection>> {
         let mut rows = self.storage().collections(self.account, self.kind).await?;
-        if rows.is_empty() && self.make_usual_ones().await? {
+        if rows.is_empty() {
+            self.make_usual_ones().await?;
             rows = self.storage().collections(self.account, self.kind).await?;
         }
         Ok(rows.into_iter().map(Collection::from).collect())
@@ -77,8 +78,8 @@ impl Collections {
         let find = || self.storage().collection(self.account, self.kind, name);
         let mut row = find().await?;
         // The usual ones have names that programs are told before anybody lists them.
-        if row.is_none() && self.usual().iter().any(|usual| usual.0 == name) && self.make_usual_ones().await?
-        {
+        if row.is_none() && self.usual().iter().any(|usual| usual.0 == name) {
+            self.make_usual_ones().await?;
             row = find().await?;
         }
         row.map(Collection::from).ok_or(Error::NotFound("collection"))
@@ -175,13 +176,13 @@ impl Collections {
         }
     }
 
-    /// False if there are some by now.
-    async fn make_usual_ones(&self) -> Result<bool> {
+    /// Unless somebody else has made some by now.
+    async fn make_usual_ones(&self) -> Result<()> {
         let (account, kind, usual) = (self.account, self.kind, self.usual());
         let make = self.storage().transact([account], move |tx| {
             Box::pin(async move {
                 if rows::has_collections(tx, account, kind).await? {
-                    return Ok(false);
+                    return Ok(());
                 }
                 for (position, (name, display_name, components)) in (0..).zip(usual) {
                     let facts = CollectionFacts {
@@ -192,7 +193,7 @@ impl Collections {
                     };
                     rows::create_collection(tx, account, kind, name, &facts, MOST_COLLECTIONS).await?;
                 }
-                Ok(true)
+                Ok(())
             })
         });
         Ok(make.await?)
