@@ -50,8 +50,7 @@ fn bounces_that_go_home_are_not_mixed_with_mail_for_twins() {
         Destination::Local(hub::Recipient { address: address(text), members })
     };
     let mut text: &[u8] = b"EHLO x\r\nMAIL FROM:<>\r\n";
-    let mut answers = Vec::new();
-    let mut destinations = vec![here("c@hub.test"), home.clone(), here("b@hub.test")];
+    let mut destinations = vec![here("c@hub.test"), home, here("b@hub.test")];
     loop {
         match session.feed(&mut text, Instant::now()) {
             Step::Ask(Request::CheckSender(_)) => session.sender_checked(Ok(())),
@@ -59,14 +58,14 @@ fn bounces_that_go_home_are_not_mixed_with_mail_for_twins() {
                 session.routed(Ok(destinations.pop().expect("one for each RCPT")));
             }
             Step::Ask(other) => panic!("{other:?}"),
-            Step::Write(bytes) => answers.push(String::from_utf8_lossy(&bytes).into_owned()),
             Step::Read if destinations.is_empty() => break,
             Step::Read => text = b"RCPT TO:<x@hub.test>\r\n",
-            Step::Close | Step::Discard | Step::StartTls => panic!("it goes on"),
+            Step::Close | Step::Discard | Step::StartTls | Step::Write(_) => panic!("it goes on"),
         }
     }
-    let codes: Vec<String> = answers.concat().lines().map(|line| line[..9].to_owned()).collect();
-    assert_eq!(codes[codes.len() - 3..], ["250 2.1.5", "452 4.5.3", "250 2.1.5"]);
+    let output = String::from_utf8_lossy(session.output()).into_owned();
+    let codes: Vec<&str> = output.lines().filter_map(|line| line.get(..9)).collect();
+    assert!(codes.ends_with(&["250 2.1.5", "452 4.5.3", "250 2.1.5"]), "{output}");
 }
 
 /// RFC 5321 §4.5.3.2.7: five minutes for each command; half a command does not buy more.
