@@ -110,8 +110,7 @@ impl Hub {
     pub async fn examine(&self, spool: Spool) -> Result<Incoming> {
         let blob = Arc::new(spool.finish().await?);
         let summary = if let Some(bytes) = blob.in_memory() {
-            // Whoever waits for it is going to ask for it at once.
-            self.0.recent.keep_start(blob.id(), bytes);
+            self.0.recent.keep_arrived(blob.id(), bytes);
             scan(&blob)?
         } else {
             let blob = Arc::clone(&blob);

@@ -17,6 +17,9 @@ use crate::{AccountId, EmailId, Message};
 const GOOD: Duration = Duration::from_secs(30 * 60);
 /// Longer starts of messages are read again each time: one of them would push out hundreds.
 const LONGEST: usize = 128 << 10;
+/// The longest one that is kept before anybody has asked for it: to unpack a longer one costs little
+/// beside sending it, and a few hundred of them would fill the cache.
+const LONGEST_UNASKED: usize = 16 << 10;
 /// What an entry costs besides its bytes.
 const OVERHEAD: u64 = 150;
 
@@ -83,6 +86,13 @@ impl Recent {
         let start = self.starts.get(&message.blob)?;
         let is_good = start.bytes.len() >= wanted && start.since.elapsed() < GOOD;
         is_good.then(|| start.bytes.slice(..wanted))
+    }
+
+    /// A message that comes just now: whoever waits for it is going to ask for it at once.
+    pub(crate) fn keep_arrived(&self, blob: BlobId, bytes: &Bytes) {
+        if bytes.len() <= LONGEST_UNASKED {
+            self.keep_start(blob, bytes);
+        }
     }
 
     pub(crate) fn keep_start(&self, blob: BlobId, bytes: &Bytes) {

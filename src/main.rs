@@ -25,6 +25,7 @@ mod tokens;
 mod transfer;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
@@ -32,6 +33,11 @@ use hub_config::LogLevel;
 
 use crate::cli::{Cli, Command};
 use crate::setup::Setup;
+
+/// Threads for files and long computations at most, and how long an idle one stays: each keeps some memory
+/// of its own, and a hundred connections that bring large messages need no hundred of them.
+const BLOCKING_THREADS: usize = 64;
+const BLOCKING_IDLE: Duration = Duration::from_secs(2);
 
 /// Mail is many small allocations on many threads: what mimalloc is for.
 #[global_allocator]
@@ -67,8 +73,12 @@ fn run(cli: Cli) -> Result<ExitCode> {
         (_, level) => level,
     };
     log::start(&setup.config.log, level.as_str());
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_keep_alive(BLOCKING_IDLE)
+        .enable_all()
+        .build()
+        .context("cannot start threads")?;
     runtime.block_on(async {
         match cli.command {
             Command::Alias(command) => commands::alias(&setup, command).await?,

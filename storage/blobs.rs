@@ -147,7 +147,18 @@ impl BlobStore {
             let path = entry.map_err(Error::io("cannot read the spool directory"))?.path();
             std::fs::remove_file(&path).map_err(Error::io(format!("cannot remove {}", path.display())))?;
         }
+        let failed = |error| Error::io(format!("cannot sync {}", store.blobs.display()))(error);
+        store.lay_out().map_err(failed)?;
         Ok(store)
+    }
+
+    /// Makes the folders of blob files beforehand: the first body in each would wait for one more sync.
+    /// What cannot be made now is made then.
+    fn lay_out(&self) -> std::io::Result<()> {
+        for folder in 0..=u8::MAX {
+            let _ = std::fs::create_dir(self.blobs.join(format!("{folder:02x}")));
+        }
+        File::open(&self.blobs)?.sync_all()
     }
 
     fn unique(&self) -> String {
@@ -158,7 +169,9 @@ impl BlobStore {
         Ok(self.spool.join(self.unique()))
     }
 
-    /// Makes a spool file a blob file: data synced, renamed, directory synced.
+    /// Makes a spool file a blob file: renamed, data synced, directory synced. Nothing refers to it before
+    /// that, so the new name may come first: file systems with a journal then write it down together
+    /// with the data, and the directory's own sync finds little to do.
     ///
     /// The name has a unique part, so that reclaiming an older copy of the same content can never
     /// remove this one.
@@ -172,17 +185,19 @@ impl BlobStore {
         let place = format!("{}/{}-{}", &hex[..2], &hex[2..], self.unique());
         let directory = self.blobs.join(&hex[..2]);
         let path = self.blobs.join(&place);
+        // From here on it goes if nobody comes to refer to it, or it cannot be synced.
+        let kept = KeptFile { path: path.clone(), referred: false.into() };
         let keep = || -> std::io::Result<()> {
-            file.sync_data()?;
             if !directory.is_dir() {
                 std::fs::create_dir_all(&directory)?;
                 File::open(&self.blobs)?.sync_all()?;
             }
             std::fs::rename(&spool.0, &path)?;
+            file.sync_all()?;
             File::open(&directory)?.sync_all()
         };
         keep().map_err(Error::io(format!("cannot keep a large body as {}", path.display())))?;
-        Ok((place, KeptFile { path, referred: false.into() }))
+        Ok((place, kept))
     }
 
     pub(crate) fn path(&self, place: &str) -> PathBuf {

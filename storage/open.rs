@@ -431,7 +431,8 @@ async fn open_sqlite(path: &Path) -> Result<Pools> {
                 .pragma("query_only", "1")
                 .pragma("temp_store", "memory")
                 .pragma("mmap_size", "268435456")
-                .pragma("cache_size", "-16384"),
+                // What is in the database is mapped; only pages that are still in the log are copied.
+                .pragma("cache_size", "-4096"),
         )
         .await
         .map_err(damaged)?;

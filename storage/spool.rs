@@ -98,7 +98,8 @@ impl Spool {
                 (crate::blobs::Encoding::Plain, self.memory.clone())
             };
             if data.len() <= INLINE {
-                let plain = bytes::Bytes::from(self.memory);
+                // It may be kept for long: without what the buffer had grown beyond it.
+                let plain = bytes::Bytes::from(self.memory.into_boxed_slice());
                 return Ok(StagedBlob {
                     id,
                     size: self.length,

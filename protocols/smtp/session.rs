@@ -352,6 +352,14 @@ impl Session {
             }
             return;
         };
+        // What goes home and what stays here are two commits: if the second failed, the client would send
+        // both again.
+        let goes_home = |one: &Destination| matches!(one, Destination::Back { .. });
+        let others = transaction.recipients.first().map(|other| goes_home(&other.destination));
+        if others.is_some_and(|others| others != goes_home(destination)) {
+            self.refuse(&Reply::new(452, "4.5.3", "Send the message again for this recipient"));
+            return;
+        }
         // The same recipient twice is one recipient.
         let key = destination.address().key();
         let known = transaction.recipients.iter().position(|other| other.destination.address().key() == key);

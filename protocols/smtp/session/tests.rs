@@ -39,6 +39,35 @@ fn say(session: &mut Session, mut text: &[u8], now: Instant) {
     }
 }
 
+/// RFC 5321 §4.5.3.1.10: who is refused with 452 comes in a transaction of its own.
+#[test]
+fn bounces_that_go_home_are_not_mixed_with_mail_for_twins() {
+    let mut session = session(Kind::Mx, Instant::now());
+    let address = |text| Address::parse(text).expect(text);
+    let home = Destination::Back { address: address("SRS0=x@hub.test"), home: address("a@far.test") };
+    let here = |text| {
+        let members = hub::Members::from([hub::AccountId(1)]);
+        Destination::Local(hub::Recipient { address: address(text), members })
+    };
+    let mut text: &[u8] = b"EHLO x\r\nMAIL FROM:<>\r\n";
+    let mut destinations = vec![here("c@hub.test"), home, here("b@hub.test")];
+    loop {
+        match session.feed(&mut text, Instant::now()) {
+            Step::Ask(Request::CheckSender(_)) => session.sender_checked(Ok(())),
+            Step::Ask(Request::Route { .. }) => {
+                session.routed(Ok(destinations.pop().expect("one for each RCPT")));
+            }
+            Step::Ask(other) => panic!("{other:?}"),
+            Step::Read if destinations.is_empty() => break,
+            Step::Read => text = b"RCPT TO:<x@hub.test>\r\n",
+            Step::Close | Step::Discard | Step::StartTls | Step::Write(_) => panic!("it goes on"),
+        }
+    }
+    let output = String::from_utf8_lossy(session.output()).into_owned();
+    let codes: Vec<&str> = output.lines().filter_map(|line| line.get(..9)).collect();
+    assert!(codes.ends_with(&["250 2.1.5", "452 4.5.3", "250 2.1.5"]), "{output}");
+}
+
 /// RFC 5321 §4.5.3.2.7: five minutes for each command; half a command does not buy more.
 #[test]
 fn each_command_has_its_time() {
