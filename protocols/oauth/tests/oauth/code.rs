@@ -67,12 +67,12 @@ async fn from_the_question_to_the_tokens_and_back() {
     let access = Secret::new(text("access_token"));
     world.hub.login_with_token(&access, Scopes::MAIL_READ, peer).await.expect("good");
 
-    let refresh =
-        [("grant_type", "refresh_token"), ("client_id", &client), ("refresh_token", &text("refresh_token"))];
+    let (id, token) = (client.as_str(), text("refresh_token"));
+    let refresh = [("grant_type", "refresh_token"), ("client_id", id), ("refresh_token", token.as_str())];
     let next = world.post("/oauth/token", &refresh).await;
     assert_eq!(next.status, 200, "{}", next.text());
     let next = next.json()["access_token"].as_str().expect("a token").to_owned();
-    let revoke = [("client_id", client.as_str()), ("token", &next)];
+    let revoke = [("client_id", client.as_str()), ("token", next.as_str())];
     assert_eq!(world.post("/oauth/revoke", &revoke).await.status, 200);
     for token in [access, Secret::new(next)] {
         assert!(world.hub.login_with_token(&token, Scopes::NONE, peer).await.is_err(), "revoked");

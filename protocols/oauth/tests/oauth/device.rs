@@ -14,7 +14,7 @@ async fn a_device_is_let_in_on_another_page() {
     assert_eq!(text("verification_uri"), "https://hub.test/oauth/device");
     assert_eq!((&device["interval"], &device["expires_in"]), (&5.into(), &900.into()));
     let (code, device_code) = (text("user_code"), text("device_code"));
-    let ask = [("grant_type", GRANT), ("client_id", &client), ("device_code", &device_code)];
+    let ask = [("grant_type", GRANT), ("client_id", client.as_str()), ("device_code", device_code.as_str())];
     assert_eq!(world.post("/oauth/token", &ask).await.error(), "authorization_pending");
     assert_eq!(world.post("/oauth/token", &ask).await.error(), "slow_down");
 
@@ -48,7 +48,7 @@ async fn a_device_is_refused() {
     let text = |name: &str| device[name].as_str().unwrap_or_else(|| panic!("{name}"));
     let no = [("user_code", text("user_code")), ("decision", "deny")];
     assert_eq!(world.post("/oauth/device", &no).await.status, 200);
-    let ask = [("grant_type", GRANT), ("client_id", &client), ("device_code", text("device_code"))];
+    let ask = [("grant_type", GRANT), ("client_id", client.as_str()), ("device_code", text("device_code"))];
     assert_eq!(world.post("/oauth/token", &ask).await.error(), "access_denied");
 
     for (name, value, error) in
