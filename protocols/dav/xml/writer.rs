@@ -102,11 +102,8 @@ impl Xml {
     }
 
     pub(crate) fn text(&mut self, text: &str) {
-        // Most texts need no escaping: they are copied whole.
-        match text
-            .bytes()
-            .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'<' | b'>' | b'&' | b'"'))
-        {
+        // Most texts need no escaping: they are copied whole. Quotation marks matter in attributes only.
+        match text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'<' | b'>' | b'&')) {
             true => self.out.push_str(text),
             false => self.out.push_str(&escaped(text)),
         }
@@ -115,6 +112,10 @@ impl Xml {
     /// XML that stands alone and was well-formed when it was kept.
     pub(crate) fn fragment(&mut self, xml: &str) {
         self.out.push_str(xml);
+    }
+
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.out.reserve(bytes);
     }
 
     pub(crate) fn len(&self) -> usize {
