@@ -138,6 +138,8 @@ struct Inner {
     text_index: Arc<textsearch::TextIndex>,
     etags: files::Etags,
     file_watches: files::FileWatches,
+    listings: files::Listings,
+    lately: files::Lately,
     junk: Arc<junk::Junk>,
     maintenance: Mutex<tokio::task::JoinSet<()>>,
 }
@@ -202,6 +204,8 @@ impl Hub {
             text_index: Arc::default(),
             etags,
             file_watches: files::FileWatches::default(),
+            listings: files::Listings::default(),
+            lately: files::Lately::default(),
             maintenance: Mutex::default(),
         }));
         hub.0.storage.listen(Box::new(Ear(Arc::downgrade(&hub.0))));
@@ -276,6 +280,7 @@ impl Inner {
             }
         }
         self.watches.note(&changes);
+        self.lately.note(&changes);
         self.file_watches.note(&changes);
         self.junk.note(&changes);
         self.mailboxes.apply(changes);

@@ -10,7 +10,9 @@
 mod change;
 mod changes;
 mod conditions;
+mod lately;
 mod links;
+mod listed;
 mod locks;
 mod node;
 mod path;
@@ -21,6 +23,7 @@ pub(crate) mod trash;
 mod tree;
 mod upload;
 mod versions;
+mod walk;
 mod watch;
 
 use hub_storage::Storage;
@@ -29,19 +32,22 @@ use hub_storage::files::NodeRow;
 
 pub use changes::{FileChange, FileChanges, SyncDepth};
 pub use conditions::{Conditions, IfList, IfTerm, Precondition, StateOf};
+pub(crate) use lately::Lately;
 pub use links::{Link, LinkId, LinkRequest};
+pub(crate) use listed::Listings;
 pub use locks::{FileLock, LockRequest, LockScope, LockToken};
 pub(crate) use node::Etags;
 pub use node::{Node, NodeKind};
 pub use path::FilePath;
 pub use properties::{NodePatch, Property, PropertyName};
-pub use read::{Listing, OpenFile, Walk, Walked};
+pub use read::OpenFile;
 use sharing::By;
 pub use sharing::{Access, Grant, Granted, SHARED};
 pub use trash::Trashed;
 pub use tree::{CopyDepth, Overwrite, Placed};
 pub use upload::{FileMetadata, Upload};
 pub use versions::{Version, VersionId};
+pub use walk::{Listing, Walk, Walked};
 pub use watch::FileWatch;
 pub(crate) use watch::FileWatches;
 

@@ -58,7 +58,7 @@ pub struct StoredEmail {
 }
 
 /// A blob that was looked up; it can be read as long as the storage keeps what is gone.
-pub struct OpenBlob(Content);
+pub struct OpenBlob(pub(crate) Content);
 
 impl OpenBlob {
     /// Bytes from `offset` on; fewer at its end.
