@@ -47,11 +47,13 @@ mod wire;
 mod words;
 
 pub use brief::body_without_extensions;
+pub use charset::decode as decode_charset;
 pub use collate::collation_key;
 pub use correspondents::{Correspondents, FirstAddress, correspondents};
 pub use fields::{header_fields, header_text, header_values, listed_header_fields};
 pub use filter::{PartContent, field_addresses, field_date, field_value};
 pub use fold::{contains_folded, fold, fold_cow};
+pub use html::to_text as html_text;
 pub use listed::are_listed;
 pub use reencode::{LongLines, NotConvertible, Unfit, reencode};
 pub use scanner::Scanner;
