@@ -85,6 +85,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/sqlite/0017_sharing.sql"),
         include_str!("migrations/postgres/0017_sharing.sql"),
     ),
+    (
+        include_str!("migrations/sqlite/0021_file_text.sql"),
+        include_str!("migrations/postgres/0021_file_text.sql"),
+    ),
 ];
 
 #[derive(Clone)]

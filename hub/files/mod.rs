@@ -10,6 +10,7 @@
 mod change;
 mod changes;
 mod conditions;
+mod find;
 mod lately;
 mod links;
 mod listed;
@@ -32,6 +33,7 @@ use hub_storage::files::NodeRow;
 
 pub use changes::{FileChange, FileChanges, SyncDepth};
 pub use conditions::{Conditions, IfList, IfTerm, Precondition, StateOf};
+pub use find::{FoundFiles, TextFinder};
 pub(crate) use lately::Lately;
 pub use links::{Link, LinkId, LinkRequest};
 pub(crate) use listed::Listings;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 pub(super) use super::contacts::contacts_are_known_until_they_expire;
 pub(super) use super::dkim::keys_are_kept_until_removed;
 pub(super) use super::facts::summaries_are_read_in_one_scan;
+pub(super) use super::file_texts::contents_are_read_once;
 pub(super) use super::files::a_random_course_of_files_equals_its_model;
 pub(super) use super::forward::an_alias_leads_to_accounts_and_addresses;
 pub(super) use super::group::{

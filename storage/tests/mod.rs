@@ -5,6 +5,7 @@ mod contacts;
 mod damage;
 mod dkim;
 mod facts;
+mod file_texts;
 mod files;
 mod forward;
 mod group;
@@ -136,6 +137,7 @@ cases! {
     what_a_filter_learned_is_kept_and_goes_with_its_account,
     policies_are_kept_until_they_expire,
     a_random_course_of_files_equals_its_model,
+    contents_are_read_once,
     items_are_kept_and_found,
     items_are_moved_and_removed,
     items_are_synchronised,
