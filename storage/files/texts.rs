@@ -113,9 +113,9 @@ fn form(row: Row<'_>) -> Result<TextForm> {
 async fn add(tx: &mut Tx, account: AccountId, texts: Vec<(BlobId, TextForm)>) -> Result<()> {
     // `NotFound` if the account was removed meanwhile: nothing of it may be left.
     tx.account(account)?;
-    let mut id = tx.take_ids(account, texts.len() as i64)?;
+    let first = tx.take_ids(account, texts.len() as i64)?;
     let mut rows = Vec::with_capacity(texts.len());
-    for (blob, text) in texts {
+    for (id, (blob, text)) in (first..).zip(texts) {
         let (form, size, packed) = match text {
             TextForm::Nothing => (NOTHING, 0, Vec::new()),
             TextForm::Itself(size) => (ITSELF, size, Vec::new()),
@@ -125,7 +125,6 @@ async fn add(tx: &mut Tx, account: AccountId, texts: Vec<(BlobId, TextForm)>) ->
             }
         };
         rows.push(values![blob, account, id, form, size, packed]);
-        id += 1;
     }
     let sql = "INSERT INTO file_text (blob, account, id, form, size, text)
          SELECT v.column1, v.column2, v.column3, v.column4, v.column5, v.column6
