@@ -175,7 +175,7 @@ mod tests {
     fn there_are_never_too_many() {
         let lately = Lately::default();
         for n in 0..MOST + 10 {
-            let ticket = lately.get(ALICE, &key("?")).err().expect("not there");
+            let ticket = lately.get(ALICE, &key("?")).expect_err("not there");
             lately.put(ALICE, ticket, key(&n.to_string()), file(1, 1));
         }
         assert_eq!(known(&lately, "0"), None);

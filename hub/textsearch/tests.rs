@@ -261,15 +261,15 @@ async fn of_many_keys_the_last_are_left_to_the_text() {
 }
 
 async fn put(account: &Account, name: &str, text: &str) {
-    let path = crate::files::FilePath::parse(name).expect("a path");
+    let path = files::FilePath::parse(name).expect("a path");
     let files = account.files();
-    let mut upload = files.begin(&path, None, crate::files::Conditions::default()).await.expect("begun");
+    let mut upload = files.begin(&path, None, files::Conditions::default()).await.expect("begun");
     upload.write(text.as_bytes()).await.expect("written");
-    upload.finish(crate::files::FileMetadata::default()).await.expect("written");
+    upload.finish(files::FileMetadata::default()).await.expect("written");
 }
 
 async fn found(account: &Account, text: &str) -> Vec<String> {
-    let all = crate::files::FilePath::parse("").expect("a path");
+    let all = files::FilePath::parse("").expect("a path");
     let found = account.files().search(&all, text, 1_000).await.expect("searched");
     found.files.into_iter().map(|file| file.path).collect()
 }
