@@ -60,6 +60,7 @@ mod verdict;
 mod watch;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -154,8 +155,11 @@ struct Inner {
     /// Next hops that are left alone for a while.
     pauses: Mutex<HashMap<NextHop, Pause>>,
     text_index: Arc<textsearch::TextIndex>,
+    file_texts: Arc<textsearch::FileTexts>,
     etags: files::Etags,
     file_watches: files::FileWatches,
+    listings: files::Listings,
+    lately: files::Lately,
     junk: Arc<junk::Junk>,
     /// Messages about calendars have come by mail.
     itip_news: Arc<tokio::sync::Notify>,
@@ -175,6 +179,9 @@ pub struct Settings {
     pub message_cache: u64,
     pub queue: QueueSettings,
     pub files: files::FileSettings,
+    /// A program that reads a document and prints its text (`twinhub document-text`): parsers of other
+    /// people's formats are kept apart, with little memory and little time. `None`: they run in this process.
+    pub document_reader: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -187,6 +194,7 @@ impl Default for Settings {
             message_cache: 1 << 20,
             queue: QueueSettings::default(),
             files: files::FileSettings::default(),
+            document_reader: None,
         }
     }
 }
@@ -222,9 +230,12 @@ impl Hub {
             queue_news: queue::News::default(),
             pauses: Mutex::default(),
             text_index: Arc::default(),
+            file_texts: Arc::default(),
             etags,
             file_watches: files::FileWatches::default(),
             itip_news: Arc::default(),
+            listings: files::Listings::default(),
+            lately: files::Lately::default(),
             maintenance: Mutex::default(),
         }));
         hub.0.storage.listen(Box::new(Ear(Arc::downgrade(&hub.0))));
@@ -233,6 +244,8 @@ impl Hub {
         maintenance.spawn(copy_when_urgent(Arc::downgrade(&hub.0), hub.0.mailboxes.urgent()));
         let arrivals = Arc::clone(&hub.0.text_index);
         maintenance.spawn(textsearch::keep_indexed(Arc::downgrade(&hub.0), arrivals));
+        let texts = Arc::clone(&hub.0.file_texts);
+        maintenance.spawn(textsearch::keep_read(Arc::downgrade(&hub.0), texts));
         maintenance.spawn(junk::keep_trained(Arc::downgrade(&hub.0), Arc::clone(&hub.0.junk)));
         let itip_news = Arc::clone(&hub.0.itip_news);
         maintenance.spawn(schedule::keep_carried(Arc::downgrade(&hub.0), itip_news));
@@ -298,10 +311,12 @@ impl Inner {
                 Change::Collections(_) | Change::Items { .. } => {}
                 Change::Mailboxes(account) => self.directories.forget(*account),
                 Change::MailboxDeleted { account, mailbox } => self.facts.forget((*account, *mailbox)),
-                Change::Files { .. } | Change::Messages { .. } | Change::Metadata { .. } => {}
+                Change::Files { account, .. } => self.file_texts.changed(*account),
+                Change::Messages { .. } | Change::Metadata { .. } => {}
             }
         }
         self.watches.note(&changes);
+        self.lately.note(&changes);
         self.file_watches.note(&changes);
         self.junk.note(&changes);
         self.mailboxes.apply(changes);

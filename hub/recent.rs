@@ -83,7 +83,12 @@ impl Recent {
     /// The first `length` bytes of the message's blob, or all of it if it is shorter.
     pub(crate) fn start(&self, message: &Message, length: usize) -> Option<Bytes> {
         let wanted = usize::try_from(message.blob_size).map_or(length, |size| size.min(length));
-        let start = self.starts.get(&message.blob)?;
+        self.start_of(message.blob, wanted)
+    }
+
+    /// The first `wanted` bytes of a blob that has so many.
+    pub(crate) fn start_of(&self, blob: BlobId, wanted: usize) -> Option<Bytes> {
+        let start = self.starts.get(&blob)?;
         let is_good = start.bytes.len() >= wanted && start.since.elapsed() < GOOD;
         is_good.then(|| start.bytes.slice(..wanted))
     }

@@ -107,6 +107,9 @@ Example:
     /// Nothing is looked up; `twinhub check` says which of them are there.
     #[command(after_help = "Example:\n  twinhub dns example.org")]
     Dns { domain: String },
+    /// Print the text of a document on standard input, as searches see it; the hub runs this itself
+    #[command(hide = true)]
+    DocumentText,
     /// Print the commented reference of hub.toml: every setting with its default
     #[command(after_help = "Example:\n  twinhub config > hub.toml")]
     Config,

@@ -9,6 +9,7 @@ mod commands;
 mod control;
 mod data_dir;
 mod dns;
+mod document;
 mod files;
 mod listeners;
 mod log;
@@ -61,6 +62,10 @@ fn run(cli: Cli) -> Result<ExitCode> {
         text::print(&hub_config::Config::reference())?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Command::DocumentText = cli.command {
+        document::print_text()?;
+        return Ok(ExitCode::SUCCESS);
+    }
     // `check` goes on with a broken configuration, and says so.
     let setup = match (&cli.command, Setup::load(&cli.global)) {
         (Command::Check { .. }, Err(error)) => return check::without_configuration(&error),
@@ -85,7 +90,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             Command::Token(command) => tokens::run(&setup, command).await?,
             Command::AppPassword(command) => commands::app_password(&setup, command).await?,
             Command::Check { domain } => return check::run(&setup, domain.as_deref()).await,
-            Command::Config => {}
+            Command::Config | Command::DocumentText => {}
             Command::Export(options) => transfer::export(&setup, &options).await?,
             Command::Import(options) => transfer::import(&setup, &options).await?,
             Command::Dns { domain } => dns::run(&setup, &domain).await?,

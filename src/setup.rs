@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use hub_config::{Config, Database};
 
 use crate::cli::Global;
-use crate::data_dir;
+use crate::{data_dir, document};
 
 pub(crate) struct Setup {
     pub(crate) config: Config,
@@ -81,6 +81,7 @@ impl Setup {
                 clock_scale: self.config.outbound.clock_scale,
             },
             files: hub::files::FileSettings::default(),
+            document_reader: document::reader(),
         }
     }
 

@@ -281,6 +281,15 @@ pub(crate) async fn open(
         .await
 }
 
+/// A blob whose `size`, `encoding`, `place` and `data` stand in a row from `column` on.
+pub(crate) fn content(row: Row<'_>, column: usize, id: BlobId, store: &BlobStore) -> Result<Content> {
+    let place = row.text(column + 2)?;
+    match place.is_empty() {
+        true => Ok(Content::Plain(plain(row, column, id, usize::MAX)?)),
+        false => Ok(Content::File(store.path(&place))),
+    }
+}
+
 /// At most the first `most` bytes of a blob whose `size`, `encoding`, `place` and `data` stand in a row
 /// from `column` on, if it has them itself.
 pub(crate) fn plain(row: Row<'_>, column: usize, id: BlobId, most: usize) -> Result<Bytes> {

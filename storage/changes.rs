@@ -64,8 +64,8 @@ pub enum Change {
     Items { account: AccountId, collection: CollectionId, modseq: Modseq },
     /// Keywords were added.
     Keywords(AccountId),
-    /// Files or folders.
-    Files { account: AccountId, modseq: Modseq },
+    /// Files or folders; with `only_new`, nothing that was there before.
+    Files { account: AccountId, modseq: Modseq, only_new: bool },
     /// A mailbox was deleted.
     MailboxDeleted { account: AccountId, mailbox: MailboxId },
     /// Names or subscriptions of mailboxes.

@@ -47,6 +47,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// No room is left on the disk: waiting does not help, making room does.
+    pub fn is_disk_full(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        match self {
+            Self::Io { source, .. } => matches!(source.kind(), QuotaExceeded | StorageFull),
+            // SQLITE_FULL, and PostgreSQL's disk_full.
+            Self::Database(error) => error
+                .as_database_error()
+                .and_then(|error| error.code())
+                .is_some_and(|code| matches!(&*code, "13" | "53100")),
+            _ => false,
+        }
+    }
+
     pub(crate) fn damaged(what: impl Into<String>) -> Self {
         Self::Damaged(what.into())
     }

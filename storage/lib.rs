@@ -66,7 +66,7 @@ pub use mail::summaries::SummaryRow;
 pub use mail::{Edit, Record, Role, change as messages, emails, mailboxes, metadata, packed};
 pub use open::{Database, Options, Storage};
 pub use spool::Spool;
-pub use terms::{Candidates, TERMS, TermBatch};
+pub use terms::{Candidates, Corpus, TERMS, TermBatch};
 pub use told::{FlagEdit, Foreseen, Listener};
 pub use tx::Tx;
 pub use writer::BoxFuture;

@@ -96,6 +96,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/sqlite/0022_sending.sql"),
         include_str!("migrations/postgres/0022_sending.sql"),
     ),
+    (
+        include_str!("migrations/sqlite/0023_file_text.sql"),
+        include_str!("migrations/postgres/0023_file_text.sql"),
+    ),
 ];
 
 #[derive(Clone)]

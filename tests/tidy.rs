@@ -22,7 +22,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hub-sieve", &["hub-civil", "hub-mime"]),
     ("hub-storage", &[]),
     ("hub-dkim", &[]),
-    ("hub", &["hub-civil", "hub-dkim", "hub-ical", "hub-itip", "hub-mime", "hub-sieve", "hub-storage"]),
+    ("hub-documents", &["hub-mime"]),
+    (
+        "hub",
+        &["hub-civil", "hub-dkim", "hub-documents", "hub-ical", "hub-itip", "hub-mime", "hub-sieve", "hub-storage"],
+    ),
     ("hub-dns", &[]),
     ("hub-wire", &["hub-certs", "hub-config"]),
     ("hub-imap", &["hub", "hub-civil", "hub-mime", "hub-wire"]),

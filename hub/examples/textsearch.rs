@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hub::{
     Account, Address, Criterion, Door, Flags, Hub, MailboxId, NewMessage, Progress, Secret, Settings, Storage,
 };
-use hub_storage::{Database, Options};
+use hub_storage::{Corpus, Database, Options};
 
 #[tokio::main]
 #[expect(
@@ -48,7 +48,7 @@ async fn main() {
 
     indexed(&storage, &account).await;
     // Once more with nothing else going on: a few new messages wake the index.
-    storage.forget_terms(account.id()).await.unwrap();
+    storage.forget_terms(account.id(), Corpus::Mail).await.unwrap();
     append(&hub, &account, &mbox, 40).await;
     let (started, cpu) = (Instant::now(), cpu_ms());
     indexed(&storage, &account).await;
@@ -103,7 +103,7 @@ async fn read(account: &Account) {
 /// Waits until too little is left to be worth a segment.
 #[expect(clippy::unwrap_used, reason = "a benchmark")]
 async fn indexed(storage: &Storage, account: &Account) {
-    while storage.unindexed(account.id(), 32).await.unwrap().len() >= 32 {
+    while storage.unindexed(account.id(), Corpus::Mail, 32).await.unwrap().len() >= 32 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

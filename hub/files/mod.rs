@@ -10,7 +10,10 @@
 mod change;
 mod changes;
 mod conditions;
+mod find;
+mod lately;
 mod links;
+mod listed;
 mod locks;
 mod look;
 mod node;
@@ -23,6 +26,7 @@ pub(crate) mod trash;
 mod tree;
 mod upload;
 mod versions;
+mod walk;
 mod watch;
 
 use hub_storage::Storage;
@@ -31,13 +35,16 @@ use hub_storage::files::NodeRow;
 
 pub use changes::{FileChange, FileChanges, SyncDepth};
 pub use conditions::{Conditions, IfList, IfTerm, Precondition, StateOf};
+pub use find::{FoundFiles, TextFinder};
+pub(crate) use lately::Lately;
 pub use links::{Link, LinkId, LinkRequest};
+pub(crate) use listed::Listings;
 pub use locks::{FileLock, LockRequest, LockScope, LockToken};
 pub(crate) use node::Etags;
 pub use node::{Node, NodeKind};
 pub use path::FilePath;
 pub use properties::{NodePatch, Property, PropertyName};
-pub use read::{Listing, OpenFile, PAGE, Walk, Walked};
+pub use read::OpenFile;
 pub use shares::{Granted, Reached, SHARED, Shares};
 use sharing::By;
 pub use sharing::{Access, Grant};
@@ -45,6 +52,7 @@ pub use trash::Trashed;
 pub use tree::{CopyDepth, Overwrite, Placed};
 pub use upload::{FileMetadata, Upload};
 pub use versions::{Version, VersionId};
+pub use walk::{Listing, PAGE, Walk, Walked};
 pub use watch::FileWatch;
 pub(crate) use watch::FileWatches;
 

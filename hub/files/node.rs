@@ -68,12 +68,8 @@ impl Etags {
         hasher.update(&account.0.to_be_bytes()).update(blob.as_ref().map_or(&[], |id| &id.0[..]));
         let mut tag = [0; 16];
         hasher.finalize_xof().fill(&mut tag);
-        let mut text = String::with_capacity(32);
-        for byte in tag {
-            use std::fmt::Write;
-            let _ = write!(text, "{byte:02x}");
-        }
-        text
+        let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half & 15)]);
+        tag.into_iter().flat_map(|byte| [digit(byte >> 4), digit(byte)]).collect()
     }
 
     pub(crate) fn node(&self, account: AccountId, row: NodeRow) -> Node {

@@ -151,6 +151,7 @@ impl Upload {
         };
         let (files, path, conditions) = (self.files, self.path, self.conditions);
         let (work, bytes) = (files.work(), content.memory());
+        let (at, new) = (path.clone(), content.in_memory());
         let placed = files
             .storage()
             .transact_writing(files.owner, bytes, move |tx| {
@@ -162,7 +163,14 @@ impl Upload {
                 })
             })
             .await?;
-        Ok(files.placed(placed))
+        let placed = files.placed(placed);
+        if let (Some(blob), Some(bytes)) = (placed.node.blob, new) {
+            files.hub.0.recent.keep_start(blob, &bytes);
+        }
+        if placed.created {
+            files.remember_new(&at, &placed.node);
+        }
+        Ok(placed)
     }
 }
 

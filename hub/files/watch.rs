@@ -38,7 +38,7 @@ impl FileWatches {
     /// Something was committed.
     pub(crate) fn note(&self, changes: &[Change]) {
         for change in changes {
-            if let Change::Files { account, modseq } = change
+            if let Change::Files { account, modseq, .. } = change
                 && let Some(sender) = crate::locked(&self.0).get(account)
             {
                 sender.send_replace(*modseq);

@@ -24,7 +24,7 @@ pub(crate) fn header_text(raw: &[u8], charset: Option<&str>) -> String {
 
 /// Text in a named charset. A name that is missing, unknown or not true is made up for: UTF-8 if it
 /// is well-formed UTF-8, else windows-1252, as mail readers do.
-pub(crate) fn decode<'a>(bytes: &'a [u8], charset: Option<&str>) -> Cow<'a, str> {
+pub fn decode<'a>(bytes: &'a [u8], charset: Option<&str>) -> Cow<'a, str> {
     let charset = charset.map(str::trim).filter(|name| !name.is_empty());
     if bytes.is_ascii() && !charset.is_some_and(is_stateful) {
         return String::from_utf8_lossy(bytes);

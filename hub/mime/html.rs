@@ -16,7 +16,7 @@ const INLINE: [&str; 30] = [
 const MAX_ENTITY: usize = 33;
 
 /// The text of an HTML document, at most about `limit` bytes of it.
-pub(crate) fn to_text(html: &str, limit: usize) -> String {
+pub fn to_text(html: &str, limit: usize) -> String {
     let mut out = String::with_capacity(html.len().min(limit) / 2);
     let mut rest = html;
     let mut quotes = Quotes::Respect;

@@ -51,6 +51,7 @@ mod words;
 
 pub use attachments::{Chosen, Shape, chosen, has_attachment};
 pub use brief::body_without_extensions;
+pub use charset::decode as decode_charset;
 pub use collate::collation_key;
 pub use correspondents::{Correspondents, FirstAddress, correspondents};
 pub use fields::{header_fields, header_text, header_values, listed_header_fields};
@@ -60,6 +61,7 @@ pub use forms::{
     AddressGroup, NamedAddress, addresses_form, all_fields, date_form, grouped_addresses_form,
     message_ids_form, named_fields, raw_form, text_form, urls_form,
 };
+pub use html::to_text as html_text;
 pub use listed::are_listed;
 pub use part_header::{PartHeader, PartValue};
 pub use reencode::{LongLines, NotConvertible, Unfit, reencode};

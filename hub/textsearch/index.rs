@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use hub_storage::{Record, Storage, TermBatch};
+use hub_storage::{Corpus, Record, Storage, TermBatch};
 use tokio::sync::Notify;
 
 use super::terms::Terms;
@@ -17,11 +17,11 @@ use super::texts::read_texts;
 use crate::{AccountId, EmailId, Inner, Message, Result, locked};
 
 /// Messages that are worth a segment, and bytes.
-const ENOUGH: Amount = Amount { messages: 32, bytes: 4 * 1024 * 1024 };
+pub(super) const ENOUGH: Amount = Amount { messages: 32, bytes: 4 * 1024 * 1024 };
 /// Messages whose rows are read at once.
 const PAGE: usize = 64;
 /// Messages to index that are listed at once.
-const LISTED: usize = 1024;
+pub(super) const LISTED: usize = 1024;
 /// Mail that comes in a stream is indexed together: when hardly any came for so long,
 const SETTLE: Duration = Duration::from_secs(1);
 /// or there is so much of it. Searches read it meanwhile, which takes a tenth of a second.
@@ -30,7 +30,7 @@ const MUCH: Amount = Amount { messages: 4096, bytes: 32 * 1024 * 1024 };
 const CHECK: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Default)]
-struct Amount {
+pub(super) struct Amount {
     messages: usize,
     bytes: u64,
 }
@@ -41,9 +41,16 @@ impl Amount {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    fn reaches(self, enough: Self) -> bool {
+    pub(super) fn reaches(self, enough: Self) -> bool {
         self.messages >= enough.messages || self.bytes >= enough.bytes
     }
+}
+
+/// Of documents with their sizes.
+pub(super) fn amount_of(listed: &[(i64, u64)]) -> Amount {
+    let mut amount = Amount::default();
+    listed.iter().for_each(|(_, bytes)| amount.add(*bytes));
+    amount
 }
 
 /// What has arrived since it was last indexed.
@@ -127,30 +134,28 @@ pub(crate) async fn keep_indexed(hub: Weak<Inner>, arrivals: Arc<TextIndex>) {
 
 /// Indexes what the account has as long as it is enough for a segment, and merges segments.
 async fn index_account(storage: &Storage, account: AccountId, enough: Amount) -> Result<()> {
-    storage.clean_index(account).await?;
+    storage.clean_index(account, Corpus::Mail).await?;
     while index_batch(storage, account, enough).await? {
-        while storage.merge_terms(account).await? {}
+        while storage.merge_terms(account, Corpus::Mail).await? {}
     }
     Ok(())
 }
 
 /// Adds one segment. Returns false if there was not enough for it.
 async fn index_batch(storage: &Storage, account: AccountId, enough: Amount) -> Result<bool> {
-    let listed = storage.unindexed(account, LISTED).await?;
-    let mut amount = Amount::default();
-    listed.iter().for_each(|(_, bytes)| amount.add(*bytes));
-    if !amount.reaches(enough) || listed.is_empty() {
+    let listed = storage.unindexed(account, Corpus::Mail, LISTED).await?;
+    if !amount_of(&listed).reaches(enough) || listed.is_empty() {
         return Ok(false);
     }
     let mut batch = TermBatch::new();
     for page in listed.chunks(PAGE) {
-        let ids: Vec<EmailId> = page.iter().map(|(id, _)| *id).collect();
+        let ids: Vec<EmailId> = page.iter().map(|(id, _)| EmailId(*id)).collect();
         add_page(storage, account, &ids, &mut batch).await?;
         if batch.is_full() {
             break;
         }
     }
-    storage.index_terms(account, batch).await?;
+    storage.index_terms(account, Corpus::Mail, batch).await?;
     Ok(true)
 }
 
@@ -169,15 +174,15 @@ async fn add_page(
     let terms = |sink: Terms| sink.iter().collect::<Vec<u32>>();
     let read = read_texts(storage, &all, Terms::new, terms).await;
     if let Ok(lists) = read {
-        messages.iter().zip(lists).for_each(|((id, _), list)| batch.push(*id, list));
+        messages.iter().zip(lists).for_each(|((id, _), list)| batch.push(id.0, list));
         return Ok(());
     }
     for (id, message) in &messages {
         match read_texts(storage, &[message], Terms::new, terms).await {
-            Ok(lists) => lists.into_iter().for_each(|list| batch.push(*id, list)),
+            Ok(lists) => lists.into_iter().for_each(|list| batch.push(id.0, list)),
             Err(error) => {
                 tracing::warn!(account = account.0, email = id.0, %error, "a message cannot be indexed");
-                batch.pass(*id);
+                batch.pass(id.0);
             }
         }
     }

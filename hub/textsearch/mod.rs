@@ -1,18 +1,23 @@
 //! Full-text search behind SEARCH BODY and TEXT (RFC 9051 §6.4.4): the index proposes, the text
-//! decides, and what is not indexed yet is looked at.
+//! decides, and what is not indexed yet is looked at. The same for what files say (`documents`, `read`),
+//! behind [`crate::files::Files::search`].
 
+mod documents;
 mod index;
 mod needles;
+mod read;
 mod terms;
 #[cfg(test)]
 mod tests;
 mod texts;
 
-use hub_storage::Candidates;
+use hub_storage::{Candidates, Corpus};
 
+pub(crate) use documents::{find_in, read_documents, terms_of_needle, texts_of};
 pub(crate) use index::{TextIndex, keep_indexed};
 pub(crate) use needles::Found;
 use needles::Needles;
+pub(crate) use read::{FileTexts, keep_read};
 use texts::Place;
 
 use crate::{Criterion, EmailId, Message, Messages, Result};
@@ -115,11 +120,11 @@ impl Messages<'_> {
         if query.questions.is_empty() {
             return Ok(false);
         }
-        match self.storage().candidates(self.account.id, &query.questions).await {
+        match self.storage().candidates(self.account.id, Corpus::Mail, &query.questions).await {
             Ok(candidates) => query.candidates = candidates,
             Err(hub_storage::Error::Damaged(damage)) => {
                 tracing::warn!(account = self.account.id.0, %damage, "searching without index; it is made anew");
-                self.storage().forget_terms(self.account.id).await?;
+                self.storage().forget_terms(self.account.id, Corpus::Mail).await?;
                 return Ok(false);
             }
             Err(error) => return Err(error.into()),

@@ -8,6 +8,7 @@ use hub_storage::{Database, Options, Storage, accounts, mailboxes};
 use proptest::prelude::*;
 
 use super::index::index_all;
+use super::read::read_account;
 use crate::*;
 
 async fn open(directory: &std::path::Path) -> Storage {
@@ -214,10 +215,11 @@ async fn large_messages_are_searched_to_their_end() {
 }
 
 async fn wait_until_indexed(storage: &Storage, account: AccountId) {
-    while !storage.unindexed(account, 1).await.expect("read").is_empty() {
+    while !storage.unindexed(account, hub_storage::Corpus::Mail, 1).await.expect("read").is_empty() {
         tokio::task::yield_now().await;
     }
-    let known = storage.candidates(account, &[Vec::new()]).await.expect("read").indexed;
+    let known =
+        storage.candidates(account, hub_storage::Corpus::Mail, &[Vec::new()]).await.expect("read").indexed;
     assert_eq!(known.len(), 40);
 }
 
@@ -235,12 +237,12 @@ async fn enough_mail_is_indexed_by_itself() {
     wait_until_indexed(&storage, account.id()).await;
     assert_eq!(search(&account, &Criterion::Body("number 39".into())).await, [40]);
 
-    storage.forget_terms(account.id()).await.expect("forgotten");
+    storage.forget_terms(account.id(), hub_storage::Corpus::Mail).await.expect("forgotten");
     account.hub.close().await;
     let id = account.id();
     drop((account, storage));
     let storage = open(directory.path()).await;
-    assert_eq!(storage.unindexed(id, 100).await.expect("read").len(), 40);
+    assert_eq!(storage.unindexed(id, hub_storage::Corpus::Mail, 100).await.expect("read").len(), 40);
     let settings = Settings::default();
     let _hub = Hub::open(storage.clone(), settings).await.expect("opens");
     wait_until_indexed(&storage, id).await;
@@ -256,4 +258,47 @@ async fn of_many_keys_the_last_are_left_to_the_text() {
     let any = Criterion::Not(Box::new(Criterion::And((0..100).map(without).collect())));
     assert_eq!(super::TextQuery::new(&any).asked.len(), super::MOST_ASKED);
     assert_eq!(search(&account, &any).await, [uid]);
+}
+
+async fn put(account: &Account, name: &str, text: &str) {
+    let path = files::FilePath::parse(name).expect("a path");
+    let files = account.files();
+    let mut upload = files.begin(&path, None, files::Conditions::default()).await.expect("begun");
+    upload.write(text.as_bytes()).await.expect("written");
+    upload.finish(files::FileMetadata::default()).await.expect("written");
+}
+
+async fn found(account: &Account, text: &str) -> Vec<String> {
+    let all = files::FilePath::parse("").expect("a path");
+    let found = account.files().search(&all, text, 1_000).await.expect("searched");
+    found.files.into_iter().map(|file| file.path).collect()
+}
+
+/// Whether contents were not read, read, or indexed makes no difference to what is found.
+#[tokio::test]
+async fn files_are_found_before_and_after_they_are_indexed() {
+    let (_directory, account) = account().await;
+    let storage = account.hub.0.storage.clone();
+    for n in 0..40 {
+        put(&account, &format!("{n:02}.txt"), &format!("Number {n:02} of forty")).await;
+    }
+    put(&account, "copy", "Number 07 of forty").await;
+    put(&account, "binary", "number 07\0").await;
+    for _ in ["not read", "indexed"] {
+        assert_eq!(found(&account, "NUMBER 07").await, ["07.txt", "copy"]);
+        assert_eq!(found(&account, "of forty").await.len(), 41);
+        assert!(found(&account, "number 40").await.is_empty());
+        read_account(&account.hub.0, account.id).await.expect("read");
+    }
+    let known = storage.candidates(account.id, hub_storage::Corpus::Files, &[]).await.expect("read").indexed;
+    assert_eq!(known.len(), 40, "each content once");
+    // What comes next is too little for a segment.
+    put(&account, "07.txt", "Another text").await;
+    for _ in ["not read", "read"] {
+        assert_eq!(found(&account, "number 07").await, ["copy"]);
+        assert_eq!(found(&account, "another").await, ["07.txt"]);
+        read_account(&account.hub.0, account.id).await.expect("read");
+    }
+    storage.forget_terms(account.id, hub_storage::Corpus::Files).await.expect("forgotten");
+    assert_eq!(found(&account, "number 08").await, ["08.txt"]);
 }

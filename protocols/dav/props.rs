@@ -17,6 +17,9 @@ pub(crate) use values::{active_lock, sync_state, sync_token};
 /// Properties that one request may name: times rows, they are what an answer costs.
 const MAX_NAMES: usize = 256;
 
+/// Bytes that hold what most rows say.
+const MOST_ANSWERS: usize = 512;
+
 /// What a property is asked of.
 pub(crate) struct Subject<'a> {
     pub(crate) what: What<'a>,
@@ -151,6 +154,7 @@ impl Subject<'_> {
     /// The subject's answer.
     pub(crate) fn answer(&self, ask: &Ask) -> PropStat {
         let mut answer = PropStat::default();
+        answer.found.reserve(MOST_ANSWERS);
         match ask {
             Ask::All { include } => {
                 for live in TABLE.iter().filter(|live| live.in_allprop && !self.overrides(live)) {

@@ -1,10 +1,10 @@
-//! SEARCH with `basicsearch` (RFC 5323): files below a folder by name, type, size and times.
+//! SEARCH with `basicsearch` (RFC 5323): files below a folder by name, type, size, times and text.
 
 mod condition;
 
 use std::cmp::Ordering;
 
-use hub::files::{FilePath, Files, Node};
+use hub::files::{FilePath, Files, Node, TextFinder};
 use hyper::StatusCode;
 
 use crate::head::Depth;
@@ -109,7 +109,12 @@ impl Search {
     }
 
     async fn run(&self, files: &Files, node: Node, rows: &mut Rows) -> Result<(), Stop> {
-        let mut found = Found { search: self, rows, kept: Vec::new(), left: self.limit };
+        let texts = self.condition.as_ref().map_or_else(Vec::new, Condition::texts);
+        let finder = match texts.is_empty() {
+            true => None,
+            false => Some(files.find_texts(&texts).await?),
+        };
+        let mut found = Found { search: self, rows, finder, texts, kept: Vec::new(), left: self.limit };
         let is_folder = node.is_folder();
         found.add(vec![(self.folder.to_string(), node.clone())]).await?;
         if is_folder && self.depth == Depth::One {
@@ -162,6 +167,9 @@ fn order(search: &Element) -> Result<Vec<(Property, Order)>, Refusal> {
 struct Found<'a> {
     search: &'a Search,
     rows: &'a mut Rows,
+    /// Of a search that asks for texts: these.
+    finder: Option<TextFinder>,
+    texts: Vec<&'a str>,
     /// Of a search whose results are sorted.
     kept: Vec<(String, Node)>,
     left: usize,
@@ -169,9 +177,8 @@ struct Found<'a> {
 
 impl Found<'_> {
     /// False when there are enough.
-    async fn add(&mut self, mut page: Vec<(String, Node)>) -> Result<bool, Stop> {
-        let fits = |node: &Node| self.search.condition.as_ref().is_none_or(|condition| condition.holds(node));
-        page.retain(|(_, node)| fits(node));
+    async fn add(&mut self, page: Vec<(String, Node)>) -> Result<bool, Stop> {
+        let mut page = self.fitting(page).await?;
         if self.search.order.is_empty() {
             page.truncate(self.left);
             self.left -= page.len();
@@ -182,15 +189,42 @@ impl Found<'_> {
         Ok(self.kept.len() <= MOST_SORTED)
     }
 
+    /// Those that fit. Only where the rest of the condition leaves it open, texts are looked into.
+    async fn fitting(&mut self, page: Vec<(String, Node)>) -> Result<Vec<(String, Node)>, Stop> {
+        let Some(condition) = &self.search.condition else { return Ok(page) };
+        let states: Vec<Option<bool>> =
+            page.iter().map(|(_, node)| condition.holds(node, &|_| None)).collect();
+        let open = page.iter().zip(&states).filter(|(_, state)| state.is_none());
+        let open: Vec<&Node> = open.map(|((_, node), _)| node).collect();
+        let mut answers = match &mut self.finder {
+            Some(finder) if !open.is_empty() => finder.look(&open).await?,
+            _ => Vec::new(),
+        }
+        .into_iter();
+        let mut fitting = Vec::new();
+        for ((path, node), state) in page.into_iter().zip(states) {
+            let answer = if state.is_none() { answers.next().unwrap_or_default() } else { Vec::new() };
+            let contains = |text: &str| {
+                let at = self.texts.iter().position(|known| *known == text)?;
+                answer.get(at).copied()
+            };
+            if state.or_else(|| condition.holds(&node, &contains)) == Some(true) {
+                fitting.push((path, node));
+            }
+        }
+        Ok(fitting)
+    }
+
     async fn end(mut self) -> Result<(), Stop> {
-        let is_cut = self.kept.len() > MOST_SORTED;
+        let is_incomplete = self.finder.as_ref().is_some_and(|finder| !finder.is_complete());
+        let is_cut = is_incomplete || self.kept.len() > MOST_SORTED;
         let search = self.search;
         self.kept.sort_by(|(_, a), (_, b)| search.compare(a, b));
         self.kept.truncate(self.left.min(MOST_SORTED));
         let kept = std::mem::take(&mut self.kept);
         self.rows.page(kept).await?;
         if is_cut {
-            // RFC 5323 §2.3.4: more than can be sorted.
+            // RFC 5323 §2.3.4: more than can be sorted, or looked into now.
             let href = self.search.scope.href(&self.search.folder.to_string(), true);
             self.rows.out().status(&href, StatusCode::INSUFFICIENT_STORAGE, None).await?;
         }

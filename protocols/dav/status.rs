@@ -1,7 +1,6 @@
 //! What went wrong → HTTP status (RFC 9110 §15, RFC 4918 §11) and condition element (RFC 4918 §16).
 
-use std::io;
-
+use hub::Error;
 use hub::files::FilePath;
 use hub::{Error, Scopes};
 use hyper::header::{self, HeaderValue};
@@ -77,7 +76,8 @@ fn of_hub(error: &Error, method: &Method, location: &Location) -> Reply {
         Error::Forbidden(_) | Error::Refused(_) => StatusCode::FORBIDDEN,
         Error::BadCredentials => StatusCode::UNAUTHORIZED,
         Error::Invalid(_) => StatusCode::BAD_REQUEST,
-        Error::Unavailable(source) if is_disk_full(source) => {
+        // RFC 4331 §6
+        Error::Unavailable(source) if source.is_disk_full() => {
             warn!(%source, "the disk is full");
             return reply::condition(StatusCode::INSUFFICIENT_STORAGE, "sufficient-disk-space", |_| {});
         }
@@ -103,20 +103,6 @@ pub(crate) fn of_tree(error: &Error, top: &FilePath, location: &Location, condit
         });
     });
     is_within.then(|| reply::xml(StatusCode::MULTI_STATUS, document))
-}
-
-/// RFC 4331 §6: `sufficient-disk-space` says what waiting does not help against.
-fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
-    let is_full =
-        |error: &io::Error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if error.downcast_ref::<io::Error>().is_some_and(is_full) {
-            return true;
-        }
-        next = error.source();
-    }
-    false
 }
 
 impl From<Error> for Refusal {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::blobs::StagedBlob;
 use crate::changes::{Change, Kind};
 use crate::db::values;
@@ -50,12 +52,17 @@ impl Content {
         }
     }
 
-    /// Bytes that are in memory.
-    pub fn memory(&self) -> usize {
+    /// The bytes, if they are in memory.
+    pub fn in_memory(&self) -> Option<Bytes> {
         match self {
-            Self::New(blob) => blob.in_memory().map_or(0, bytes::Bytes::len),
-            Self::Empty | Self::Kept { .. } => 0,
+            Self::New(blob) => blob.in_memory().cloned(),
+            Self::Empty | Self::Kept { .. } => None,
         }
+    }
+
+    /// How many bytes are in memory.
+    pub fn memory(&self) -> usize {
+        self.in_memory().map_or(0, |bytes| bytes.len())
     }
 
     fn blob(&self) -> Option<BlobId> {
@@ -106,7 +113,8 @@ pub async fn create(tx: &mut Tx, account: AccountId, place: &Place, new: NewNode
     insert(tx, account, &node);
     let mut effect = Effect::default();
     effect.on(&place.above, size as i64, 1);
-    effect.apply(tx, account)?;
+    effect.write(tx, account)?;
+    tx.changed(Change::Files { account, modseq, only_new: true });
     tx.journal(account, Kind::File, 0, only(id), IdSet::new(), IdSet::new());
     Ok(node)
 }
@@ -339,7 +347,7 @@ impl Effect {
     pub(super) fn apply(self, tx: &mut Tx, account: AccountId) -> Result<()> {
         self.write(tx, account)?;
         let modseq = tx.modseq(account)?;
-        tx.changed(Change::Files { account, modseq });
+        tx.changed(Change::Files { account, modseq, only_new: false });
         Ok(())
     }
 

@@ -12,6 +12,7 @@ mod properties;
 mod read;
 mod reclaim;
 mod sharing;
+mod texts;
 mod trash;
 mod versions;
 
@@ -26,6 +27,7 @@ pub(crate) use reclaim::{remove_all_of, trim};
 pub use sharing::{
     GrantRow, LinkRow, NewLink, access, add_link, ancestors, grant, has_link, remove_link, revoke,
 };
+pub use texts::{KnownText, TextForm};
 pub use trash::{TrashRow, purge, restore, trash, trashed};
 pub use versions::{VersionRow, inherit, version};
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::db::{Answer, Connection, Row, Statement, Value, exact, values};
 use crate::files::{LockRow, NodeId, NodeRow, locks, node_columns, node_row};
 use crate::tx::Tx;
-use crate::{AccountId, Result, Storage};
+use crate::{AccountId, OpenBlob, Result, Storage, blobs};
 
 /// The nodes from a top down a path, as far as they exist.
 const PATH: &str = concat!(
@@ -20,10 +20,29 @@ const PATH: &str = concat!(
     " FROM n CROSS JOIN file_node f WHERE f.account = n.account AND f.id = n.id"
 );
 
+/// The same, with the content of the file at the end, if that is what is there.
+const PATH_WITH_CONTENT: &str = concat!(
+    "WITH RECURSIVE v (account, level, key, top) AS (VALUES {values}),
+     n (account, level, id) AS (
+       SELECT v.account, v.level, v.top FROM v WHERE v.level = 0
+       UNION ALL
+       SELECT n.account, n.level + 1, f.id FROM n CROSS JOIN v CROSS JOIN file_node f
+       WHERE v.level = n.level + 1 AND f.account = n.account AND f.parent = n.id AND f.key = v.key)
+     SELECT n.level, ",
+    node_columns!(),
+    ", COALESCE(b.size, -1), b.encoding, b.place, b.data
+     FROM n CROSS JOIN file_node f LEFT JOIN blob b ON b.hash = f.blob
+     WHERE f.account = n.account AND f.id = n.id"
+);
+
 fn path(account: AccountId, top: NodeId, keys: &[String]) -> Statement {
+    path_as(PATH, account, top, keys)
+}
+
+fn path_as(sql: &'static str, account: AccountId, top: NodeId, keys: &[String]) -> Statement {
     let first = values![account, 0i64, "", top.0];
     let row = |(level, key): (usize, &String)| values![account, level as i64 + 1, key.as_str(), top.0];
-    exact(PATH, std::iter::once(first).chain(keys.iter().enumerate().map(row)).collect())
+    exact(sql, std::iter::once(first).chain(keys.iter().enumerate().map(row)).collect())
 }
 
 /// Levels and their nodes, in any order, as a chain.
@@ -111,6 +130,27 @@ impl Storage {
     pub async fn file_path(&self, account: AccountId, top: NodeId, keys: &[String]) -> Result<Vec<NodeRow>> {
         let mut reader = self.reader().await?;
         path_of(&mut reader, account, top, keys).await
+    }
+
+    /// The same, and the content of what the whole path names, in one round trip; no content for a
+    /// folder or an empty file.
+    pub async fn file_with_content(
+        &self,
+        account: AccountId,
+        top: NodeId,
+        keys: &[String],
+    ) -> Result<(Vec<NodeRow>, Option<OpenBlob>)> {
+        let (sql, values) = path_as(PATH_WITH_CONTENT, account, top, keys);
+        let mut content = None;
+        let take = |row: Row<'_>| {
+            let node = node_row(row, 1)?;
+            if let Some(blob) = node.blob.filter(|_| matches!(row.int(17), Ok(0..))) {
+                content = Some(blobs::content(row, 17, blob, self.store())?);
+            }
+            Ok((row.int(0)?, node))
+        };
+        let found = self.reader().await?.query(sql, values, take).await?;
+        Ok((chain(found), content.map(OpenBlob)))
     }
 
     /// What is in a folder after the name `after` (in NFC), by name.

@@ -224,6 +224,7 @@ pub(crate) async fn remove_all_of(tx: &mut Tx, account: AccountId) -> Result<()>
         "DELETE FROM file_grant WHERE account = $1",
         "DELETE FROM file_grant WHERE grantee = $1",
         "DELETE FROM file_link WHERE account = $1",
+        "DELETE FROM file_text WHERE account = $1",
     ] {
         tx.connection.execute(sql, values![account]).await?;
     }

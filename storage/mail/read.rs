@@ -58,7 +58,7 @@ pub struct StoredEmail {
 }
 
 /// A blob that was looked up; it can be read as long as the storage keeps what is gone.
-pub struct OpenBlob(Content);
+pub struct OpenBlob(pub(crate) Content);
 
 impl OpenBlob {
     /// Bytes from `offset` on; fewer at its end.
@@ -122,7 +122,7 @@ impl Storage {
                 "SELECT e.id, e.blob, e.size, e.thread, e.prefix, e.summary
                  FROM (VALUES {values}) AS v CROSS JOIN email e
                  WHERE e.account = v.column1 AND e.id BETWEEN v.column2 AND v.column3",
-                ranges(account, ids),
+                ranges_of(account, ids),
                 stored_email,
             )
             .await
@@ -141,7 +141,7 @@ impl Storage {
                 "SELECT e.id, e.blob, e.size, e.thread, e.prefix, e.summary, b.size, b.encoding, b.place, b.data
                  FROM (VALUES {values}) AS v CROSS JOIN email e CROSS JOIN blob b
                  WHERE e.account = v.column1 AND e.id BETWEEN v.column2 AND v.column3 AND b.hash = e.blob",
-                ranges(account, ids),
+                ranges_of(account, ids),
                 |row| {
                     let email = stored_email(row)?;
                     let is_file = !row.text(8)?.is_empty();
@@ -207,8 +207,11 @@ impl Storage {
 }
 
 /// A row of values per run of ids: those of neighbours in a mailbox mostly follow each other.
-pub(crate) fn ranges(account: AccountId, ids: &[EmailId]) -> Vec<Vec<Value>> {
-    let ids: IdSet = ids.iter().map(|id| id.0 as u64).collect();
+pub(crate) fn ranges_of(account: AccountId, ids: &[EmailId]) -> Vec<Vec<Value>> {
+    ranges(account, &ids.iter().map(|id| id.0 as u64).collect())
+}
+
+pub(crate) fn ranges(account: AccountId, ids: &IdSet) -> Vec<Vec<Value>> {
     ids.ranges().iter().map(|&(first, last)| values![account, first, last]).collect()
 }
 

@@ -184,6 +184,8 @@ async fn remove_blobs(tx: &mut Tx, now: i64) -> Result<(bool, Vec<String>)> {
     let more = unused.len() as i64 == SLICE;
     let rows = unused.iter().map(|(hash, _)| values![*hash]).collect();
     tx.connection.execute_many("DELETE FROM blob WHERE hash IN (VALUES {values})", rows).await?;
+    let rows = unused.iter().map(|(hash, _)| values![*hash]).collect();
+    tx.connection.execute_many("DELETE FROM file_text WHERE blob IN (VALUES {values})", rows).await?;
     Ok((more, unused.into_iter().map(|(_, place)| place).filter(|place| !place.is_empty()).collect()))
 }
 

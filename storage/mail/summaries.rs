@@ -50,7 +50,7 @@ impl Storage {
             .query_many(
                 "SELECT e.id, e.thread, e.summary FROM (VALUES {values}) AS v CROSS JOIN email e
                  WHERE e.account = v.column1 AND e.id BETWEEN v.column2 AND v.column3",
-                super::read::ranges(account, ids),
+                super::read::ranges_of(account, ids),
                 |row| summary_row(row).map(&mut take),
             )
             .await

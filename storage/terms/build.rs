@@ -1,23 +1,22 @@
-//! From the terms of e-mails to the lists of a new segment.
+//! From the terms of documents to the lists of a new segment.
 
 use super::bits::BitWriter;
 use super::lists::put_list;
 use super::{TERMS, shift_for};
-use crate::EmailId;
 
 /// Terms of a batch at most: 24 MB of memory while the segment is made.
 const MAX_TERMS: usize = 4_000_000;
 
-/// E-mails of a batch at most.
+/// Documents of a batch at most.
 const MAX_DOCUMENTS: usize = 1024;
 
-/// The terms of some e-mails, ascending by id.
+/// The terms of some documents, ascending by id.
 #[derive(Default)]
 pub struct TermBatch {
-    /// The first and the last e-mail that was looked at.
-    pub(super) range: Option<(EmailId, EmailId)>,
-    pub(super) emails: Vec<EmailId>,
-    /// Where the terms of each e-mail end.
+    /// The first and the last document that was looked at.
+    pub(super) range: Option<(i64, i64)>,
+    pub(super) documents: Vec<i64>,
+    /// Where the terms of each document end.
     ends: Vec<usize>,
     terms: Vec<u32>,
 }
@@ -27,23 +26,23 @@ impl TermBatch {
         Self::default()
     }
 
-    /// Adds the next e-mail with its terms, each once. Terms of [`TERMS`] and above are left out.
-    pub fn push(&mut self, email: EmailId, terms: impl IntoIterator<Item = u32>) {
+    /// Adds the next document with its terms, each once. Terms of [`TERMS`] and above are left out.
+    pub fn push(&mut self, id: i64, terms: impl IntoIterator<Item = u32>) {
         self.terms.extend(terms.into_iter().filter(|term| *term < TERMS));
         self.ends.push(self.terms.len());
-        self.emails.push(email);
-        self.pass(email);
+        self.documents.push(id);
+        self.pass(id);
     }
 
-    /// Goes past an e-mail whose terms cannot be told: it stays unknown to the index.
-    pub fn pass(&mut self, email: EmailId) {
-        let first = self.range.map_or(email, |(first, _)| first);
-        self.range = Some((first, email));
+    /// Goes past a document whose terms cannot be told: it stays unknown to the index.
+    pub fn pass(&mut self, id: i64) {
+        let first = self.range.map_or(id, |(first, _)| first);
+        self.range = Some((first, id));
     }
 
     /// True if no more should be added.
     pub fn is_full(&self) -> bool {
-        self.terms.len() >= MAX_TERMS || self.emails.len() >= MAX_DOCUMENTS
+        self.terms.len() >= MAX_TERMS || self.documents.len() >= MAX_DOCUMENTS
     }
 
     /// The blocks of all terms in order, and their shift.
@@ -72,7 +71,7 @@ impl TermBatch {
             let mut out = BitWriter::default();
             for term in first..first + (1 << shift) {
                 let list = &documents[starts[term as usize]..starts[term as usize + 1]];
-                put_list(&mut out, list, self.emails.len() as u32);
+                put_list(&mut out, list, self.documents.len() as u32);
             }
             out.finish()
         };

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::bits::BitWriter;
 use super::lists::{Lists, put_list};
 use super::segments::{self, SLICE, Segment};
-use super::{STEPS, TERMS, shift_for};
+use super::{Corpus, STEPS, TERMS, shift_for};
 use crate::db::{Connection, values};
 use crate::{AccountId, Error, Result, Storage};
 
@@ -21,12 +21,12 @@ const LARGE: u32 = 8 * 1024;
 const STEP_TERMS: u32 = TERMS / STEPS;
 
 impl Storage {
-    /// Merges segments where there are too many of them, or where most e-mails of one are gone, once.
-    /// Returns true if there may be more to do. Only one call per account at a time.
-    pub async fn merge_terms(&self, account: AccountId) -> Result<bool> {
-        self.clean_index(account).await?;
-        let segments = segments::live(&mut self.reader().await?, account).await?;
-        let survivors = self.survivors(account).await?;
+    /// Merges segments where there are too many of them, or where most documents of one are gone, once.
+    /// Returns true if there may be more to do. Only one call per index at a time.
+    pub async fn merge_terms(&self, account: AccountId, corpus: Corpus) -> Result<bool> {
+        self.clean_index(account, corpus).await?;
+        let segments = segments::live(&mut self.reader().await?, account, corpus).await?;
+        let survivors = self.survivors(account, corpus).await?;
         let left = |segment: &Segment| survivors.get(&segment.id).copied().unwrap_or(0);
         let empty: Vec<i64> = segments.iter().filter(|s| left(s) == 0).map(|s| s.id).collect();
         if !empty.is_empty() {
@@ -37,33 +37,34 @@ impl Storage {
         let chosen = wasteful.map(|at| at..at + 1).or_else(|| crowded(&segments));
         let Some(chosen) = chosen else { return Ok(false) };
         self.merge(account, &segments[chosen]).await?;
-        self.clean_index(account).await?;
+        self.clean_index(account, corpus).await?;
         Ok(true)
     }
 
     async fn merge(&self, account: AccountId, old: &[Segment]) -> Result<()> {
         let (Some(first), Some(last)) = (old.first(), old.last()) else { return Ok(()) };
-        let alive = alive(&mut self.reader().await?, account, first.first, last.last).await?;
+        let alive = alive(&mut self.reader().await?, account, first.corpus, (first.first, last.last)).await?;
         let mut new = Segment {
             id: 0,
+            corpus: first.corpus,
             first: first.first,
             last: last.last,
             documents: 0,
             shift: shift_for(old.iter().map(|segment| segment.bytes).sum()),
             bytes: 0,
-            emails: crate::IdSet::new(),
+            ids: crate::IdSet::new(),
         };
-        // Where each document of each old segment goes; nowhere if its e-mail is gone.
+        // Where each document of each old segment goes; nowhere if it is gone.
         let mut moved: Vec<Vec<Option<u32>>> = Vec::with_capacity(old.len());
         for segment in old {
-            let place = |email: u64| {
-                alive.contains(&(email as i64)).then(|| {
-                    new.emails.insert(email);
+            let place = |id: u64| {
+                alive.contains(&(id as i64)).then(|| {
+                    new.ids.insert(id);
                     new.documents += 1;
                     new.documents - 1
                 })
             };
-            moved.push(segment.emails.iter().map(place).collect());
+            moved.push(segment.ids.iter().map(place).collect());
         }
         new.id = self.begin_segment(account, &new).await?;
         let (documents, shift) = (new.documents, new.shift);
@@ -127,15 +128,18 @@ fn crowded(segments: &[Segment]) -> Option<std::ops::Range<usize>> {
     None
 }
 
-/// The e-mails of a range that still exist.
-async fn alive(reader: &mut Connection, account: AccountId, first: i64, last: i64) -> Result<HashSet<i64>> {
-    let ids = reader
-        .query(
-            "SELECT id FROM email WHERE account = $1 AND id BETWEEN $2 AND $3",
-            values![account, first, last],
-            |row| row.int(0),
-        )
-        .await?;
+/// The documents of a range that still exist.
+async fn alive(
+    reader: &mut Connection,
+    account: AccountId,
+    corpus: Corpus,
+    (first, last): (i64, i64),
+) -> Result<HashSet<i64>> {
+    let sql = match corpus {
+        Corpus::Mail => "SELECT id FROM email WHERE account = $1 AND id BETWEEN $2 AND $3",
+        Corpus::Files => "SELECT id FROM file_text WHERE account = $1 AND id BETWEEN $2 AND $3 AND form > 0",
+    };
+    let ids = reader.query(sql, values![account, first, last], |row| row.int(0)).await?;
     Ok(ids.into_iter().collect())
 }
 
@@ -179,12 +183,13 @@ mod tests {
         let check = |sizes: &[u32], run: Option<std::ops::Range<usize>>| {
             let segment = |(id, &documents): (usize, &u32)| Segment {
                 id: id as i64,
+                corpus: Corpus::Mail,
                 first: 0,
                 last: 0,
                 documents,
                 shift: 0,
                 bytes: 0,
-                emails: crate::IdSet::new(),
+                ids: crate::IdSet::new(),
             };
             let segments: Vec<Segment> = sizes.iter().enumerate().map(segment).collect();
             assert_eq!(crowded(&segments), run, "{sizes:?}");

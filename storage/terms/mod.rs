@@ -1,7 +1,8 @@
-//! An index from terms to e-mails, which proposes candidates to a search.
+//! An index from terms to documents, which proposes candidates to a search. A document is an e-mail, or
+//! the content of files, and each [`Corpus`] of an account has its own index.
 //!
 //! A term is a small number that `hub` makes of text; what it stands for is not known here. The
-//! e-mails of an account are indexed in ascending order of their ids, a batch at a time, and each
+//! documents of a corpus are indexed in ascending order of their ids, a batch at a time, and each
 //! batch is a segment. Neighbouring segments are merged in the background, so that there are few,
 //! and what is gone is left out then. A segment is written in slices and counts from the commit
 //! that marks it live, so that a crash leaves a smaller index, never a wrong one.
@@ -18,6 +19,21 @@ mod segments;
 
 pub use build::TermBatch;
 pub use query::Candidates;
+
+/// What is indexed together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Corpus {
+    /// E-mails, by their ids.
+    Mail = 0,
+    /// Contents of files, by the ids of their texts.
+    Files = 1,
+}
+
+impl From<Corpus> for crate::db::Value {
+    fn from(corpus: Corpus) -> Self {
+        Self::Int(corpus as i64)
+    }
+}
 
 /// Terms are numbers below this.
 pub const TERMS: u32 = 1 << 17;

@@ -1,10 +1,10 @@
-//! Which e-mails have all of some terms.
+//! Which documents have all of some terms.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::TERMS;
 use super::lists::Lists;
 use super::segments::{self, Segment};
+use super::{Corpus, TERMS};
 use crate::db::values;
 use crate::{AccountId, Error, IdSet, Result, Storage};
 
@@ -14,7 +14,7 @@ const PAGE: usize = 8;
 /// What the index says to some questions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Candidates {
-    /// The e-mails that the index knows.
+    /// The documents that the index knows.
     pub indexed: IdSet,
     /// For each question, those of them that have all its terms.
     pub matching: Vec<IdSet>,
@@ -24,9 +24,14 @@ pub struct Candidates {
 type Blocks = BTreeMap<(i64, u32), Vec<u8>>;
 
 impl Storage {
-    /// Answers questions, each a set of terms that an e-mail must all have. One that asks for no
+    /// Answers questions, each a set of terms that a document must all have. One that asks for no
     /// term is answered with everything.
-    pub async fn candidates(&self, account: AccountId, questions: &[Vec<u32>]) -> Result<Candidates> {
+    pub async fn candidates(
+        &self,
+        account: AccountId,
+        corpus: Corpus,
+        questions: &[Vec<u32>],
+    ) -> Result<Candidates> {
         let terms: BTreeSet<u32> = questions.iter().flatten().copied().filter(|term| *term < TERMS).collect();
         let mut candidates =
             Candidates { indexed: IdSet::new(), matching: vec![IdSet::new(); questions.len()] };
@@ -34,7 +39,7 @@ impl Storage {
         // One state of the database: a segment must not be merged away between head and blocks.
         reader.begin_read();
         let answered = async {
-            let segments = segments::live(&mut reader, account).await?;
+            let segments = segments::live(&mut reader, account, corpus).await?;
             for page in segments.chunks(PAGE) {
                 let blocks = read_blocks(&mut reader, account, page, &terms).await?;
                 for segment in page {
@@ -81,13 +86,13 @@ fn answer(
 ) -> Result<()> {
     let lists = read_lists(segment, blocks, terms)
         .ok_or_else(|| Error::damaged("a block of the search index is damaged or missing"))?;
-    let emails: Vec<u64> = segment.emails.iter().collect();
+    let ids: Vec<u64> = segment.ids.iter().collect();
     for (terms, matching) in questions.iter().zip(&mut candidates.matching) {
         let mut wanted: Vec<&Vec<u32>> = terms.iter().filter_map(|term| lists.get(term)).collect();
         wanted.sort_unstable_by_key(|list| list.len());
         let mut wanted = wanted.into_iter();
         let Some(rarest) = wanted.next() else {
-            matching.extend(&segment.emails);
+            matching.extend(&segment.ids);
             continue;
         };
         let mut found = rarest.clone();
@@ -95,10 +100,10 @@ fn answer(
             found.retain(|document| list.binary_search(document).is_ok());
         }
         for document in found {
-            matching.insert(emails[document as usize]);
+            matching.insert(ids[document as usize]);
         }
     }
-    candidates.indexed.extend(&segment.emails);
+    candidates.indexed.extend(&segment.ids);
     Ok(())
 }
 

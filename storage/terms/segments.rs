@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::TermBatch;
+use super::{Corpus, TermBatch};
 use crate::db::{Connection, Row, values};
 use crate::tx::Tx;
-use crate::{AccountId, EmailId, Error, IdSet, Result, Storage};
+use crate::{AccountId, Error, IdSet, Result, Storage};
 
 const BUILDING: i64 = 0;
 pub(super) const LIVE: i64 = 1;
@@ -18,7 +18,8 @@ pub(super) const SLICE: usize = 128;
 #[derive(Clone, Debug)]
 pub(super) struct Segment {
     pub(super) id: i64,
-    /// The e-mails that it was made of lie between these ids.
+    pub(super) corpus: Corpus,
+    /// The documents that it was made of lie between these ids.
     pub(super) first: i64,
     pub(super) last: i64,
     pub(super) documents: u32,
@@ -26,70 +27,85 @@ pub(super) struct Segment {
     /// Length of its lists in bytes.
     pub(super) bytes: u64,
     /// The n-th id here is document n.
-    pub(super) emails: IdSet,
+    pub(super) ids: IdSet,
 }
 
-fn segment(row: Row<'_>) -> Result<Segment> {
+fn segment(row: Row<'_>, corpus: Corpus) -> Result<Segment> {
     let damaged = || Error::damaged("a segment of the search index is damaged");
     let segment = Segment {
         id: row.int(0)?,
+        corpus,
         first: row.int(1)?,
         last: row.int(2)?,
         documents: row.int(3)? as u32,
         shift: row.int(4)? as u32,
         bytes: row.int(5)? as u64,
-        emails: IdSet::decode(&row.bytes(6)?).ok_or_else(damaged)?,
+        ids: IdSet::decode(&row.bytes(6)?).ok_or_else(damaged)?,
     };
-    let sound = segment.shift <= super::MAX_SHIFT && segment.emails.len() == u64::from(segment.documents);
+    let sound = segment.shift <= super::MAX_SHIFT && segment.ids.len() == u64::from(segment.documents);
     if sound { Ok(segment) } else { Err(damaged()) }
 }
 
-/// The segments in use, ascending by the ids of their e-mails.
-pub(super) async fn live(connection: &mut Connection, account: AccountId) -> Result<Vec<Segment>> {
+/// The segments in use, ascending by the ids of their documents.
+pub(super) async fn live(
+    connection: &mut Connection,
+    account: AccountId,
+    corpus: Corpus,
+) -> Result<Vec<Segment>> {
     connection
         .query(
             "SELECT id, first, last, documents, shift, bytes, docs FROM term_segment
-             WHERE account = $1 AND state = $2 ORDER BY first",
-            values![account, LIVE],
-            segment,
+             WHERE account = $1 AND state = $2 AND corpus = $3 ORDER BY first",
+            values![account, LIVE, corpus],
+            |row| segment(row, corpus),
         )
         .await
 }
 
 impl Storage {
-    /// The next e-mails to index, with their sizes: those above all that segments are about.
-    pub async fn unindexed(&self, account: AccountId, limit: usize) -> Result<Vec<(EmailId, u64)>> {
+    /// The next documents to index, with their sizes: those above all that segments are about.
+    pub async fn unindexed(
+        &self,
+        account: AccountId,
+        corpus: Corpus,
+        limit: usize,
+    ) -> Result<Vec<(i64, u64)>> {
         let mut reader = self.reader().await?;
         let last = reader
             .first(
-                "SELECT COALESCE(MAX(last), 0) FROM term_segment WHERE account = $1 AND state = $2",
-                values![account, LIVE],
+                "SELECT COALESCE(MAX(last), 0) FROM term_segment
+                 WHERE account = $1 AND state = $2 AND corpus = $3",
+                values![account, LIVE, corpus],
                 |row| row.int(0),
             )
             .await?
             .unwrap_or(0);
-        reader
-            .query(
-                "SELECT id, size FROM email WHERE account = $1 AND id > $2 AND gone_at = 0 ORDER BY id LIMIT $3",
-                values![account, last, limit as u64],
-                |row| Ok((EmailId(row.int(0)?), row.int(1)? as u64)),
-            )
-            .await
+        let sql = match corpus {
+            Corpus::Mail => {
+                "SELECT id, size FROM email WHERE account = $1 AND id > $2 AND gone_at = 0 ORDER BY id LIMIT $3"
+            }
+            Corpus::Files => {
+                "SELECT id, size FROM file_text WHERE account = $1 AND id > $2 AND form > 0 ORDER BY id LIMIT $3"
+            }
+        };
+        let values = values![account, last, limit as u64];
+        reader.query(sql, values, |row| Ok((row.int(0)?, row.int(1)? as u64))).await
     }
 
-    /// Puts the terms of a batch into the index. Its e-mails must come after all that are indexed.
-    pub async fn index_terms(&self, account: AccountId, batch: TermBatch) -> Result<()> {
+    /// Puts the terms of a batch into the index. Its documents must come after all that are indexed.
+    pub async fn index_terms(&self, account: AccountId, corpus: Corpus, batch: TermBatch) -> Result<()> {
         let Some((first, last)) = batch.range else { return Ok(()) };
         let built = tokio::task::spawn_blocking(move || (batch.blocks(), batch));
         let ((shift, blocks), batch) = built.await.map_err(|_| Error::Busy)?;
         let mut segment = Segment {
             id: 0,
-            first: first.0,
-            last: last.0,
-            documents: batch.emails.len() as u32,
+            corpus,
+            first,
+            last,
+            documents: batch.documents.len() as u32,
             shift,
             bytes: blocks.iter().map(|block| block.len() as u64).sum(),
-            emails: batch.emails.iter().map(|email| email.0 as u64).collect(),
+            ids: batch.documents.iter().map(|id| *id as u64).collect(),
         };
         segment.id = self.begin_segment(account, &segment).await?;
         for (index, slice) in blocks.chunks(SLICE).enumerate() {
@@ -105,12 +121,12 @@ impl Storage {
         self.transact([account], move |tx| {
             Box::pin(async move {
                 let id = tx.take_ids(account, 1)?;
-                let Segment { first, last, documents, shift, bytes, .. } = segment;
+                let Segment { corpus, first, last, documents, shift, bytes, .. } = segment;
                 tx.connection
                     .execute(
-                        "INSERT INTO term_segment (account, id, state, first, last, documents, shift, bytes, docs)
-                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                        values![account, id, BUILDING, first, last, documents, shift, bytes, segment.emails.encode()],
+                        "INSERT INTO term_segment (account, id, state, first, last, documents, shift, bytes, docs, corpus)
+                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                        values![account, id, BUILDING, first, last, documents, shift, bytes, segment.ids.encode(), corpus],
                     )
                     .await?;
                 Ok(id)
@@ -163,14 +179,14 @@ impl Storage {
     }
 
     /// Removes what is not in use: segments that were merged, or that a crash left half written.
-    /// Only while nothing else writes to this account's index.
-    pub async fn clean_index(&self, account: AccountId) -> Result<()> {
+    /// Only while nothing else writes to this index.
+    pub async fn clean_index(&self, account: AccountId, corpus: Corpus) -> Result<()> {
         let unused = self
             .reader()
             .await?
             .query(
-                "SELECT id, shift FROM term_segment WHERE account = $1 AND state <> $2",
-                values![account, LIVE],
+                "SELECT id, shift FROM term_segment WHERE account = $1 AND state <> $2 AND corpus = $3",
+                values![account, LIVE, corpus],
                 |row| Ok((row.int(0)?, row.int(1)? as u32)),
             )
             .await?;
@@ -200,11 +216,13 @@ impl Storage {
         Ok(())
     }
 
-    /// Takes all segments of an account out of use: a damaged index is made anew.
-    pub async fn forget_terms(&self, account: AccountId) -> Result<()> {
-        let sql = "UPDATE term_segment SET state = $2 WHERE account = $1";
+    /// Takes all segments of an index out of use: a damaged index is made anew.
+    pub async fn forget_terms(&self, account: AccountId, corpus: Corpus) -> Result<()> {
+        let sql = "UPDATE term_segment SET state = $2 WHERE account = $1 AND corpus = $3";
         self.transact([account], move |tx| {
-            Box::pin(async move { tx.connection.execute(sql, values![account, REMOVED]).await.map(drop) })
+            Box::pin(
+                async move { tx.connection.execute(sql, values![account, REMOVED, corpus]).await.map(drop) },
+            )
         })
         .await
     }
@@ -214,19 +232,22 @@ impl Storage {
         self.transact([account], move |tx| Box::pin(retire(tx, account, old))).await
     }
 
-    /// How many e-mails there still are in the range of each segment.
-    pub(super) async fn survivors(&self, account: AccountId) -> Result<BTreeMap<i64, u64>> {
-        let rows = self
-            .reader()
-            .await?
-            .query(
+    /// How many documents there still are in the range of each segment.
+    pub(super) async fn survivors(&self, account: AccountId, corpus: Corpus) -> Result<BTreeMap<i64, u64>> {
+        let sql = match corpus {
+            Corpus::Mail => {
                 "SELECT s.id, COUNT(e.id) FROM term_segment s LEFT JOIN email e
                    ON e.account = s.account AND e.id BETWEEN s.first AND s.last
-                 WHERE s.account = $1 AND s.state = $2 GROUP BY s.id",
-                values![account, LIVE],
-                |row| Ok((row.int(0)?, row.int(1)? as u64)),
-            )
-            .await?;
+                 WHERE s.account = $1 AND s.state = $2 AND s.corpus = $3 GROUP BY s.id"
+            }
+            Corpus::Files => {
+                "SELECT s.id, COUNT(t.id) FROM term_segment s LEFT JOIN file_text t
+                   ON t.account = s.account AND t.id BETWEEN s.first AND s.last AND t.form > 0
+                 WHERE s.account = $1 AND s.state = $2 AND s.corpus = $3 GROUP BY s.id"
+            }
+        };
+        let map = |row: Row<'_>| Ok((row.int(0)?, row.int(1)? as u64));
+        let rows = self.reader().await?.query(sql, values![account, LIVE, corpus], map).await?;
         Ok(rows.into_iter().collect())
     }
 }

@@ -9,6 +9,7 @@ pub(super) use super::emails::{
     an_email_is_found_in_all_its_places, uploads_wait_for_their_use, what_is_sent_is_noted,
 };
 pub(super) use super::facts::summaries_are_read_in_one_scan;
+pub(super) use super::file_texts::contents_are_read_once;
 pub(super) use super::files::a_random_course_of_files_equals_its_model;
 pub(super) use super::forward::an_alias_leads_to_accounts_and_addresses;
 pub(super) use super::group::{

@@ -6,6 +6,7 @@ mod damage;
 mod dkim;
 mod emails;
 mod facts;
+mod file_texts;
 mod files;
 mod forward;
 mod group;
@@ -143,6 +144,7 @@ cases! {
     policies_are_kept_until_they_expire,
     a_random_course_of_files_equals_its_model,
     grants_are_found_from_both_sides,
+    contents_are_read_once,
     items_are_kept_and_found,
     items_are_moved_and_removed,
     items_are_synchronised,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Place, account, email};
 use crate::messages::{change_flags, expunge};
-use crate::{AccountId, EmailId, Flags, IdSet, MailboxId, Storage, TERMS, TermBatch, accounts};
+use crate::{AccountId, Corpus, EmailId, Flags, IdSet, MailboxId, Storage, TERMS, TermBatch, accounts};
 
 /// Terms of a message, by its number: common ones, rarer ones, the lowest and the highest.
 fn terms_of(number: i64) -> Vec<u32> {
@@ -17,22 +17,22 @@ fn terms_of(number: i64) -> Vec<u32> {
 }
 
 async fn index(storage: &Storage, account: AccountId, limit: usize) {
-    let listed = storage.unindexed(account, limit).await.expect("listed");
+    let listed = storage.unindexed(account, Corpus::Mail, limit).await.expect("listed");
     let mut batch = TermBatch::new();
     for (id, _) in listed {
-        match id.0 % 11 {
+        match id % 11 {
             // Unreadable: stays unknown.
             0 => batch.pass(id),
-            _ => batch.push(id, terms_of(id.0)),
+            _ => batch.push(id, terms_of(id)),
         }
     }
-    storage.index_terms(account, batch).await.expect("indexed");
+    storage.index_terms(account, Corpus::Mail, batch).await.expect("indexed");
 }
 
 async fn assert_answers(storage: &Storage, account: AccountId, alive: &[EmailId]) {
     let questions: Vec<Vec<u32>> =
         vec![vec![], vec![0], vec![5], vec![6, 1_003], vec![5, 6], vec![70_021, TERMS - 1], vec![9]];
-    let answer = storage.candidates(account, &questions).await.expect("answered");
+    let answer = storage.candidates(account, Corpus::Mail, &questions).await.expect("answered");
     let known = alive.iter().filter(|id| id.0 % 11 != 0);
     for id in known.clone() {
         assert!(answer.indexed.contains(id.0 as u64), "{id}");
@@ -62,9 +62,9 @@ pub(crate) async fn terms_lead_to_emails(place: Place) {
     for size in [70, 1, 2, 3, 40, 5, 6, 7, 8, 9, 10] {
         alive.extend(append(&storage, id, size).await);
         index(&storage, id, 1_000).await;
-        assert!(storage.unindexed(id, 10).await.expect("listed").is_empty());
+        assert!(storage.unindexed(id, Corpus::Mail, 10).await.expect("listed").is_empty());
         assert_answers(&storage, id, &alive).await;
-        while storage.merge_terms(id).await.expect("merged") {
+        while storage.merge_terms(id, Corpus::Mail).await.expect("merged") {
             assert_answers(&storage, id, &alive).await;
         }
     }
@@ -83,22 +83,25 @@ pub(crate) async fn terms_lead_to_emails(place: Place) {
         .expect("expunged");
     while storage.reclaim(crate::unix_now() + 10_000).await.expect("reclaimed") {}
     let alive = alive.split_off(120);
-    while storage.merge_terms(id).await.expect("merged") {}
+    while storage.merge_terms(id, Corpus::Mail).await.expect("merged") {}
     assert_answers(&storage, id, &alive).await;
-    let known = storage.candidates(id, &[]).await.expect("answered").indexed;
+    let known = storage.candidates(id, Corpus::Mail, &[]).await.expect("answered").indexed;
     assert!(known.min() >= alive.first().map(|id| id.0 as u64), "{:?}", known.min());
 
-    storage.forget_terms(id).await.expect("forgotten");
-    storage.clean_index(id).await.expect("cleaned");
-    assert_eq!(storage.unindexed(id, 1_000).await.expect("listed").len(), alive.len());
+    storage.forget_terms(id, Corpus::Mail).await.expect("forgotten");
+    storage.clean_index(id, Corpus::Mail).await.expect("cleaned");
+    assert_eq!(storage.unindexed(id, Corpus::Mail, 1_000).await.expect("listed").len(), alive.len());
     index(&storage, id, 20).await;
     assert_answers(&storage, id, &alive[..20]).await;
 
     storage.transact([id], move |tx| Box::pin(accounts::remove_account(tx, id))).await.expect("removed");
-    assert!(storage.candidates(id, &[]).await.expect("answered").indexed.is_empty());
+    assert!(storage.candidates(id, Corpus::Mail, &[]).await.expect("answered").indexed.is_empty());
     let mut late = TermBatch::new();
-    late.push(alive[0], [1]);
-    assert!(storage.index_terms(id, late).await.is_err(), "nothing of a removed account is written");
+    late.push(alive[0].0, [1]);
+    assert!(
+        storage.index_terms(id, Corpus::Mail, late).await.is_err(),
+        "nothing of a removed account is written"
+    );
     assert_eq!(blocks(&storage).await.keys().collect::<Vec<_>>(), [&other.0]);
 }
 
@@ -122,7 +125,7 @@ pub(crate) async fn an_interrupted_index_is_smaller_not_wrong(place: Place) {
         alive.extend(append(&storage, id, 3).await);
         let work = async {
             index(&storage, id, 1_000).await;
-            while storage.merge_terms(id).await.expect("merged") {}
+            while storage.merge_terms(id, Corpus::Mail).await.expect("merged") {}
         };
         let mut work = std::pin::pin!(work);
         for _ in 0..steps {
@@ -132,15 +135,15 @@ pub(crate) async fn an_interrupted_index_is_smaller_not_wrong(place: Place) {
                 () = tokio::task::yield_now() => {}
             }
         }
-        let known = storage.candidates(id, &[]).await.expect("answered").indexed;
+        let known = storage.candidates(id, Corpus::Mail, &[]).await.expect("answered").indexed;
         let indexed: Vec<EmailId> = alive.iter().copied().filter(|id| known.contains(id.0 as u64)).collect();
         let all: Vec<EmailId> = alive.iter().copied().filter(|id| id.0 % 11 != 0).collect();
         assert_eq!(indexed, all[..indexed.len()], "indexed in order, without holes");
         assert_answers(&storage, id, &indexed).await;
     }
-    storage.clean_index(id).await.expect("cleaned");
+    storage.clean_index(id, Corpus::Mail).await.expect("cleaned");
     index(&storage, id, 1_000).await;
-    while storage.merge_terms(id).await.expect("merged") {}
+    while storage.merge_terms(id, Corpus::Mail).await.expect("merged") {}
     assert_answers(&storage, id, &alive).await;
     let rows = blocks(&storage).await;
     assert!(rows.values().all(|rows| *rows <= 8 * 16), "{rows:?}: what was not completed is left");

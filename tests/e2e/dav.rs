@@ -30,7 +30,7 @@ fn client_litmus(database: Database) {
 }
 
 /// A request by curl; the status and the body.
-fn curl(hub: &Hub, method: &str, path: &str, options: &[&str]) -> (u16, String) {
+pub(crate) fn curl(hub: &Hub, method: &str, path: &str, options: &[&str]) -> (u16, String) {
     let url = format!("{}{path}", home(hub));
     let user = format!("{ALICE}:{PASSWORD}");
     let mut arguments = vec!["--silent", "--show-error", "--path-as-is", "--user", &user];
@@ -304,5 +304,71 @@ fn large_files_cost_no_memory() {
         let first = *before.get_or_insert(memory);
         assert!(memory < first + (32 << 20), "{version}: {memory} bytes, {first} after the first");
         assert!(memory < SIZE / 2, "{memory} bytes");
+    }
+}
+
+/// Mounted by the kernel (davfs2), as a folder like any other.
+#[test]
+fn client_davfs2() {
+    if !has_program("mount.davfs", "davfs2") {
+        return;
+    }
+    let hub = Hub::start();
+    let (folder, cache) = (hub.path("mount"), hub.path("cache"));
+    fs::create_dir_all(&folder).and_then(|()| fs::create_dir_all(&cache)).expect("made");
+    let secrets = hub.path("secrets");
+    fs::write(&secrets, format!("{} {ALICE} {PASSWORD}\n", home(&hub))).expect("written");
+    let configuration = hub.path("davfs2.conf");
+    let settings = format!(
+        "ask_auth 0\nuse_locks 1\nsecrets {}\ncache_dir {}\ndelay_upload 0\n",
+        secrets.display(),
+        cache.display()
+    );
+    fs::write(&configuration, settings).expect("written");
+    for private in [&secrets, &configuration] {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(private, fs::Permissions::from_mode(0o600)).expect("private");
+    }
+    let Some(mount) = Mounted::new(&hub, &configuration, &folder) else { return };
+    let large: Vec<u8> = (0..300_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    fs::create_dir(folder.join("d")).expect("a folder");
+    fs::write(folder.join("d/x y.bin"), &large).expect("written");
+    fs::write(folder.join("gone"), "x").expect("written");
+    fs::rename(folder.join("d/x y.bin"), folder.join("d/z.bin")).expect("renamed");
+    fs::remove_file(folder.join("gone")).expect("removed");
+    // What is still on its way is sent before it ends.
+    drop(mount);
+    let copy = hub.path("copy").display().to_string();
+    assert_eq!(curl(&hub, "GET", "d/z.bin", &["--output", &copy]).0, 200);
+    assert_eq!(fs::read(&copy).expect("a copy"), large);
+    assert_eq!(curl(&hub, "GET", "gone", &[]).0, 404);
+    assert_eq!(curl(&hub, "PUT", "d/remote.txt", &["--data-binary", "from elsewhere"]).0, 201);
+    let _mount = Mounted::new(&hub, &configuration, &folder).expect("mounted before");
+    assert_eq!(fs::read_to_string(folder.join("d/remote.txt")).expect("read"), "from elsewhere");
+    assert_eq!(fs::read(folder.join("d/z.bin")).expect("read"), large);
+}
+
+/// A mounted folder. Dropping it writes what is left to write and takes it away.
+struct Mounted<'a>(&'a Path);
+
+impl<'a> Mounted<'a> {
+    fn new(hub: &Hub, configuration: &Path, folder: &'a Path) -> Option<Self> {
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "davfs", "-o"]).arg(format!("conf={}", configuration.display()));
+        mount.arg(home(hub)).arg(folder).stdin(std::process::Stdio::null());
+        let output = mount.output().expect("mount runs");
+        if !output.status.success() {
+            eprintln!(
+                "SKIPPED: davfs2 cannot mount here: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+        output.status.success().then_some(Self(folder))
+    }
+}
+
+impl Drop for Mounted<'_> {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(self.0).status();
     }
 }

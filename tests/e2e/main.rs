@@ -9,6 +9,8 @@ mod clients;
 mod crash;
 mod dav;
 mod dav_crash;
+mod dav_search;
+mod dav_volumes;
 mod differential;
 mod dovecot;
 mod durability;

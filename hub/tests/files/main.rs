@@ -1,5 +1,6 @@
 //! Files: what every door may rely on.
 
+mod search;
 mod sharing;
 
 use hub::files::*;

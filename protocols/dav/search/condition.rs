@@ -1,4 +1,4 @@
-//! Which files fit: the `where` of a basicsearch (RFC 5323 §5.5), on what a row says.
+//! Which files fit: the `where` of a basicsearch (RFC 5323 §5.5), on what a row says, and a text.
 
 use hub::files::Node;
 use hyper::StatusCode;
@@ -15,6 +15,8 @@ pub(super) enum Condition {
     All(Vec<Self>),
     Any(Vec<Self>),
     Compare(Comparison, Property, Value),
+    /// The file's text does.
+    Contains(String),
     IsCollection,
     IsDefined(Property),
     Like(Property, Vec<Wild>),
@@ -144,6 +146,10 @@ impl Condition {
                 Some(part) if element.children.len() == 1 => Ok(Self::Not(Box::new(part))),
                 _ => Err(unsupported()),
             },
+            "contains" => match element.text.trim() {
+                "" => Err(unsupported()),
+                text => Ok(Self::Contains(text.to_owned())),
+            },
             "eq" => compare(Comparison::Equal),
             "gt" => compare(Comparison::Greater),
             "gte" => compare(Comparison::GreaterOrEqual),
@@ -159,27 +165,48 @@ impl Condition {
         }
     }
 
-    pub(super) fn holds(&self, node: &Node) -> bool {
+    /// The texts that files must contain, or must not.
+    pub(super) fn texts(&self) -> Vec<&str> {
         match self {
-            Self::All(parts) => parts.iter().all(|part| part.holds(node)),
-            Self::Any(parts) => parts.iter().any(|part| part.holds(node)),
-            Self::Not(part) => !part.holds(node),
-            Self::IsCollection => node.is_folder(),
-            Self::IsDefined(property) => Value::of(*property, node) != Value::None,
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::texts).collect(),
+            Self::Not(part) => part.texts(),
+            Self::Contains(text) => vec![text],
+            Self::Compare(..) | Self::IsCollection | Self::IsDefined(_) | Self::Like(..) => Vec::new(),
+        }
+    }
+
+    /// Whether a file fits, if `contains` says which texts it has. `None` if that depends on a text of
+    /// which it does not say.
+    pub(super) fn holds(&self, node: &Node, contains: &dyn Fn(&str) -> Option<bool>) -> Option<bool> {
+        let holds = |part: &Self| part.holds(node, contains);
+        let first = |parts: &[Self], decisive: bool| {
+            let all: Vec<Option<bool>> = parts.iter().map(holds).collect();
+            match all.contains(&Some(decisive)) {
+                true => Some(decisive),
+                false => all.into_iter().collect::<Option<Vec<_>>>().map(|_| !decisive),
+            }
+        };
+        match self {
+            Self::All(parts) => first(parts, false),
+            Self::Any(parts) => first(parts, true),
+            Self::Not(part) => holds(part).map(|holds| !holds),
+            Self::Contains(text) => contains(text),
+            Self::IsCollection => Some(node.is_folder()),
+            Self::IsDefined(property) => Some(Value::of(*property, node) != Value::None),
             Self::Compare(comparison, property, value) => {
                 let own = Value::of(*property, node);
-                own != Value::None
-                    && match comparison {
-                        Comparison::Equal => own == *value,
-                        Comparison::Greater => own > *value,
-                        Comparison::GreaterOrEqual => own >= *value,
-                        Comparison::Less => own < *value,
-                        Comparison::LessOrEqual => own <= *value,
-                    }
+                let fits = match comparison {
+                    Comparison::Equal => own == *value,
+                    Comparison::Greater => own > *value,
+                    Comparison::GreaterOrEqual => own >= *value,
+                    Comparison::Less => own < *value,
+                    Comparison::LessOrEqual => own <= *value,
+                };
+                Some(own != Value::None && fits)
             }
             Self::Like(property, pattern) => match Value::of(*property, node) {
-                Value::Text(text) => is_like(pattern, &text),
-                Value::None | Value::Number(_) => false,
+                Value::Text(text) => Some(is_like(pattern, &text)),
+                Value::None | Value::Number(_) => Some(false),
             },
         }
     }

@@ -136,6 +136,10 @@ impl Xml {
         self.out.push_str(xml);
     }
 
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.out.reserve(bytes);
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.out.len()
     }
