@@ -53,7 +53,7 @@ async fn select(connection: &mut Connection, account: AccountId, emails: &[Email
             "SELECT m.uid, m.size, m.flags, m.modseq, m.email, m.received_at, m.mailbox
              FROM (VALUES {values}) AS v CROSS JOIN mailbox_message m
              WHERE m.account = v.column1 AND m.email BETWEEN v.column2 AND v.column3",
-            read::ranges(account, emails),
+            read::ranges_of(account, emails),
             placed,
         )
         .await?;
