@@ -3,7 +3,7 @@
 use crate::address::{CalendarUser, Owner};
 use crate::calendar::Calendar;
 use crate::message::Message;
-use crate::{Error, MOST_BYTES, attendee, organizer};
+use crate::{Error, attendee, organizer};
 
 /// What the owner of an object is in it (RFC 6638 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +59,6 @@ pub fn plan(change: &Change<'_>) -> Result<Plan, Error> {
         )?,
         (Role::Nobody, Role::Nobody) => Vec::new(),
     };
-    if messages.iter().map(|message| message.data.len()).sum::<usize>() > MOST_BYTES {
-        return Err(Error::TooMany("bytes to be sent"));
-    }
     let object = new
         .map(|new| new.write())
         .filter(|object| is == Role::Organizer && Some(object.as_slice()) != change.new);

@@ -63,6 +63,15 @@ impl Block {
         }
     }
 
+    /// Octets.
+    pub(crate) fn size(&self) -> usize {
+        let size = |part: &Part| match part {
+            Part::Block(block) => block.size(),
+            Part::Line(line) => line.bytes.len(),
+        };
+        self.parts.iter().map(size).sum()
+    }
+
     pub(crate) fn lines(&self) -> impl Iterator<Item = &Line> {
         self.parts.iter().filter_map(|part| match part {
             Part::Line(line) => Some(line),

@@ -240,6 +240,32 @@ fn rfc6638_3_2_4_what_is_refused() {
 }
 
 #[test]
+fn what_many_would_be_told_is_bounded() {
+    let many = |count: usize| -> String {
+        (0..count).map(|n| format!("ATTENDEE:mailto:{n}@example.com\n")).collect()
+    };
+    let with = |lines: &str| calendar(&event(&format!("{ONCE}{lines}")));
+    // It got there by another way than this.
+    let bomb = with(&many(20_000));
+    check(&changed("a", Some(&bomb), None).expect("fine"), &[]);
+    check(&changed("a", Some(&bomb), Some(&with("X-A:1\n"))).expect("fine"), &[]);
+    // Each message counts as often as it is sent.
+    let large = format!("ATTACH:{}\n", "A".repeat(250_000));
+    let few = changed("a", None, Some(&with(&format!("{large}{}", many(10))))).expect("fine");
+    assert_eq!(few.messages.len(), 1);
+    let refused = changed("a", None, Some(&with(&format!("{large}{}", many(400))))).expect_err("refused");
+    assert_eq!(refused, Error::TooMany("bytes to be sent"));
+    // As does each instance that a message names.
+    let dates: Vec<String> =
+        (0..2_000).map(|n| format!("1997{:02}{:02}T130000Z", 7 + n % 5, 1 + n % 28)).collect();
+    let series = with(&format!("{large}RRULE:FREQ=DAILY\n"));
+    let without = with(&format!("{large}RRULE:FREQ=DAILY\nEXDATE:{}\n", dates.join(",")));
+    let refused = changed("b", Some(&series), Some(&without)).expect_err("refused");
+    assert_eq!(refused, Error::TooMany("bytes to be sent"));
+    assert!(changed("a", Some(&series), Some(&without)).is_err());
+}
+
+#[test]
 fn tasks_tell_how_far_they_are() {
     let old = calendar(&event("DUE:19970710T170000Z\nDTSTART:19970701T170000Z\nSEQUENCE:0\n"))
         .replace("VEVENT", "VTODO")
