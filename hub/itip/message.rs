@@ -124,9 +124,7 @@ pub(crate) fn calendar(method: Method, source: &Calendar, components: Vec<Block>
 pub(crate) fn public(component: &Component, now: i64) -> Block {
     let mut block = component.block.clone();
     block.remove_blocks("VALARM");
-    for name in ["ATTENDEE", "ORGANIZER"] {
-        block.rewrite(name, |_, text| Some(without_own(text)));
-    }
+    remove_own_parameters(&mut block);
     block.remove("REQUEST-STATUS");
     block.set(format!("DTSTAMP:{}", utc(now)));
     block
@@ -171,8 +169,13 @@ pub(crate) fn replied(component: &Component, who: &CalendarUser, status: Option<
     block
 }
 
-fn without_own(text: &str) -> String {
-    OWN_PARAMETERS.iter().fold(text.to_owned(), |text, name| with_parameter(&text, name, None))
+pub(crate) fn remove_own_parameters(block: &mut Block) {
+    for name in ["ATTENDEE", "ORGANIZER"] {
+        block.rewrite(name, |_, text| {
+            let without = |text: String, name: &&str| with_parameter(&text, name, None);
+            Some(OWN_PARAMETERS.iter().fold(text.to_owned(), without))
+        });
+    }
 }
 
 fn keep_lines(block: &mut Block, keep: impl Fn(&Line) -> bool) {

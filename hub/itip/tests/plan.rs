@@ -103,6 +103,10 @@ fn rfc6638_3_2_1_2_modify() {
     let forced = other(c, ";SCHEDULE-FORCE-SEND=REQUEST;CN=C:");
     let forced = changed("a", Some(&old), Some(&forced)).expect("fine");
     check(&forced, &[(Method::Request, &["c"], &[], &[])]);
+    assert_eq!(forced.object.map(|object| text(&object).replace("CN=C", "")), Some(old.replace("CN=C", "")));
+    let nobody =
+        changed("a", Some(&old), Some(&other("DTSTAMP", "ATTENDEE:mailto:\nDTSTAMP"))).expect("fine");
+    assert!(nobody.messages.iter().all(|message| message.recipients.len() == 2), "{:?}", nobody.messages);
     let cancelled = changed("a", Some(&old), Some(&other("CONFIRMED", "CANCELLED"))).expect("fine");
     check(&cancelled, &[(Method::Cancel, &["b", "c"], &["SEQUENCE:1\n", "STATUS:CANCELLED\n"], &[])]);
     let deleted = changed("a", Some(&old), None).expect("fine");
