@@ -49,7 +49,7 @@ impl Shape {
 /// The algorithm that RFC 8621 §4.1.4 suggests.
 pub fn chosen(top: &Shape) -> Chosen {
     let mut lists = Lists::default();
-    lists.walk(std::slice::from_ref(top), 0, "mixed", false, Into { text: true, html: true });
+    lists.walk(std::slice::from_ref(top), 0, "mixed", false, Bodies { text: true, html: true });
     Chosen { text: lists.text, html: lists.html, attachments: lists.attachments }
 }
 
@@ -63,13 +63,13 @@ struct Lists {
 /// Which of the two bodies the parts of a multipart go into. In the branch of an alternative that has plain
 /// text, what follows is no HTML, and the other way round.
 #[derive(Clone, Copy)]
-struct Into {
+struct Bodies {
     text: bool,
     html: bool,
 }
 
 impl Lists {
-    fn walk(&mut self, parts: &[Shape], first: usize, multipart: &str, in_alternative: bool, into: Into) {
+    fn walk(&mut self, parts: &[Shape], first: usize, multipart: &str, in_alternative: bool, into: Bodies) {
         let (text_before, html_before) = (self.text.len(), self.html.len());
         let (mut number, mut into) = (first, into);
         for (place, part) in parts.iter().enumerate() {
@@ -98,7 +98,7 @@ impl Lists {
         number: usize,
         (place, multipart): (usize, &str),
         in_alternative: bool,
-        into: &mut Into,
+        into: &mut Bodies,
     ) {
         let is_media = ["image/", "audio/", "video/"].iter().any(|kind| part.media_type.starts_with(kind));
         let is_inline = !part.is_attachment
