@@ -126,14 +126,6 @@ impl Collections {
         Ok(found.into_iter().map(|(row, data)| (row.into(), data.into())).collect())
     }
 
-    /// Stores an object under a name that nothing has, with this ending.
-    pub async fn add(&self, collection: &str, ending: &str, data: Bytes) -> Result<PutOutcome> {
-        let mut random = [0; 16];
-        crate::password::random(&mut random)?;
-        let name = format!("{}.{ending}", hex(&random));
-        self.put(collection, &name, data, vec![Precondition::NotExists]).await
-    }
-
     /// Stores an object under a name, in the place of what is there. It is read once, to be found by,
     /// and kept as it came. `Stale`, `OverQuota`, `Invalid` for a name that is none.
     pub async fn put(

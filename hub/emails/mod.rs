@@ -37,7 +37,7 @@ pub struct Email {
     pub size: u32,
     /// Unix seconds.
     pub received_at: i64,
-    /// As [`combined`] says.
+    /// As `combined` says.
     pub flags: Flags,
     /// Ascending; at least one.
     pub mailboxes: Vec<MailboxId>,

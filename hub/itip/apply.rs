@@ -2,6 +2,7 @@
 
 mod organized;
 mod replied;
+mod room;
 
 use crate::address::{CalendarUser, Owner};
 use crate::calendar::{Calendar, Component};
@@ -9,7 +10,7 @@ use crate::compare::attendees;
 use crate::message::{Message, Method};
 use crate::plan::Change;
 use crate::received::Received;
-use crate::{Error, organizer};
+use crate::{Error, MOST_COMPONENTS, MOST_OBJECT, organizer};
 
 /// What a message comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub enum Ignored {
     Stale,
     /// Whoever says it has no say in this object.
     Stranger,
+    /// It would make more of the object than may be stored.
+    TooMuch,
     /// There is no such object, or no such instance.
     Unknown,
 }
@@ -65,7 +68,18 @@ pub fn apply(stored: Option<&[u8]>, message: &Received, owner: &Owner, now: i64)
         (Method::Cancel, Some(stored)) => organized::cancel(stored, message, owner),
         (_, Some(_)) => return Ok(Outcome::Show),
     };
-    Ok(outcome.map_or_else(Outcome::Ignored, |calendar| Outcome::Put(calendar.write())))
+    Ok(put(outcome))
+}
+
+/// What is stored can be read again, whatever was said.
+fn put(outcome: Result<Calendar, Ignored>) -> Outcome {
+    match outcome.map(|calendar| (calendar.components.len(), calendar.write())) {
+        Ok((count, object)) if count > MOST_COMPONENTS || object.len() > MOST_OBJECT => {
+            Outcome::Ignored(Ignored::TooMuch)
+        }
+        Ok((_, object)) => Outcome::Put(object),
+        Err(ignored) => Outcome::Ignored(ignored),
+    }
 }
 
 fn of_attendee(stored: Calendar, message: &Received, owner: &Owner, now: i64) -> Result<Outcome, Error> {
@@ -75,8 +89,7 @@ fn of_attendee(stored: Calendar, message: &Received, owner: &Owner, now: i64) ->
         return Ok(Outcome::Ignored(Ignored::NotForThem));
     };
     if message.method == Method::Reply {
-        let outcome = replied::reply(stored, message, who);
-        return Ok(outcome.map_or_else(Outcome::Ignored, |calendar| Outcome::Put(calendar.write())));
+        return Ok(put(replied::reply(stored, message, who)));
     }
     let is_invited = stored.components.iter().any(|component| attendees(component).contains_key(who));
     match (is_invited, message.method) {

@@ -4,6 +4,7 @@ use hub_ical::{Time, Zone};
 
 use crate::Error;
 use crate::address::{CalendarUser, user};
+use crate::budget::Budget;
 use crate::calendar::{Calendar, Component};
 use crate::compare::{attendees, is_ours, participation};
 use crate::message::{self, Message, Method};
@@ -27,9 +28,11 @@ pub(crate) fn messages(
     let users = calendar.components.iter().flat_map(|component| attendees(component).into_keys());
     let who = users.into_iter().find(|who| change.owner.has(who));
     let Some(who) = who.filter(|_| calendar.components.iter().all(is_ours)) else { return Ok(Vec::new()) };
+    let mut budget = Budget::new();
+    budget.message(calendar, 1)?;
     let replies = match (old, new) {
-        (Some(old), None) if change.reply => removed(old, &who, change.now),
-        (old, Some(new)) => answered(old, new, &who, change.now),
+        (Some(old), None) if change.reply => removed(old, &who, change.now, &mut budget)?,
+        (old, Some(new)) => answered(old, new, &who, change.now, &mut budget)?,
         _ => Vec::new(),
     };
     if replies.is_empty() {
@@ -47,11 +50,17 @@ fn check(old: &Calendar, new: &Calendar) -> Result<(), Error> {
         return Err(Error::AttendeeChange("the organizer"));
     }
     for component in &new.components {
-        let derived = component.instance.and_then(|id| old.master()?.instance(id));
-        let Some(before) = old.of(component.instance).or(derived.as_ref()) else {
-            match old.components.is_empty() {
-                true => continue,
-                false => return Err(Error::AttendeeChange("which instances there are")),
+        let derived;
+        let before = match old.of(component.instance) {
+            Some(before) => before,
+            None => {
+                let like_others = component.instance.and_then(|id| old.master()?.instance(id));
+                derived = match like_others {
+                    Some(like_others) => like_others,
+                    None if old.components.is_empty() => continue,
+                    None => return Err(Error::AttendeeChange("which instances there are")),
+                };
+                &derived
             }
         };
         let is_same = same_times(before, component);
@@ -78,15 +87,24 @@ fn same_times(old: &Component, new: &Component) -> bool {
 }
 
 /// Everything is declined that was not yet.
-fn removed(old: &Calendar, who: &CalendarUser, now: i64) -> Vec<Block> {
+fn removed(old: &Calendar, who: &CalendarUser, now: i64, budget: &mut Budget) -> Result<Vec<Block>, Error> {
     let is_open = |component: &&Component| {
         !component.is_cancelled() && status(component, who).is_some_and(|status| status != DECLINED)
     };
-    let reply = |component| message::replied(component, who, Some(DECLINED), now);
+    let reply = |component: &Component| {
+        budget.spend(&component.block)?;
+        Ok(message::replied(component, who, Some(DECLINED), now))
+    };
     old.components.iter().filter(is_open).map(reply).collect()
 }
 
-fn answered(old: Option<&Calendar>, new: &Calendar, who: &CalendarUser, now: i64) -> Vec<Block> {
+fn answered(
+    old: Option<&Calendar>,
+    new: &Calendar,
+    who: &CalendarUser,
+    now: i64,
+    budget: &mut Budget,
+) -> Result<Vec<Block>, Error> {
     let mut replies = Vec::new();
     for component in &new.components {
         let before = old.and_then(|old| old.of(component.instance).or_else(|| old.master()));
@@ -95,17 +113,22 @@ fn answered(old: Option<&Calendar>, new: &Calendar, who: &CalendarUser, now: i64
         let has_answered = is != was.unwrap_or_else(|| "NEEDS-ACTION".to_owned());
         let has_progressed = before.is_some_and(|before| progress(before) != progress(component));
         if has_answered || has_progressed || is_forced(component) {
+            budget.spend(&component.block)?;
             replies.push(message::replied(component, who, None, now));
         }
     }
-    let (Some(before), Some(after)) = (old.and_then(Calendar::master), new.master()) else { return replies };
-    let taken_out = after.excepted.difference(&before.excepted);
-    let declined = taken_out.filter_map(|id| {
-        let component = old?.of(Some(*id)).cloned().or_else(|| before.instance(*id))?;
-        (status(&component, who)? != DECLINED).then(|| message::replied(&component, who, Some(DECLINED), now))
-    });
-    replies.extend(declined);
-    replies
+    let (Some(before), Some(after)) = (old.and_then(Calendar::master), new.master()) else {
+        return Ok(replies);
+    };
+    for id in after.excepted.difference(&before.excepted) {
+        let own = old.and_then(|old| old.of(Some(*id)));
+        budget.spend(&own.unwrap_or(before).block)?;
+        let Some(component) = own.cloned().or_else(|| before.instance(*id)) else { continue };
+        if status(&component, who).is_some_and(|status| status != DECLINED) {
+            replies.push(message::replied(&component, who, Some(DECLINED), now));
+        }
+    }
+    Ok(replies)
 }
 
 fn status(component: &Component, who: &CalendarUser) -> Option<String> {

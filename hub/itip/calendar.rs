@@ -136,25 +136,31 @@ impl Calendar {
             self.components.iter().map(|component| component.block.first("ORGANIZER").map(|it| user(&it)));
         let first = organizers.next().flatten();
         match organizers.all(|organizer| organizer == first) {
-            true => Ok(first),
+            true => Ok(first.filter(|who| !who.as_str().is_empty())),
             false => Err(Error::DifferentOrganizers),
         }
     }
 
-    /// Whether the series has this instance, as far as its rule says.
-    pub(crate) fn has_instance(&self, instance: Instance) -> bool {
+    /// Those of some instances that the series has, as far as its rule says. It is read once for all.
+    pub(crate) fn instances_among(&self, wanted: impl Iterator<Item = Instance>) -> BTreeSet<Instance> {
         /// Longer ones may overlap it.
         const MOST: usize = 1_000;
+        let wanted: BTreeSet<Instance> = wanted.collect();
+        if wanted.is_empty() {
+            return wanted;
+        }
         let bytes = self.write();
-        let Ok(document) = Document::parse(&bytes) else { return false };
-        let Some(calendar) = document.roots().next() else { return false };
+        let Ok(document) = Document::parse(&bytes) else { return BTreeSet::new() };
+        let Some(calendar) = document.roots().next() else { return BTreeSet::new() };
         let zones = Zones::of(Some(calendar));
-        Object::all(calendar, &zones).first().is_some_and(|object| {
-            let found = object.occurrences(instance, instance.saturating_add(1), &Zone::UTC, MOST);
-            found
-                .iter()
-                .any(|one| one.recurrence_id.as_ref().is_some_and(|id| id.utc(&Zone::UTC) == instance))
-        })
+        let objects = Object::all(calendar, &zones);
+        let Some(object) = objects.first() else { return BTreeSet::new() };
+        let happens = |instance: &Instance| {
+            let found = object.occurrences(*instance, instance.saturating_add(1), &Zone::UTC, MOST);
+            let mut ids = found.iter().filter_map(|one| one.recurrence_id.as_ref());
+            ids.any(|id| id.utc(&Zone::UTC) == *instance)
+        };
+        wanted.into_iter().filter(happens).collect()
     }
 }
 

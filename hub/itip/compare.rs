@@ -30,7 +30,7 @@ pub(crate) fn attendees(component: &Component) -> BTreeMap<CalendarUser, Attende
             Attendee { is_ours: is_ours(&property), is_forced: is("SCHEDULE-FORCE-SEND", "REQUEST") };
         (user(&property), attendee)
     };
-    component.block.all("ATTENDEE").map(one).collect()
+    component.block.all("ATTENDEE").map(one).filter(|(who, _)| !who.as_str().is_empty()).collect()
 }
 
 /// RFC 6638 §7.1: what is not known counts as `NONE`.

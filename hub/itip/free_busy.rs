@@ -1,5 +1,7 @@
 //! Asking when others are busy (RFC 5546 §3.3.2, RFC 6638 §5).
 
+use std::collections::BTreeSet;
+
 use hub_ical::Zone;
 
 use crate::Error;
@@ -16,7 +18,7 @@ pub struct FreeBusyRequest {
     pub to: i64,
     /// `UID` and `ORGANIZER`, as lines.
     pub head: Vec<String>,
-    /// Who is asked about, and the line that says so.
+    /// Who is asked about, each once, and the line that says so.
     pub attendees: Vec<(CalendarUser, String)>,
 }
 
@@ -40,8 +42,11 @@ impl FreeBusyRequest {
             component.block.lines().filter(move |line| line.property().is_some_and(|it| is(&it)))
         };
         let head = lines("UID").chain(lines("ORGANIZER")).map(|line| line.text.clone()).collect();
-        let attendees =
-            lines("ATTENDEE").filter_map(|line| Some((user(&line.property()?), line.text.clone()))).collect();
+        let mut known = BTreeSet::new();
+        let attendees = lines("ATTENDEE")
+            .filter_map(|line| Some((user(&line.property()?), line.text.clone())))
+            .filter(|(who, _)| known.insert(who.clone()))
+            .collect();
         Ok(Self { organizer, from, to, head, attendees })
     }
 }
@@ -60,6 +65,8 @@ mod tests {
         let request = FreeBusyRequest::parse(text.as_bytes()).expect("a request");
         assert_eq!((request.from, request.to - request.from), (867_744_000, 12 * 3600));
         assert_eq!(request.head.len(), 2);
+        let again = text.replace("DTSTAMP", "ATTENDEE;CN=Again:MAILTO:B@example.com\r\nDTSTAMP");
+        assert_eq!(FreeBusyRequest::parse(again.as_bytes()).expect("a request").attendees, request.attendees);
         assert_eq!(request.attendees[1].1, "ATTENDEE;CN=C:mailto:c@example.com");
         for (from, to) in
             [("REQUEST", "REPLY"), ("VFREEBUSY", "VEVENT"), ("ORGANIZER", "X-O"), ("T200000Z", "T070000Z")]

@@ -7,13 +7,14 @@
 //! RFCs: 5546 (iTIP), 6638 §3.2 and §7 (what is sent when), 7986 §6.2 (`EMAIL`).
 //!
 //! Limits: [`MOST_ATTENDEES`] of an object, [`MOST_COMPONENTS`] in it, [`MOST_BYTES`] of all messages
-//! about one change.
+//! about one change, as often as each is sent, [`MOST_OBJECT`] of what the words of others lead to.
 
 #![deny(clippy::disallowed_methods)]
 
 mod address;
 mod apply;
 mod attendee;
+mod budget;
 mod calendar;
 mod compare;
 mod free_busy;
@@ -30,14 +31,17 @@ pub use free_busy::FreeBusyRequest;
 pub use message::{Message, Method};
 pub use plan::{Change, Plan, Role, plan};
 pub use received::Received;
-pub use status::{set_participation, with_statuses};
+pub use status::with_statuses;
 
 /// Calendar users that one object may name.
 pub const MOST_ATTENDEES: usize = 500;
 /// Components of one object: a series, and instances that differ from it.
 pub const MOST_COMPONENTS: usize = 2_000;
-/// Bytes of all different messages about one change.
-pub const MOST_BYTES: usize = 16 << 20;
+/// Bytes of all messages about one change: each counts once for each of its recipients.
+pub const MOST_BYTES: usize = 32 << 20;
+
+/// Bytes of an object after others had their say: as many as may be stored.
+pub const MOST_OBJECT: usize = 10 << 20;
 
 /// Why an object or a message is not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,5 +1,6 @@
 //! iTIP messages as they are written.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::address::{CalendarUser, user};
@@ -107,7 +108,7 @@ pub(crate) fn calendar(method: Method, source: &Calendar, components: Vec<Block>
         let zone = |property: hub_ical::Property<'_>| property.parameter("TZID").map(|id| id.into_owned());
         block.properties().filter_map(zone).collect::<Vec<_>>()
     };
-    let named: std::collections::BTreeSet<String> = components.iter().flat_map(names).collect();
+    let named: BTreeSet<String> = components.iter().flat_map(names).collect();
     for zone in source.zones().filter(|zone| zone.text("TZID").is_some_and(|id| named.contains(&id))) {
         calendar.push(zone.clone());
     }
@@ -123,27 +124,23 @@ pub(crate) fn calendar(method: Method, source: &Calendar, components: Vec<Block>
 pub(crate) fn public(component: &Component, now: i64) -> Block {
     let mut block = component.block.clone();
     block.remove_blocks("VALARM");
-    for name in ["ATTENDEE", "ORGANIZER"] {
-        block.rewrite(name, |_, text| Some(without_own(text)));
-    }
+    remove_own_parameters(&mut block);
     block.remove("REQUEST-STATUS");
     block.set(format!("DTSTAMP:{}", utc(now)));
     block
 }
 
-/// What an organizer takes back (RFC 5546 §3.2.5): for those named, or for all.
+/// What an organizer takes back from those named (RFC 5546 §3.2.5).
 pub(crate) fn cancelled(
     component: &Component,
-    from: Option<&[CalendarUser]>,
+    from: &BTreeSet<CalendarUser>,
     sequence: i64,
     now: i64,
 ) -> Block {
     let mut block = public(component, now);
-    if let Some(from) = from {
-        keep_lines(&mut block, |line| {
-            line.property().is_none_or(|it| !it.is("ATTENDEE") || from.contains(&user(&it)))
-        });
-    }
+    keep_lines(&mut block, |line| {
+        line.property().is_none_or(|it| !it.is("ATTENDEE") || from.contains(&user(&it)))
+    });
     block.set(format!("SEQUENCE:{sequence}"));
     block.set("STATUS:CANCELLED".to_owned());
     block
@@ -172,8 +169,13 @@ pub(crate) fn replied(component: &Component, who: &CalendarUser, status: Option<
     block
 }
 
-fn without_own(text: &str) -> String {
-    OWN_PARAMETERS.iter().fold(text.to_owned(), |text, name| with_parameter(&text, name, None))
+pub(crate) fn remove_own_parameters(block: &mut Block) {
+    for name in ["ATTENDEE", "ORGANIZER"] {
+        block.rewrite(name, |_, text| {
+            let without = |text: String, name: &&str| with_parameter(&text, name, None);
+            Some(OWN_PARAMETERS.iter().fold(text.to_owned(), without))
+        });
+    }
 }
 
 fn keep_lines(block: &mut Block, keep: impl Fn(&Line) -> bool) {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::CalendarUser;
+use crate::budget::Budget;
 use crate::calendar::{Calendar, Component, Instance};
 use crate::compare::{Attendee, attendees, is_new_sequence, is_news, is_rescheduled};
 use crate::message::{self, Message, Method};
@@ -60,33 +61,35 @@ pub(crate) fn messages(
         None => None,
     };
     let (before, after) = (old.map(State::new), new.map(State::new));
-    let users: BTreeSet<&CalendarUser> = [&before, &after]
-        .into_iter()
-        .flatten()
-        .flat_map(|state| state.invited.iter().flat_map(Invited::keys))
-        .filter(|who| !change.owner.has(who))
-        .collect();
-    if after.is_some() && users.len() > MOST_ATTENDEES {
+    if after.as_ref().is_some_and(|state| state.users().len() > MOST_ATTENDEES) {
         return Err(Error::TooMany("attendees"));
     }
+    // What came into the calendar by another way may name any number: then nobody is told.
+    if before.as_ref().is_some_and(|state| state.users().len() > MOST_ATTENDEES) {
+        return Ok(Vec::new());
+    }
+    let users = [&before, &after].into_iter().flatten().flat_map(State::users);
+    let users: BTreeSet<&CalendarUser> = users.filter(|who| !change.owner.has(who)).collect();
     let news = news(old, new);
-    let mut said: BTreeMap<Said, Vec<CalendarUser>> = BTreeMap::new();
+    let mut said: BTreeMap<Said, BTreeSet<CalendarUser>> = BTreeMap::new();
     for who in users {
         let view =
             |state: &Option<State<'_>>| state.as_ref().map(|state| state.view(who)).unwrap_or_default();
         let is_forced = after.as_ref().is_some_and(|state| state.is_forced(who));
         for one in say(&view(&before), &view(&after), &news, is_forced) {
-            said.entry(one).or_default().push(who.clone());
+            said.entry(one).or_default().insert(who.clone());
         }
     }
     let sender = old.or(new).map(Calendar::organizer).transpose()?.flatten();
     let Some(sender) = sender else { return Ok(Vec::new()) };
-    let write = |(said, recipients): (Said, Vec<CalendarUser>)| {
-        let (method, data) = said.write(old, new, &recipients, change.now)?;
-        let uid = old.or(new)?.uid.clone();
-        Some(Message { method, uid, sender: sender.clone(), recipients, data })
-    };
-    Ok(said.into_iter().filter_map(write).collect())
+    let uid = old.or(new).map(|calendar| calendar.uid.clone()).unwrap_or_default();
+    let (mut messages, mut budget) = (Vec::new(), Budget::new());
+    for (said, to) in said {
+        let Some((method, data)) = said.write(old, new, &to, change.now, &mut budget)? else { continue };
+        let (uid, sender, recipients) = (uid.clone(), sender.clone(), to.into_iter().collect());
+        messages.push(Message { method, uid, sender, recipients, data });
+    }
+    Ok(messages)
 }
 
 /// RFC 6638 §3.2.5 and §3.2.8: `SEQUENCE` and the answers of others follow what was changed, whatever
@@ -101,8 +104,16 @@ fn adjust(old: &Calendar, new: &mut Calendar, change: &Change<'_>) {
                 .is_some_and(|master| one.instance.is_some_and(|id| !master.excepted.contains(&id)))
     });
     for component in &mut new.components {
-        let derived = component.instance.and_then(|id| old.master()?.instance(id));
-        let Some(before) = old.of(component.instance).or(derived.as_ref()) else { continue };
+        let derived;
+        let before = match old.of(component.instance) {
+            Some(before) => before,
+            None => {
+                let like_others = component.instance.and_then(|id| old.master()?.instance(id));
+                let Some(like_others) = like_others else { continue };
+                derived = like_others;
+                &derived
+            }
+        };
         let is_reverted = component.instance.is_none() && has_reverted;
         if (is_new_sequence(before, component) || is_reverted) && component.sequence() <= before.sequence() {
             component.block.set(format!("SEQUENCE:{}", before.sequence().saturating_add(1)));
@@ -184,6 +195,10 @@ impl<'c> State<'c> {
         Self { calendar, invited: calendar.components.iter().map(invited).collect() }
     }
 
+    fn users(&self) -> BTreeSet<&CalendarUser> {
+        self.invited.iter().flat_map(Invited::keys).collect()
+    }
+
     fn view(&self, who: &CalendarUser) -> View {
         let mut view = View::default();
         for (component, invited) in self.calendar.components.iter().zip(&self.invited) {
@@ -221,41 +236,52 @@ impl Said {
         &self,
         old: Option<&Calendar>,
         new: Option<&Calendar>,
-        recipients: &[CalendarUser],
+        to: &BTreeSet<CalendarUser>,
         now: i64,
-    ) -> Option<(Method, Vec<u8>)> {
+        budget: &mut Budget,
+    ) -> Result<Option<(Method, Vec<u8>)>, Error> {
+        let (method, source) = match self {
+            Self::Request { .. } => (Method::Request, new),
+            Self::Cancel { .. } => (Method::Cancel, old),
+        };
+        let Some(source) = source else { return Ok(None) };
+        budget.message(source, to.len())?;
+        let mut blocks = Vec::new();
         match self {
             Self::Request { series, instances, without } => {
-                let new = new?;
-                let mut blocks = Vec::new();
-                if let Some(master) = new.master().filter(|_| *series) {
+                if let Some(master) = source.master().filter(|_| *series) {
                     let mut master = master.clone();
                     without.iter().for_each(|instance| master.except(*instance));
+                    budget.spend(&master.block)?;
                     blocks.push(message::public(&master, now));
                 }
-                let instances = instances.iter().filter_map(|instance| new.of(Some(*instance)));
-                blocks.extend(instances.map(|component| message::public(component, now)));
-                Some((Method::Request, message::calendar(Method::Request, new, blocks)))
+                for component in instances.iter().filter_map(|instance| source.of(Some(*instance))) {
+                    budget.spend(&component.block)?;
+                    blocks.push(message::public(component, now));
+                }
             }
             Self::Cancel { all, instances } => {
-                let old = old?;
-                let sequence = |component: &Component| {
+                let mut cancel = |component: &Component| {
+                    budget.spend(&component.block)?;
                     let is = new.and_then(|new| new.of(component.instance).or_else(|| new.master()));
-                    is.map_or_else(|| component.sequence().saturating_add(1), Component::sequence)
-                };
-                let cancel = |component: &Component| {
-                    message::cancelled(component, Some(recipients), sequence(component), now)
+                    let next = || component.sequence().saturating_add(1);
+                    let sequence = is.map_or_else(next, Component::sequence);
+                    blocks.push(message::cancelled(component, to, sequence, now));
+                    Ok(())
                 };
                 let is_invited =
-                    |component: &&Component| attendees(component).keys().any(|who| recipients.contains(who));
-                let blocks: Vec<_> = match old.master().filter(|_| *all).filter(is_invited) {
+                    |component: &&Component| attendees(component).keys().any(|who| to.contains(who));
+                match source.master().filter(|_| *all).filter(is_invited) {
                     // RFC 5546 §3.2.5: the series alone stands for all of it.
-                    Some(master) => vec![cancel(master)],
-                    None => instances.iter().filter_map(|id| Some(cancel(&instance_of(old, *id)?))).collect(),
-                };
-                (!blocks.is_empty()).then(|| (Method::Cancel, message::calendar(Method::Cancel, old, blocks)))
+                    Some(master) => cancel(master)?,
+                    None => {
+                        let instances = instances.iter().filter_map(|id| instance_of(source, *id));
+                        instances.into_iter().try_for_each(|one| cancel(&one))?;
+                    }
+                }
             }
         }
+        Ok((!blocks.is_empty()).then(|| (method, message::calendar(method, source, blocks))))
     }
 }
 

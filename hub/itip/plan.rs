@@ -3,7 +3,8 @@
 use crate::address::{CalendarUser, Owner};
 use crate::calendar::Calendar;
 use crate::message::Message;
-use crate::{Error, MOST_BYTES, attendee, organizer};
+use crate::text::with_parameter;
+use crate::{Error, attendee, organizer};
 
 /// What the owner of an object is in it (RFC 6638 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,13 +60,24 @@ pub fn plan(change: &Change<'_>) -> Result<Plan, Error> {
         )?,
         (Role::Nobody, Role::Nobody) => Vec::new(),
     };
-    if messages.iter().map(|message| message.data.len()).sum::<usize>() > MOST_BYTES {
-        return Err(Error::TooMany("bytes to be sent"));
-    }
-    let object = new
-        .map(|new| new.write())
-        .filter(|object| is == Role::Organizer && Some(object.as_slice()) != change.new);
+    let object = new.filter(|_| is != Role::Nobody).map(|mut new| {
+        remove_force_send(&mut new);
+        new.write()
+    });
+    let object = object.filter(|object| Some(object.as_slice()) != change.new);
     Ok(Plan { role: is, object, messages })
+}
+
+/// It is for this change alone (RFC 6638 §7.2).
+fn remove_force_send(calendar: &mut Calendar) {
+    const NAME: &str = "SCHEDULE-FORCE-SEND";
+    for component in &mut calendar.components {
+        for name in ["ATTENDEE", "ORGANIZER"] {
+            component.block.rewrite(name, |property, text| {
+                property.parameter(NAME).map(|_| with_parameter(text, NAME, None))
+            });
+        }
+    }
 }
 
 /// RFC 6638 §3.1.

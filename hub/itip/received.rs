@@ -4,7 +4,7 @@ use crate::Error;
 use crate::address::CalendarUser;
 use crate::attendee::only_attendee;
 use crate::calendar::{Calendar, utc};
-use crate::message::Method;
+use crate::message::{self, Method};
 
 /// An iTIP message, read but not believed.
 #[derive(Clone, Debug)]
@@ -20,12 +20,16 @@ impl Received {
     /// `NotCalendar` for what is no message between an organizer and attendees.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let wrong = |why: &str| Error::NotCalendar(why.to_owned());
-        let calendar = Calendar::parse(bytes)?;
+        let mut calendar = Calendar::parse(bytes)?;
         let method = calendar.property("METHOD").as_deref().and_then(Method::from_name);
         let method = method.ok_or_else(|| wrong("there is no METHOD that is known"))?;
         let organizer = calendar.organizer()?.ok_or_else(|| wrong("there is no ORGANIZER"))?;
         if calendar.uid.is_empty() {
             return Err(wrong("there is no UID"));
+        }
+        // What is between another client and its server is nothing to this one.
+        for component in &mut calendar.components {
+            message::remove_own_parameters(&mut component.block);
         }
         let mut attendee = None;
         if method.is_of_attendee() {

@@ -19,22 +19,9 @@ pub fn with_statuses(object: &[u8], statuses: &BTreeMap<CalendarUser, String>) -
         for name in ["ATTENDEE", "ORGANIZER"] {
             component.block.rewrite(name, |property, text| {
                 let status = statuses.get(&user(property)).filter(|_| is_ours(property))?;
-                let text = with_parameter(text, "SCHEDULE-FORCE-SEND", None);
-                Some(with_parameter(&text, "SCHEDULE-STATUS", Some(status)))
+                Some(with_parameter(text, "SCHEDULE-STATUS", Some(status)))
             });
         }
-    }
-    Ok(calendar.write())
-}
-
-/// An object in which its owner has answered: in everything that it says, or in one instance.
-pub fn set_participation(object: &[u8], owner: &Owner, status: &str) -> Result<Vec<u8>, Error> {
-    let mut calendar = Calendar::parse(object)?;
-    for component in &mut calendar.components {
-        component.block.rewrite("ATTENDEE", |property, text| {
-            let text = with_parameter(text, "RSVP", None);
-            owner.has(&user(property)).then(|| with_parameter(&text, "PARTSTAT", Some(status)))
-        });
     }
     Ok(calendar.write())
 }

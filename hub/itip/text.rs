@@ -63,6 +63,15 @@ impl Block {
         }
     }
 
+    /// Octets.
+    pub(crate) fn size(&self) -> usize {
+        let size = |part: &Part| match part {
+            Part::Block(block) => block.size(),
+            Part::Line(line) => line.bytes.len(),
+        };
+        self.parts.iter().map(size).sum()
+    }
+
     pub(crate) fn lines(&self) -> impl Iterator<Item = &Line> {
         self.parts.iter().filter_map(|part| match part {
             Part::Line(line) => Some(line),
@@ -106,8 +115,12 @@ impl Block {
 
     /// Adds a line behind the others.
     pub(crate) fn add(&mut self, text: String) {
+        self.add_all(vec![text]);
+    }
+
+    pub(crate) fn add_all(&mut self, lines: Vec<String>) {
         let at = self.end_of_properties();
-        self.parts.insert(at, Part::Line(Line::new(text)));
+        self.parts.splice(at..at, lines.into_iter().map(|text| Part::Line(Line::new(text))));
     }
 
     pub(crate) fn remove(&mut self, name: &str) {

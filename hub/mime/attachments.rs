@@ -48,49 +48,58 @@ impl Shape {
 
 /// The algorithm that RFC 8621 §4.1.4 suggests.
 pub fn chosen(top: &Shape) -> Chosen {
-    let mut lists = Lists { text: Some(Vec::new()), html: Some(Vec::new()), attachments: Vec::new() };
-    lists.walk(std::slice::from_ref(top), 0, "mixed", false);
-    Chosen {
-        text: lists.text.unwrap_or_default(),
-        html: lists.html.unwrap_or_default(),
-        attachments: lists.attachments,
-    }
+    let mut lists = Lists::default();
+    lists.walk(std::slice::from_ref(top), 0, "mixed", false, Bodies { text: true, html: true });
+    Chosen { text: lists.text, html: lists.html, attachments: lists.attachments }
 }
 
-/// Text and HTML are `None` where parts do not go into them.
+#[derive(Default)]
 struct Lists {
-    text: Option<Vec<usize>>,
-    html: Option<Vec<usize>>,
+    text: Vec<usize>,
+    html: Vec<usize>,
     attachments: Vec<usize>,
 }
 
+/// Which of the two bodies the parts of a multipart go into. In the branch of an alternative that has plain
+/// text, what follows is no HTML, and the other way round.
+#[derive(Clone, Copy)]
+struct Bodies {
+    text: bool,
+    html: bool,
+}
+
 impl Lists {
-    fn walk(&mut self, parts: &[Shape], first: usize, multipart: &str, in_alternative: bool) {
-        let lengths = (self.text.as_ref().map(Vec::len), self.html.as_ref().map(Vec::len));
-        let mut number = first;
+    fn walk(&mut self, parts: &[Shape], first: usize, multipart: &str, in_alternative: bool, into: Bodies) {
+        let (text_before, html_before) = (self.text.len(), self.html.len());
+        let (mut number, mut into) = (first, into);
         for (place, part) in parts.iter().enumerate() {
             if let Some(subtype) = part.media_type.strip_prefix("multipart/") {
                 let in_alternative = in_alternative || subtype == "alternative";
-                self.walk(&part.children, number + 1, subtype, in_alternative);
+                self.walk(&part.children, number + 1, subtype, in_alternative, into);
             } else {
-                self.put(part, number, place, multipart, in_alternative);
+                self.put(part, number, (place, multipart), in_alternative, &mut into);
             }
             number += part.count();
         }
-        if multipart == "alternative"
-            && let (Some(text), Some(html)) = (&mut self.text, &mut self.html)
-            && let (Some(text_before), Some(html_before)) = lengths
-        {
+        if multipart == "alternative" && into.text && into.html {
             // What only one of the two has stands for both.
-            if text.len() == text_before && html.len() != html_before {
-                text.extend_from_slice(&html[html_before..]);
-            } else if html.len() == html_before && text.len() != text_before {
-                html.extend_from_slice(&text[text_before..]);
+            if self.text.len() == text_before && self.html.len() != html_before {
+                self.text.extend_from_slice(&self.html[html_before..]);
+            } else if self.html.len() == html_before && self.text.len() != text_before {
+                self.html.extend_from_slice(&self.text[text_before..]);
             }
         }
     }
 
-    fn put(&mut self, part: &Shape, number: usize, place: usize, multipart: &str, in_alternative: bool) {
+    /// `place` is that among its siblings, with the subtype of their multipart.
+    fn put(
+        &mut self,
+        part: &Shape,
+        number: usize,
+        (place, multipart): (usize, &str),
+        in_alternative: bool,
+        into: &mut Bodies,
+    ) {
         let is_media = ["image/", "audio/", "video/"].iter().any(|kind| part.media_type.starts_with(kind));
         let is_inline = !part.is_attachment
             && (matches!(part.media_type.as_str(), "text/plain" | "text/html") || is_media)
@@ -101,24 +110,24 @@ impl Lists {
         }
         if multipart == "alternative" {
             match part.media_type.as_str() {
-                "text/plain" => self.text.iter_mut().for_each(|text| text.push(number)),
-                "text/html" => self.html.iter_mut().for_each(|html| html.push(number)),
+                "text/plain" if into.text => self.text.push(number),
+                "text/html" if into.html => self.html.push(number),
+                "text/plain" | "text/html" => {}
                 _ => self.attachments.push(number),
             }
             return;
         }
-        let (mut to_text, mut to_html) = (true, true);
         if in_alternative {
-            to_html = part.media_type != "text/plain";
-            to_text = part.media_type != "text/html";
+            into.html &= part.media_type != "text/plain";
+            into.text &= part.media_type != "text/html";
         }
-        if to_text {
-            self.text.iter_mut().for_each(|text| text.push(number));
+        if into.text {
+            self.text.push(number);
         }
-        if to_html {
-            self.html.iter_mut().for_each(|html| html.push(number));
+        if into.html {
+            self.html.push(number);
         }
-        if is_media && !(to_text && to_html) {
+        if is_media && !(into.text && into.html) {
             self.attachments.push(number);
         }
     }

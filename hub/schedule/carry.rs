@@ -69,7 +69,7 @@ impl Hub {
             while tasks.join_next().await.is_some() {}
         }
         for (account, uid) in objects {
-            self.tell(account, &uid).await?;
+            self.try_to_tell(account, &uid).await;
         }
         Ok(())
     }
@@ -111,8 +111,9 @@ impl Hub {
         Ok(match self.route(&address).await? {
             Route::Elsewhere => Reach::Mail(address),
             Route::Local(members) => match (members.accounts.as_slice(), members.elsewhere.as_slice()) {
-                ([account], []) => Reach::Twin(*account),
-                // Whoever an alias stands for gets mail, as everybody that it leads to.
+                ([account], []) if self.owner(*account).await?.has(&user) => Reach::Twin(*account),
+                // Whoever an alias stands for gets mail, as everybody that it leads to, and whoever takes
+                // what nobody else has.
                 _ => Reach::Mail(address),
             },
             Route::Unknown => Reach::Nobody,
@@ -140,9 +141,17 @@ impl Hub {
             }
         }
         for (account, uid) in self.0.storage.itip_to_tell(ROUND).await? {
-            self.tell(account, &uid).await?;
+            self.try_to_tell(account, &uid).await;
         }
         Ok(())
+    }
+
+    /// One copy that cannot be written does not keep the others from being told.
+    async fn try_to_tell(&self, account: AccountId, uid: &str) {
+        if let Err(error) = self.tell(account, uid).await {
+            let account = account.0;
+            tracing::warn!(%error, account, "what became of messages could not be written down");
+        }
     }
 }
 

@@ -9,6 +9,8 @@ use crate::{Account, AccountId, Address, Error, Result, Route, unix_now};
 
 /// Calendar users of one question.
 const MOST_ASKED: usize = 100;
+/// Seconds of one question.
+const MOST_TIME: i64 = 400 * hub_civil::SECONDS_A_DAY;
 
 /// What became of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +46,9 @@ impl Account {
         if request.attendees.len() > MOST_ASKED {
             return Err(Error::Limit("calendar users of one question"));
         }
+        if request.to.saturating_sub(request.from) > MOST_TIME {
+            return Err(Error::Limit("time of one question"));
+        }
         let mut answers = Vec::with_capacity(request.attendees.len());
         for (who, line) in &request.attendees {
             answers.push(self.busy_of(&request, who, line).await?);
@@ -76,8 +81,14 @@ impl Account {
                 return Ok(RecipientBusy { recipient, status: "3.7;Invalid calendar user", object: None });
             }
         };
-        let object = self.busy_object(request, account, line).await?;
-        Ok(RecipientBusy { recipient, status: "2.0;Success", object: Some(object) })
+        match self.busy_object(request, account, line).await {
+            Ok(object) => Ok(RecipientBusy { recipient, status: "2.0;Success", object: Some(object) }),
+            // The others can still be answered for.
+            Err(Error::Limit(_)) => {
+                Ok(RecipientBusy { recipient, status: "5.1;Busy too often; ask for less time", object: None })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn busy_object(&self, request: &FreeBusyRequest, account: AccountId, line: &str) -> Result<String> {

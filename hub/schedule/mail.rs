@@ -56,7 +56,9 @@ impl Hub {
                 Ok(())
             })
         });
-        send.await.map_err(Error::from)
+        send.await.map_err(Error::from)?;
+        self.0.junk.wrote_to(message.account, std::iter::once(to));
+        Ok(())
     }
 }
 

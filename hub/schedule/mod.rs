@@ -6,13 +6,17 @@
 //! into the calendar of a twin of this hub, or into the queue as mail to anybody else (iMIP). At last the
 //! sender's copy is told what became of them.
 //!
-//! For doors: [`Collections::put_scheduled`], [`Collections::remove_scheduled`], [`Account::schedule_inbox`],
+//! For doors: [`Collections::put_scheduled`], [`Collections::add_scheduled`], [`Collections::copy_scheduled`],
+//! [`Collections::move_scheduled`], [`Collections::remove_scheduled`], [`Account::schedule_inbox`],
 //! [`Account::when_busy`] and [`Account::calendar_user_addresses`]. `Item::schedule_tag` is the value of `Schedule-Tag` (RFC 6638
 //! §3.2.10). An outbox holds nothing: it is only where a client asks when others are busy.
 //!
 //! RFCs: 5546, 6047, 6638.
 //!
 //! [`Collections::put_scheduled`]: crate::collections::Collections::put_scheduled
+//! [`Collections::add_scheduled`]: crate::collections::Collections::add_scheduled
+//! [`Collections::copy_scheduled`]: crate::collections::Collections::copy_scheduled
+//! [`Collections::move_scheduled`]: crate::collections::Collections::move_scheduled
 //! [`Collections::remove_scheduled`]: crate::collections::Collections::remove_scheduled
 
 mod carry;
@@ -22,6 +26,7 @@ mod mail;
 mod receive;
 mod store;
 mod tell;
+mod transfer;
 
 use hub_itip::Owner;
 
@@ -32,6 +37,8 @@ pub use store::{NotAllowed, ScheduleOutcome, ScheduleRequest};
 
 use crate::collections::{CollectionKind, Collections};
 use crate::{Account, AccountId, Address, Hub, Result};
+
+const _: () = assert!(hub_itip::MOST_OBJECT == crate::collections::MOST_BYTES);
 
 /// Times that a change is computed anew because somebody else was quicker.
 const ATTEMPTS: usize = 8;
@@ -65,6 +72,10 @@ impl Account {
         let kind = crate::collections::ItemKind::Event;
         Ok(receive::default_calendar(&calendars, kind).map(|calendar| calendar.name.clone()))
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Hub {

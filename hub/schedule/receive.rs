@@ -8,17 +8,25 @@ use hub_storage::items::{CollectionId, ItemRow, NewItem, ScheduleTag};
 use hub_storage::itip::{self, ItipKey, ItipRow, NewItip};
 
 use super::carry::status;
-use super::store::notes;
-use super::{ATTEMPTS, INBOX, MOST_IN_INBOX};
+use super::store::{notes, takes};
+use super::{ATTEMPTS, INBOX, MOST_IN_INBOX, hex};
 use crate::collections::{Collection, CollectionKind, Collections, ItemKind, message_index};
-use crate::{AccountId, Error, Hub, Result, unix_now};
+use crate::{AccountId, Address, Error, Hub, Result, Route, unix_now};
 
 /// What a message comes to.
 struct Effect {
     status: &'static str,
-    put: Option<(CollectionId, Option<ItemRow>, NewItem)>,
+    put: Option<Put>,
     shown: Option<NewItem>,
     answers: Vec<NewItip>,
+}
+
+/// An object, and where it goes.
+struct Put {
+    calendar: String,
+    into: CollectionId,
+    before: Option<ItemRow>,
+    new: NewItem,
 }
 
 impl Effect {
@@ -36,7 +44,7 @@ impl Hub {
         account: AccountId,
     ) -> Result<()> {
         for _ in 0..ATTEMPTS {
-            let effect = self.effect(message, account).await?;
+            let effect = self.effect(key, message, account).await?;
             if self.take_in(key, account, effect).await? {
                 return Ok(());
             }
@@ -44,16 +52,16 @@ impl Hub {
         Err(Error::Stale)
     }
 
-    async fn effect(&self, message: &ItipRow, account: AccountId) -> Result<Effect> {
+    async fn effect(&self, key: &ItipKey, message: &ItipRow, account: AccountId) -> Result<Effect> {
         let calendars = self.calendars_of(account);
         let Ok(received) = Received::parse(&message.data) else {
             return Ok(Effect::nothing(status::REJECTED));
         };
         let mut found = self.0.storage.items_with_uid(account, received.uid()).await?;
         found.sort_by_key(|(row, _)| row.schedule_tag == 0);
-        let before = found.into_iter().next().map(|(row, _)| row);
+        let before = found.into_iter().next();
         let stored = match &before {
-            Some(row) => self.0.storage.item_data(account, &[row.id]).await?.pop().map(|(_, data)| data),
+            Some((row, _)) => self.0.storage.item_data(account, &[row.id]).await?.pop().map(|(_, data)| data),
             None => None,
         };
         let owner = self.owner(account).await?;
@@ -67,10 +75,12 @@ impl Hub {
             Ok(Outcome::Ignored(_)) => return Ok(Effect::nothing(status::REJECTED)),
             Ok(Outcome::Show) => {}
             Ok(Outcome::Answer(answer)) => effect.answers = notes(vec![answer]),
+            // Whoever is not known may write, but not take the twin's time: that is left to the twin.
+            Ok(Outcome::Put(_)) if before.is_none() && !self.may_invite(key, message, account).await? => {}
             Ok(Outcome::Put(object)) => {
                 let tag = if is_answer { ScheduleTag::Same } else { ScheduleTag::Fresh };
                 match self.place(&calendars, before, received.uid(), object.into()).await? {
-                    Some((into, before, new)) => effect.put = Some((into, before, NewItem { tag, ..new })),
+                    Some(put) => effect.put = Some(Put { new: NewItem { tag, ..put.new }, ..put }),
                     None => return Ok(Effect::nothing(status::REJECTED)),
                 }
             }
@@ -81,24 +91,43 @@ impl Hub {
         Ok(effect)
     }
 
+    /// Whether an invitation may go into the calendar at once: from a twin of this hub, and by mail from
+    /// those whom the twin has written to.
+    async fn may_invite(&self, key: &ItipKey, message: &ItipRow, account: AccountId) -> Result<bool> {
+        if !key.recipient.is_empty() {
+            return Ok(true);
+        }
+        let Ok(sender) = Address::parse(&message.sender) else { return Ok(false) };
+        match self.route(&sender).await? {
+            Route::Local(_) => Ok(true),
+            _ => self.0.junk.writes_to(&self.0.storage, account, &sender.key()).await,
+        }
+    }
+
     /// Where an object goes; `None` if no calendar takes it.
     async fn place(
         &self,
         calendars: &Collections,
-        before: Option<ItemRow>,
+        before: Option<(ItemRow, String)>,
         uid: &str,
         object: Bytes,
-    ) -> Result<Option<(CollectionId, Option<ItemRow>, NewItem)>> {
+    ) -> Result<Option<Put>> {
         let name = match &before {
-            Some(row) => row.name.clone(),
+            Some((row, _)) => row.name.clone(),
             None => format!("{}.ics", hex(&self.0.storage.fingerprint(uid.as_bytes())[..16])),
         };
         let Ok(new) = calendars.read(&name, object).await? else { return Ok(None) };
+        let all = calendars.list().await?;
         let into = match &before {
-            Some(row) => Some(row.collection),
-            None => default_calendar(&calendars.list().await?, new.kind).map(|calendar| calendar.id),
+            Some((row, _)) => all.iter().find(|calendar| calendar.id == row.collection),
+            None => default_calendar(&all, new.kind),
         };
-        Ok(into.map(|into| (into, before, new)))
+        Ok(into.filter(|calendar| calendar.takes(new.kind)).map(|calendar| Put {
+            calendar: calendar.name.clone(),
+            into: calendar.id,
+            before: before.map(|(row, _)| row),
+            new,
+        }))
     }
 
     /// The message as it lies in the inbox. In there, what is unique is the name: several messages are
@@ -130,7 +159,10 @@ impl Hub {
         let has_answers = !effect.answers.is_empty();
         let take_in = self.0.storage.transact([account], move |tx| {
             Box::pin(async move {
-                if let Some((into, before, new)) = &effect.put {
+                if let Some(Put { calendar, into, before, new }) = &effect.put {
+                    if !takes(tx, account, calendar, *into, new.kind).await? {
+                        return Ok(false);
+                    }
                     let existing = rows::existing(tx, account, *into, &new.name, &new.uid).await?;
                     if existing.named != *before || existing.same_uid.is_some() {
                         return Ok(false);
@@ -139,7 +171,7 @@ impl Hub {
                 if !itip::settle(tx, &key, effect.status).await? {
                     return Ok(true);
                 }
-                if let Some((into, before, new)) = effect.put {
+                if let Some(Put { into, before, new, .. }) = effect.put {
                     rows::put(tx, account, into, before.as_ref(), new).await?;
                 }
                 if let Some(shown) = effect.shown {
@@ -175,8 +207,4 @@ async fn show(tx: &mut hub_storage::Tx, account: AccountId, shown: NewItem) -> h
 pub(super) fn default_calendar(calendars: &[Collection], kind: ItemKind) -> Option<&Collection> {
     let fits = || calendars.iter().filter(|calendar| calendar.takes(kind));
     fits().find(|calendar| calendar.name == "calendar").or_else(|| fits().next())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

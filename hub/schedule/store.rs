@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use hub_itip::{Change, Error as Itip, Message, Plan, Role, plan};
+use hub_storage::Tx;
 use hub_storage::items as rows;
-use hub_storage::items::{ItemRow, NewItem, ScheduleTag};
+use hub_storage::items::{CollectionId, ItemKind, ItemRow, NewItem, ScheduleTag};
 use hub_storage::itip::{self, NewItip};
 
 use super::ATTEMPTS;
@@ -75,13 +76,29 @@ impl Collections {
             });
         }
         crate::collections::check_name(name)?;
-        let into = self.find(collection).await?;
         for _ in 0..ATTEMPTS {
+            let into = self.find(collection).await?;
             if let Attempt::Done(outcome) = self.try_put(&into, name, &data, &request).await? {
                 return Ok(outcome);
             }
         }
         Err(Error::Stale)
+    }
+
+    /// Stores an object under a name that nothing has, with this ending; tells the name.
+    pub async fn add_scheduled(
+        &self,
+        collection: &str,
+        ending: &str,
+        data: Bytes,
+    ) -> Result<(String, ScheduleOutcome)> {
+        let mut random = [0; 16];
+        crate::password::random(&mut random)?;
+        let name = format!("{}.{ending}", super::hex(&random));
+        let request =
+            ScheduleRequest { preconditions: vec![Precondition::NotExists], ..ScheduleRequest::default() };
+        let outcome = self.put_scheduled(collection, &name, data, request).await?;
+        Ok((name, outcome))
     }
 
     async fn try_put(
@@ -118,7 +135,10 @@ impl Collections {
         {
             return not_allowed(NotAllowed::Taken(calendar, name));
         }
-        let messages = if new.index.last_at < unix_now() { Vec::new() } else { notes(plan.messages) };
+        let now = unix_now();
+        // RFC 6638 §3.2.1.2: that something ends earlier is told, unless all of it was over before.
+        let is_over = new.index.last_at < now && self.last_at(&before).await?.is_none_or(|last| last < now);
+        let messages = if is_over { Vec::new() } else { notes(plan.messages) };
         let tag = if plan.role == Role::Nobody { ScheduleTag::Absent } else { ScheduleTag::Fresh };
         let is_quiet = messages.is_empty();
         let written = self.write(into, before.row, NewItem { tag, ..new }, messages, request).await?;
@@ -150,12 +170,9 @@ impl Collections {
         for _ in 0..ATTEMPTS {
             let before = self.before(&from, name, &request).await?;
             let Some(row) = before.row.clone() else { return Err(Error::NotFound("item")) };
-            let last_at = match &before.data {
-                Some(data) => self.read(name, data.clone()).await?.map_or(i64::MAX, |old| old.index.last_at),
-                None => i64::MAX,
-            };
+            let last_at = self.last_at(&before).await?;
             let messages = match self.plan(&before, None, &request).await? {
-                Ok(plan) if last_at >= unix_now() => notes(plan.messages),
+                Ok(plan) if last_at.is_none_or(|last| last >= unix_now()) => notes(plan.messages),
                 // What cannot be understood any more can still be removed.
                 _ => Vec::new(),
             };
@@ -203,6 +220,13 @@ impl Collections {
         Ok(Before { row, data })
     }
 
+    /// When what is there ends, if anything is.
+    async fn last_at(&self, before: &Before) -> Result<Option<i64>> {
+        let Some(data) = &before.data else { return Ok(None) };
+        let read = self.read("", data.clone()).await?;
+        Ok(Some(read.map_or(i64::MAX, |old| old.index.last_at)))
+    }
+
     async fn plan(
         &self,
         before: &Before,
@@ -234,9 +258,13 @@ impl Collections {
         messages: Vec<NewItip>,
         request: &ScheduleRequest,
     ) -> Result<Attempt<std::result::Result<(Placed, Ids), Refusal>>> {
-        let (account, into, preconditions) = (self.account(), into.id, request.preconditions.clone());
+        let (account, preconditions) = (self.account(), request.preconditions.clone());
+        let (into, collection) = (into.id, into.name.clone());
         let write = self.storage().transact([account], move |tx| {
             Box::pin(async move {
+                if !takes(tx, account, &collection, into, new.kind).await? {
+                    return Ok(Attempt::Again);
+                }
                 let existing = rows::existing(tx, account, into, &new.name, &new.uid).await?;
                 if existing.named != before || check_preconditions(&preconditions, before.as_ref()).is_err() {
                     return Ok(Attempt::Again);
@@ -276,6 +304,21 @@ impl Collections {
     }
 }
 
+/// Whether a calendar still is what it was when it was looked for, and takes such objects.
+pub(super) async fn takes(
+    tx: &mut Tx,
+    account: AccountId,
+    name: &str,
+    id: CollectionId,
+    kind: ItemKind,
+) -> hub_storage::Result<bool> {
+    match rows::collection(tx, account, CollectionKind::Calendar, name).await {
+        Ok(there) => Ok(there.id == id && there.facts.components & kind as i64 != 0),
+        Err(hub_storage::Error::NotFound(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 type Ids = Vec<(AccountId, i64)>;
 
 /// Messages as they are kept.
@@ -283,7 +326,13 @@ pub(super) fn notes(messages: Vec<Message>) -> Vec<NewItip> {
     let note = |message: Message| NewItip {
         uid: message.uid,
         sender: message.sender.as_str().to_owned(),
-        recipients: message.recipients.iter().map(|who| who.as_str().to_owned()).collect(),
+        // "" is the account itself.
+        recipients: message
+            .recipients
+            .iter()
+            .map(|who| who.as_str().to_owned())
+            .filter(|who| !who.is_empty())
+            .collect(),
         data: message.data,
     };
     messages.into_iter().map(note).collect()

@@ -25,7 +25,15 @@ impl Hub {
                 .map(|(key, status)| (CalendarUser::new(&key.recipient), status.clone()))
                 .collect();
             let told = self.told(account, uid, statuses).await?;
-            if self.write_told(account, told, done.into_iter().map(|(key, _)| key).collect()).await? {
+            let keys: Vec<ItipKey> = done.into_iter().map(|(key, _)| key).collect();
+            let written = match self.write_told(account, told, keys.clone()).await {
+                // The copy stays as it is: to try again would only keep others waiting.
+                Err(Error::OverQuota { .. } | Error::NotFound(_)) => {
+                    self.write_told(account, None, keys).await?
+                }
+                written => written?,
+            };
+            if written {
                 return Ok(());
             }
         }

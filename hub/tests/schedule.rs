@@ -172,6 +172,73 @@ async fn what_does_not_happen_is_cancelled() {
     assert_eq!(all(&bob.calendars(), "calendar").await.len(), 1);
 }
 
+#[tokio::test]
+async fn rfc6638_3_2_1_2_that_a_series_ends_is_told() {
+    let Fixture { alice, bob, .. } = &fixture().await;
+    let series = meeting(&format!("RRULE:FREQ=WEEKLY\r\n{BOB}")).replace("2090", "2020");
+    put(alice, "m.ics", &series).await;
+    put(alice, "m.ics", &series.replace("WEEKLY", "WEEKLY;UNTIL=20210101T000000Z")).await;
+    has(&only(bob).await.1, "UNTIL=20210101T000000Z");
+}
+
+#[tokio::test]
+async fn an_alias_of_an_alias_gets_mail() {
+    let Fixture { hub, alice, bob, .. } = &fixture().await;
+    hub.add_alias(&address("*@example.org"), bob.handle()).await.expect("made");
+    put(alice, "m.ics", &meeting("ATTENDEE:mailto:anybody@example.org\r\n")).await;
+    has(&only(alice).await.1, "ATTENDEE;SCHEDULE-STATUS=1.1:mailto:anybody@");
+}
+
+#[tokio::test]
+async fn a_full_mailbox_keeps_nobody_waiting() {
+    let Fixture { hub, storage, alice, .. } = &fixture().await;
+    put(alice, "m.ics", &meeting(GUEST)).await;
+    let (id, key) = (alice.id(), "meeting");
+    let again = NewItip {
+        uid: key.into(),
+        sender: "alice@example.org".into(),
+        recipients: vec!["nobody@example.org".into(), "guest@example.com".into()],
+        data: meeting(GUEST).replace("VERSION", "METHOD:REQUEST\r\nVERSION").into_bytes(),
+    };
+    let text = only(alice).await.1.replace(";SCHEDULE-STATUS=1.1", "");
+    alice.calendars().put("calendar", "m.ics", text.into(), Vec::new()).await.expect("put");
+    hub.set_quota(alice.handle(), Some(1)).await.expect("set");
+    let push =
+        storage.transact([id], move |tx| Box::pin(async move { itip::push(tx, id, &[again], 0).await }));
+    push.await.expect("noted");
+    hub.carry_messages().await.expect("carried");
+    assert_eq!(storage.itip_done(id, key).await.expect("read"), []);
+}
+
+#[tokio::test]
+async fn rfc6638_3_2_3_copies_moves_and_names_of_our_choice() {
+    let Fixture { alice, bob, .. } = &fixture().await;
+    let calendars = alice.calendars();
+    calendars.create("work", CollectionPatch::default()).await.expect("made");
+    let added = calendars.add_scheduled("calendar", "ics", meeting(BOB).into()).await.expect("asked");
+    let (name, ScheduleOutcome::Stored { .. }) = added else { panic!("{added:?}") };
+    only(bob).await;
+    let (here, there) = (("calendar", name.as_str()), ("work", "w.ics"));
+    let copied = calendars.copy_scheduled(here, there, Overwrite::Refuse, Vec::new()).await;
+    assert!(matches!(copied, Err(Error::Forbidden(_))), "{copied:?}");
+    let alone = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:alone\r\nDTSTART:20900601T100000Z\r\n\
+                 END:VEVENT\r\nEND:VCALENDAR\r\n";
+    put(alice, "a.ics", alone).await;
+    let onto = calendars.move_scheduled(("calendar", "a.ics"), here, Overwrite::Allow, Vec::new()).await;
+    assert!(matches!(onto, Err(Error::Forbidden(_))), "{onto:?}");
+    let copied =
+        calendars.copy_scheduled(("calendar", "a.ics"), ("work", "a.ics"), Overwrite::Refuse, Vec::new());
+    assert!(matches!(copied.await, Ok(ScheduleOutcome::Stored { .. })));
+    // By a way without scheduling, there are two of it.
+    calendars.put("work", "two.ics", meeting(BOB).into(), Vec::new()).await.expect("put");
+    let moved = calendars.move_scheduled(here, ("calendar", "m.ics"), Overwrite::Refuse, Vec::new()).await;
+    let taken = ScheduleOutcome::NotAllowed(NotAllowed::Taken("work".into(), "two.ics".into()));
+    assert_eq!(moved.expect("asked"), taken);
+    calendars.remove_item("work", "two.ics", Vec::new()).await.expect("removed");
+    let moved = calendars.move_scheduled(here, there, Overwrite::Refuse, Vec::new()).await;
+    assert!(matches!(moved, Ok(ScheduleOutcome::Stored { .. })), "{moved:?}");
+}
+
 /// A message of somebody elsewhere, with what is known of who sends it.
 async fn mail(hub: &Hub, to: &Account, from: &str, object: &str, result: AuthResult) {
     let text = format!(
@@ -231,6 +298,13 @@ async fn rfc6047_invitations_come_by_mail() {
     let request = request.replace("VERSION:2.0", "METHOD:REQUEST\r\nVERSION:2.0");
     mail(hub, bob, "mallory@example.com", &request, AuthResult::Pass).await;
     assert_eq!(all(&bob.calendars(), "calendar").await.len(), 0);
+    // Nobody knows the boss yet: the mail is there, and a copy in the inbox, but nothing takes time.
+    mail(hub, bob, "boss@example.com", &request, AuthResult::Pass).await;
+    assert_eq!(all(&bob.calendars(), "calendar").await.len(), 0);
+    assert_eq!(all(&bob.schedule_inbox(), "inbox").await.len(), 1);
+    let own = meeting("ATTENDEE:mailto:boss@example.com\r\n").replace("alice@", "bob@");
+    let (own, _) = put(bob, "own.ics", &own.replace("UID:meeting", "UID:own")).await;
+    bob.calendars().remove_item("calendar", &own.name, Vec::new()).await.expect("removed");
     mail(hub, bob, "boss@example.com", &request, AuthResult::Pass).await;
     let (item, text) = only(bob).await;
     has(&text, "SUMMARY:Plans\r\n");
@@ -238,7 +312,7 @@ async fn rfc6047_invitations_come_by_mail() {
     assert_eq!(all(&alice.calendars(), "calendar").await.len(), 0, "is not invited");
     let accepted = text.replace("ATTENDEE;RSVP=TRUE:", "ATTENDEE;PARTSTAT=ACCEPTED:");
     put(bob, &item.name, &accepted).await;
-    let queued = hub.queue(&QueueFilter::default()).await.expect("read").remove(0);
+    let queued = hub.queue(&QueueFilter::default()).await.expect("read").pop().expect("the answer");
     assert_eq!(
         (queued.address.as_str(), queued.reverse_path.as_str()),
         ("boss@example.com", "bob@example.org")
@@ -308,6 +382,8 @@ async fn rfc6638_5_when_others_are_busy() {
         has(&text, words);
     }
     assert!(!text.contains("Plans"), "{text}");
+    let long = ask("alice@example.org").replace("DTEND:2090", "DTEND:2092");
+    assert!(matches!(alice.when_busy(long.into()).await, Err(Error::Limit(_))));
     let hidden = CollectionPatch { is_transparent: Some(true), ..CollectionPatch::default() };
     bob.calendars().update("calendar", hidden).await.expect("updated");
     assert!(!answered().await.contains("FREEBUSY;"));

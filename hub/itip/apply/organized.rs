@@ -1,11 +1,14 @@
 //! What an organizer says, in an attendee's copy.
 
+use std::collections::{BTreeSet, HashSet};
+
 use crate::address::{Owner, user};
+use crate::apply::room::Room;
 use crate::apply::{Ignored, invites, is_stale};
 use crate::calendar::{Calendar, Component, Instance};
 use crate::compare::{attendee, attendees, participation};
 use crate::received::Received;
-use crate::text::{with_parameter, with_value};
+use crate::text::{Block, with_parameter, with_value};
 
 /// RFC 5546 §3.2.2: a new invitation, or another state of one.
 pub(super) fn request(
@@ -21,11 +24,14 @@ pub(super) fn request(
         new.remove_property("METHOD");
         // Whether and when something rings is not the organizer's to say.
         new.components.iter_mut().for_each(|component| component.block.remove_blocks("VALARM"));
+        // Nor what the attendee has answered.
+        new.components.iter_mut().for_each(|component| keep_answer(component, None, None, owner));
         return Ok(new);
     };
-    let mut is_news = false;
+    let (mut is_news, mut room) = (false, Room::beside(&stored));
     for component in &message.calendar.components {
         let Some(at) = place(&stored, component) else {
+            room.take(alarms(stored.master()).chain([&component.block]))?;
             let new = merged(component, None, stored.master(), owner);
             let at = if component.instance.is_none() { 0 } else { stored.components.len() };
             stored.components.insert(at, new);
@@ -72,30 +78,53 @@ fn merged(
 ) -> Component {
     let mut merged = new.clone();
     merged.block.remove_blocks("VALARM");
+    keep_answer(&mut merged, before, series, owner);
     let Some(own) = before.or(series) else { return merged };
-    for alarm in own.block.blocks().filter(|block| block.name == "VALARM") {
-        merged.block.push(alarm.clone());
+    alarms(Some(own)).for_each(|alarm| merged.block.push(alarm.clone()));
+    if let Some(before) = before {
+        keep_own_lines(before, &mut merged);
     }
-    let Some(before) = before else { return merged };
+    merged
+}
+
+/// What the attendee has answered is the attendee's to say. Asked again, it has not answered.
+fn keep_answer(new: &mut Component, before: Option<&Component>, series: Option<&Component>, owner: &Owner) {
+    let is_same = before.is_some_and(|it| it.is_as_long_as(new) && it.sequence() == new.sequence());
+    new.block.rewrite("ATTENDEE", |property, text| {
+        let who = user(property);
+        if !owner.has(&who) {
+            return None;
+        }
+        let (says, open) = (participation(property), "NEEDS-ACTION".to_owned());
+        let own = before.or(series).and_then(|own| attendee(own, &who));
+        let own = own.map_or(open.clone(), |own| participation(&own));
+        let answer = match before {
+            Some(_) if is_same || says != open => own,
+            None if says == own => own,
+            _ => open,
+        };
+        (answer != says).then(|| with_parameter(text, "PARTSTAT", Some(&answer)))
+    });
+}
+
+fn alarms(component: Option<&Component>) -> impl Iterator<Item = &Block> {
+    component.into_iter().flat_map(|it| it.block.blocks()).filter(|block| block.name == "VALARM")
+}
+
+fn keep_own_lines(before: &Component, merged: &mut Component) {
+    let name = |property: &hub_ical::Property<'_>| property.name.to_ascii_uppercase();
+    let mut known: HashSet<String> = merged.block.properties().map(|property| name(&property)).collect();
+    let (mut transparency, mut own) = (None, Vec::new());
     for line in before.block.lines() {
         let Some(property) = line.property() else { continue };
         if property.is("TRANSP") {
-            merged.block.set(line.text.clone());
-        } else if starts_with_x(property.name) && merged.block.first(property.name).is_none() {
-            merged.block.add(line.text.clone());
+            transparency = Some(line.text.clone());
+        } else if starts_with_x(property.name) && known.insert(name(&property)) {
+            own.push(line.text.clone());
         }
     }
-    if before.is_as_long_as(new) && before.sequence() == new.sequence() {
-        merged.block.rewrite("ATTENDEE", |property, text| {
-            let who = user(property);
-            if !owner.has(&who) || participation(property) != "NEEDS-ACTION" {
-                return None;
-            }
-            let answered = participation(&attendee(before, &who)?);
-            Some(with_parameter(text, "PARTSTAT", Some(&answered)))
-        });
-    }
-    merged
+    transparency.into_iter().for_each(|line| merged.block.set(line));
+    merged.block.add_all(own);
 }
 
 fn starts_with_x(name: &str) -> bool {
@@ -104,6 +133,7 @@ fn starts_with_x(name: &str) -> bool {
 
 /// RFC 5546 §3.2.4: one more instance of a series.
 pub(super) fn add(mut stored: Calendar, message: &Received, owner: &Owner) -> Result<Calendar, Ignored> {
+    let mut room = Room::beside(&stored);
     for new in &message.calendar.components {
         if !invites(new, owner) {
             return Err(Ignored::NotForThem);
@@ -128,6 +158,7 @@ pub(super) fn add(mut stored: Calendar, message: &Received, owner: &Owner) -> Re
         let mut component = new.clone();
         component.instance = Some(instance);
         component.block.set(with_value(&line.text, "RECURRENCE-ID", &value));
+        room.take(alarms(stored.master()).chain([&component.block]))?;
         let component = merged(&component, None, stored.master(), owner);
         stored.components.retain(|one| one.instance != Some(instance));
         stored.components.push(component);
@@ -139,6 +170,8 @@ pub(super) fn add(mut stored: Calendar, message: &Received, owner: &Owner) -> Re
 /// RFC 5546 §3.2.5: all of it, or some instances, do not happen, or without this attendee.
 pub(super) fn cancel(mut stored: Calendar, message: &Received, owner: &Owner) -> Result<Calendar, Ignored> {
     let mut outcome = Err(Ignored::Unknown);
+    let named = message.calendar.components.iter().filter_map(|one| one.instance);
+    let happening = stored.instances_among(named.filter(|id| stored.of(Some(*id)).is_none()));
     for one in &message.calendar.components {
         let users = attendees(one);
         if !users.is_empty() && !users.keys().any(|who| owner.has(who)) {
@@ -150,7 +183,7 @@ pub(super) fn cancel(mut stored: Calendar, message: &Received, owner: &Owner) ->
         if range.is_some() {
             return Err(Ignored::Method);
         }
-        match cancel_one(&mut stored, one) {
+        match cancel_one(&mut stored, one, &happening) {
             Ok(()) => outcome = Ok(()),
             Err(ignored) => outcome = outcome.or(Err(ignored)),
         }
@@ -158,7 +191,7 @@ pub(super) fn cancel(mut stored: Calendar, message: &Received, owner: &Owner) ->
     outcome.map(|()| stored)
 }
 
-fn cancel_one(stored: &mut Calendar, one: &Component) -> Result<(), Ignored> {
+fn cancel_one(stored: &mut Calendar, one: &Component, happening: &BTreeSet<Instance>) -> Result<(), Ignored> {
     let mark = |component: &mut Component| {
         for name in ["DTSTAMP", "SEQUENCE"] {
             let line = one.block.lines().find(|line| line.property().is_some_and(|it| it.is(name)));
@@ -179,7 +212,7 @@ fn cancel_one(stored: &mut Calendar, one: &Component) -> Result<(), Ignored> {
     }
     let is_there = stored.of(Some(instance)).is_some();
     match stored.master().is_some() {
-        true if !is_there && !stored.has_instance(instance) => Err(Ignored::Unknown),
+        true if !is_there && !happening.contains(&instance) => Err(Ignored::Unknown),
         true => {
             stored.components.retain(|component| component.instance != Some(instance));
             if let Some(master) = stored.of_mut(None) {

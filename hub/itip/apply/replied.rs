@@ -1,14 +1,20 @@
 //! What an attendee answers, in the organizer's copy.
 
+use std::collections::BTreeSet;
+
 use hub_ical::{Property, Time, Zone};
 
 use crate::address::{CalendarUser, user};
 use crate::apply::Ignored;
-use crate::calendar::{Calendar, Component, utc};
+use crate::apply::room::Room;
+use crate::calendar::{Calendar, Component, Instance, utc};
 use crate::compare::{attendee, participation};
 use crate::received::Received;
 use crate::status::REPLIED;
 use crate::text::with_parameter;
+
+/// Instances that one answer may give components of their own.
+const MOST_NEW: usize = 50;
 
 /// RFC 5546 §3.2.3. An answer to an instance that is like all others gives it a component of its own.
 pub(super) fn reply(
@@ -17,24 +23,35 @@ pub(super) fn reply(
     who: &CalendarUser,
 ) -> Result<Calendar, Ignored> {
     let mut outcome = Err(Ignored::Unknown);
+    let named = message.calendar.components.iter().filter_map(|answer| answer.instance);
+    let happening = stored.instances_among(named.filter(|id| stored.of(Some(*id)).is_none()));
+    let mut room = Room::beside(&stored).at_most(MOST_NEW);
     for answer in &message.calendar.components {
-        match one(&mut stored, answer, who) {
+        match one(&mut stored, answer, who, &happening, &mut room) {
             Ok(()) => outcome = Ok(()),
+            Err(Ignored::TooMuch) => return Err(Ignored::TooMuch),
             Err(ignored) => outcome = outcome.or(Err(ignored)),
         }
     }
     outcome.map(|()| stored)
 }
 
-fn one(stored: &mut Calendar, answer: &Component, who: &CalendarUser) -> Result<(), Ignored> {
+fn one(
+    stored: &mut Calendar,
+    answer: &Component,
+    who: &CalendarUser,
+    happening: &BTreeSet<Instance>,
+    room: &mut Room,
+) -> Result<(), Ignored> {
     let Some(says) = attendee(answer, who) else { return Err(Ignored::Stranger) };
     if stored.of(answer.instance).is_none() {
         let instance = answer.instance.ok_or(Ignored::Unknown)?;
         let series = stored.master().ok_or(Ignored::Unknown)?;
         check(series, answer, who, &says)?;
-        if !stored.has_instance(instance) {
+        if !happening.contains(&instance) {
             return Err(Ignored::Unknown);
         }
+        room.take([&series.block])?;
         let like_others = series.instance(instance).ok_or(Ignored::Unknown)?;
         stored.components.push(like_others);
     }

@@ -233,6 +233,64 @@ fn what_is_no_message() {
     }
 }
 
+#[test]
+fn an_answer_does_not_multiply_the_object() {
+    let daily = |attach: usize| {
+        let lines = format!("ATTACH:{}\nDTSTART:19970701T090000Z\nRRULE:FREQ=DAILY\n", "A".repeat(attach));
+        calendar(&event(&format!("{INVITED}{lines}")))
+    };
+    let answers = |count: usize| {
+        let one = |day: usize| {
+            let (month, day) = (7 + day / 28, 1 + day % 28);
+            event(&format!(
+                "ATTENDEE;PARTSTAT=ACCEPTED:mailto:b@example.com\nDTSTAMP:19970602T000000Z\nSEQUENCE:1\n\
+                 RECURRENCE-ID:1997{month:02}{day:02}T090000Z\n"
+            ))
+        };
+        message("REPLY", &(0..count).map(one).collect::<String>())
+    };
+    let new = put("a", Some(&daily(10)), &answers(50));
+    assert_eq!(new.matches("RECURRENCE-ID").count(), 50);
+    ignored("a", Some(&daily(10)), &answers(51), Ignored::TooMuch);
+    ignored("a", Some(&daily(1_000_000)), &answers(20), Ignored::TooMuch);
+}
+
+#[test]
+fn instances_are_only_as_many_as_can_be_read_again() {
+    let with = |days: std::ops::Range<usize>| -> String {
+        let one = |day| {
+            let (year, month, day) = (1998 + day / 336, 1 + day / 28 % 12, 1 + day % 28);
+            event(&format!("{INVITED}RECURRENCE-ID:{year}{month:02}{day:02}T090000Z\n"))
+        };
+        days.map(one).collect()
+    };
+    let stored = calendar(&with(0..1_500));
+    ignored("b", Some(&stored), &message("REQUEST", &with(1_500..2_100)), Ignored::TooMuch);
+    assert_eq!(
+        put("b", Some(&stored), &message("REQUEST", &with(1_500..2_000))).matches("VEVENT").count(),
+        4_000
+    );
+}
+
+#[test]
+fn rfc6638_7_what_is_between_others_and_their_server_is_not_believed() {
+    let private = |text: &str| {
+        text.replace("ORGANIZER:", "ORGANIZER;SCHEDULE-AGENT=CLIENT;SCHEDULE-FORCE-SEND=REPLY:")
+            .replace("ATTENDEE;RSVP=TRUE:", "ATTENDEE;RSVP=TRUE;PARTSTAT=ACCEPTED;SCHEDULE-STATUS=1.2:")
+    };
+    let request = message("REQUEST", &private(&weekly()));
+    let new = put("b", None, &request);
+    assert!(!new.contains("SCHEDULE-"), "{new}");
+    assert!(new.contains("ATTENDEE;RSVP=TRUE;PARTSTAT=NEEDS-ACTION:mailto:b@"), "{new}");
+    let again = put("b", Some(&new), &request);
+    assert!(!again.contains("SCHEDULE-"), "{again}");
+    assert!(again.contains("ATTENDEE;RSVP=TRUE;PARTSTAT=NEEDS-ACTION:mailto:b@"), "{again}");
+    // What the organizer knows to be so is so.
+    let answered = new.replace("NEEDS-ACTION", "ACCEPTED");
+    let later = request.replace("SEQUENCE:1", "SEQUENCE:2");
+    assert!(put("b", Some(&answered), &later).contains("ATTENDEE;RSVP=TRUE;PARTSTAT=ACCEPTED:mailto:b@"));
+}
+
 proptest::proptest! {
     /// Nothing that a stranger sends ends the hub, or puts an object that cannot be read again.
     #[test]

@@ -103,6 +103,10 @@ fn rfc6638_3_2_1_2_modify() {
     let forced = other(c, ";SCHEDULE-FORCE-SEND=REQUEST;CN=C:");
     let forced = changed("a", Some(&old), Some(&forced)).expect("fine");
     check(&forced, &[(Method::Request, &["c"], &[], &[])]);
+    assert_eq!(forced.object.map(|object| text(&object).replace("CN=C", "")), Some(old.replace("CN=C", "")));
+    let nobody =
+        changed("a", Some(&old), Some(&other("DTSTAMP", "ATTENDEE:mailto:\nDTSTAMP"))).expect("fine");
+    assert!(nobody.messages.iter().all(|message| message.recipients.len() == 2), "{:?}", nobody.messages);
     let cancelled = changed("a", Some(&old), Some(&other("CONFIRMED", "CANCELLED"))).expect("fine");
     check(&cancelled, &[(Method::Cancel, &["b", "c"], &["SEQUENCE:1\n", "STATUS:CANCELLED\n"], &[])]);
     let deleted = changed("a", Some(&old), None).expect("fine");
@@ -237,6 +241,32 @@ fn rfc6638_3_2_4_what_is_refused() {
     assert_eq!(refused("a", &two), Error::DifferentOrganizers);
     let bomb: String = (0..501).map(|n| format!("ATTENDEE:mailto:{n}@example.com\n")).collect();
     assert_eq!(refused("a", &other("SEQUENCE", &format!("{bomb}SEQUENCE"))), Error::TooMany("attendees"));
+}
+
+#[test]
+fn what_many_would_be_told_is_bounded() {
+    let many = |count: usize| -> String {
+        (0..count).map(|n| format!("ATTENDEE:mailto:{n}@example.com\n")).collect()
+    };
+    let with = |lines: &str| calendar(&event(&format!("{ONCE}{lines}")));
+    // It got there by another way than this.
+    let bomb = with(&many(20_000));
+    check(&changed("a", Some(&bomb), None).expect("fine"), &[]);
+    check(&changed("a", Some(&bomb), Some(&with("X-A:1\n"))).expect("fine"), &[]);
+    // Each message counts as often as it is sent.
+    let large = format!("ATTACH:{}\n", "A".repeat(250_000));
+    let few = changed("a", None, Some(&with(&format!("{large}{}", many(10))))).expect("fine");
+    assert_eq!(few.messages.len(), 1);
+    let refused = changed("a", None, Some(&with(&format!("{large}{}", many(400))))).expect_err("refused");
+    assert_eq!(refused, Error::TooMany("bytes to be sent"));
+    // As does each instance that a message names.
+    let dates: Vec<String> =
+        (0..2_000).map(|n| format!("1997{:02}{:02}T130000Z", 7 + n % 5, 1 + n % 28)).collect();
+    let series = with(&format!("{large}RRULE:FREQ=DAILY\n"));
+    let without = with(&format!("{large}RRULE:FREQ=DAILY\nEXDATE:{}\n", dates.join(",")));
+    let refused = changed("b", Some(&series), Some(&without)).expect_err("refused");
+    assert_eq!(refused, Error::TooMany("bytes to be sent"));
+    assert!(changed("a", Some(&series), Some(&without)).is_err());
 }
 
 #[test]

@@ -30,16 +30,16 @@ pub(super) async fn add_member(call: &mut Call, target: &Target) -> Result<Reply
         CollectionKind::Calendar | CollectionKind::Inbox => "ics",
         CollectionKind::AddressBook => "vcf",
     };
-    let added = target.collections.add(collection, ending, data).await;
-    match outcome(call, target.kind, collection, added)? {
-        Ok(placed) => {
-            let mut reply = stored(&placed);
-            let href = call.location.href(&format!("{collection}/{}", placed.item.name), false);
-            reply::set_text(&mut reply, header::LOCATION, &href);
-            Ok(reply)
-        }
-        Err(refused) => Ok(refused),
+    let (name, added) = match target.collections.add_scheduled(collection, ending, data).await {
+        Ok((name, added)) => (name, Ok(added)),
+        Err(error) => (String::new(), Err(error)),
+    };
+    let mut reply = schedule::answer(call, target.kind, collection, added)?;
+    if reply.status() == StatusCode::CREATED {
+        let href = call.location.href(&format!("{collection}/{name}"), false);
+        reply::set_text(&mut reply, header::LOCATION, &href);
     }
+    Ok(reply)
 }
 
 /// RFC 4791 §5.3.4: with the entity-tag, for what is kept is what was sent.

@@ -1,6 +1,6 @@
 //! Scheduling (RFC 6638): its header fields, its conditions, and the outbox.
 
-use hub::collections::{CollectionKind, Item, PutOutcome};
+use hub::collections::{CollectionKind, Item, Placed, PutOutcome};
 use hub::itip;
 use hub::schedule::{FreeBusyOutcome, NotAllowed, RecipientBusy, ScheduleOutcome, ScheduleRequest};
 use hyper::StatusCode;
@@ -29,20 +29,13 @@ pub(super) fn set_tag(reply: &mut Reply, item: &Item) {
     }
 }
 
-/// What was stored, or the condition that it does not fulfil (RFC 6638 §3.2.4).
 pub(super) fn answer(
     call: &Call,
     kind: CollectionKind,
     collection: &str,
     outcome: hub::Result<ScheduleOutcome>,
 ) -> Result<Reply, Refusal> {
-    let (put, is_as_sent) = match outcome {
-        Ok(ScheduleOutcome::NotAllowed(why)) => return Ok(not_allowed(call, &why)),
-        Ok(ScheduleOutcome::Refused(refused)) => (Ok(PutOutcome::Refused(refused)), false),
-        Ok(ScheduleOutcome::Stored { placed, is_as_sent }) => (Ok(PutOutcome::Stored(placed)), is_as_sent),
-        Err(error) => (Err(error), false),
-    };
-    let placed = match put::outcome(call, kind, collection, put)? {
+    let (placed, is_as_sent) = match placed(call, kind, collection, outcome)? {
         Ok(placed) => placed,
         Err(refused) => return Ok(refused),
     };
@@ -53,6 +46,22 @@ pub(super) fn answer(
         reply.headers_mut().remove(header::LAST_MODIFIED);
     }
     Ok(reply)
+}
+
+/// What was stored and whether as it was sent, or the condition that it does not fulfil (RFC 6638 §3.2.4).
+pub(super) fn placed(
+    call: &Call,
+    kind: CollectionKind,
+    collection: &str,
+    outcome: hub::Result<ScheduleOutcome>,
+) -> Result<Result<(Placed, bool), Reply>, Refusal> {
+    let (put, is_as_sent) = match outcome {
+        Ok(ScheduleOutcome::NotAllowed(why)) => return Ok(Err(not_allowed(call, &why))),
+        Ok(ScheduleOutcome::Refused(refused)) => (Ok(PutOutcome::Refused(refused)), false),
+        Ok(ScheduleOutcome::Stored { placed, is_as_sent }) => (Ok(PutOutcome::Stored(placed)), is_as_sent),
+        Err(error) => (Err(error), false),
+    };
+    Ok(put::outcome(call, kind, collection, put)?.map(|placed| (placed, is_as_sent)))
 }
 
 fn not_allowed(call: &Call, why: &NotAllowed) -> Reply {

@@ -5,7 +5,7 @@ use hyper::StatusCode;
 use hyper::header::{self, HeaderName, HeaderValue};
 
 use super::patch::{self, Making};
-use super::{Target, preconditions, put, schedule};
+use super::{Target, preconditions, schedule};
 use crate::path::{Location, Place, Within};
 use crate::reply::{self, Reply};
 use crate::status::Refusal;
@@ -85,9 +85,9 @@ pub(super) async fn copy(call: &Call, target: &Target) -> Result<Reply, Refusal>
     };
     let (way, overwrite) = (way(call, target)?, overwrite(call)?);
     let (from, to) = ((way.from.0.as_str(), way.from.1.as_str()), (way.to.0.as_str(), way.to.1.as_str()));
-    let copied = target.collections.copy_item(from, to, overwrite, preconditions(call)?).await;
-    Ok(match put::outcome(call, target.kind, to.0, copied)? {
-        Ok(placed) => arrived(&placed, &way),
+    let copied = target.collections.copy_scheduled(from, to, overwrite, preconditions(call)?).await;
+    Ok(match schedule::placed(call, target.kind, to.0, copied)? {
+        Ok((placed, _)) => arrived(&placed, &way),
         Err(refused) => refused,
     })
 }
@@ -100,9 +100,9 @@ pub(super) async fn rename(call: &Call, target: &Target) -> Result<Reply, Refusa
     }
     let (way, overwrite) = (way(call, target)?, overwrite(call)?);
     let (from, to) = ((way.from.0.as_str(), way.from.1.as_str()), (way.to.0.as_str(), way.to.1.as_str()));
-    let moved = target.collections.move_item(from, to, overwrite, preconditions(call)?).await;
-    Ok(match put::outcome(call, target.kind, to.0, moved)? {
-        Ok(placed) => arrived(&placed, &way),
+    let moved = target.collections.move_scheduled(from, to, overwrite, preconditions(call)?).await;
+    Ok(match schedule::placed(call, target.kind, to.0, moved)? {
+        Ok((placed, _)) => arrived(&placed, &way),
         Err(refused) => refused,
     })
 }
