@@ -1,6 +1,5 @@
 //! What went wrong → HTTP status (RFC 9110 §15, RFC 4918 §11) and condition element (RFC 4918 §16).
 
-use hub::Error;
 use hub::files::FilePath;
 use hub::{Error, Scopes};
 use hyper::header::{self, HeaderValue};
