@@ -91,7 +91,8 @@ pub(crate) async fn contents_are_read_once(database: Database) {
 
 /// "one" lies in two files, of which one goes; "two" goes altogether.
 async fn gone_with_the_content(storage: &Storage, account: AccountId, nodes: &[NodeRow]) {
-    for node in nodes.iter().cloned() {
+    for node in nodes {
+        let node = node.clone();
         let removed = storage.transact([account], move |tx| {
             Box::pin(async move { files::remove(tx, account, &node, &[NodeId::FILES]).await })
         });
