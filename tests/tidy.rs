@@ -25,7 +25,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hub-documents", &["hub-mime"]),
     (
         "hub",
-        &["hub-civil", "hub-dkim", "hub-documents", "hub-ical", "hub-itip", "hub-mime", "hub-sieve", "hub-storage"],
+        &[
+            "hub-civil",
+            "hub-dkim",
+            "hub-documents",
+            "hub-ical",
+            "hub-itip",
+            "hub-mime",
+            "hub-sieve",
+            "hub-storage",
+        ],
     ),
     ("hub-dns", &[]),
     ("hub-wire", &["hub-certs", "hub-config"]),
