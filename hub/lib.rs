@@ -9,6 +9,7 @@
 mod accounts;
 mod address;
 mod admin;
+mod alarms;
 mod aliases;
 mod cache;
 pub mod collections;
@@ -163,6 +164,8 @@ struct Inner {
     junk: Arc<junk::Junk>,
     /// Messages about calendars have come by mail.
     itip_news: Arc<tokio::sync::Notify>,
+    /// Something in a calendar has changed: its next alarm may be another one.
+    alarm_news: Arc<tokio::sync::Notify>,
     maintenance: Mutex<tokio::task::JoinSet<()>>,
 }
 
@@ -236,6 +239,7 @@ impl Hub {
             itip_news: Arc::default(),
             listings: files::Listings::default(),
             lately: files::Lately::default(),
+            alarm_news: Arc::default(),
             maintenance: Mutex::default(),
         }));
         hub.0.storage.listen(Box::new(Ear(Arc::downgrade(&hub.0))));
@@ -249,6 +253,8 @@ impl Hub {
         maintenance.spawn(junk::keep_trained(Arc::downgrade(&hub.0), Arc::clone(&hub.0.junk)));
         let itip_news = Arc::clone(&hub.0.itip_news);
         maintenance.spawn(schedule::keep_carried(Arc::downgrade(&hub.0), itip_news));
+        let alarm_news = Arc::clone(&hub.0.alarm_news);
+        maintenance.spawn(alarms::keep_ringing(Arc::downgrade(&hub.0), alarm_news));
         drop(maintenance);
         Ok(hub)
     }
@@ -308,7 +314,8 @@ impl Inner {
                 Change::Queue { hop, account, again } => self.queue_news.note(hop, *account, *again),
                 Change::Scripts(account) => self.rules.remove(account),
                 Change::Tokens(account) => self.logins.forget(*account),
-                Change::Collections(_) | Change::Items { .. } => {}
+                Change::Items { .. } => self.alarm_news.notify_one(),
+                Change::Collections(_) => {}
                 Change::Mailboxes(account) => self.directories.forget(*account),
                 Change::MailboxDeleted { account, mailbox } => self.facts.forget((*account, *mailbox)),
                 Change::Files { account, .. } => self.file_texts.changed(*account),

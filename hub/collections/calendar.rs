@@ -77,7 +77,7 @@ pub(super) fn read(bytes: &[u8], now: i64) -> Result<Read, Refusal> {
     Ok(Read {
         uid: object.uid.clone(),
         kind: item_kind(kind),
-        index: index(object, calendar, now),
+        index: ItemIndex { alarm_at: alarm_at(object, bytes, now), ..index(object, calendar, now) },
         is_scheduling: entries.any(|entry| entry.component.first("ORGANIZER").is_some()),
     })
 }
@@ -102,6 +102,13 @@ fn index(object: &Object<'_>, calendar: Component<'_>, now: i64) -> ItemIndex {
     let mut index = when(object, now);
     index.text = super::query::folded(calendar);
     index
+}
+
+/// When its alarms by mail are to be looked at: not later than any clock of the world says.
+fn alarm_at(object: &Object<'_>, bytes: &[u8], now: i64) -> Option<i64> {
+    let slack = if has_local_times(object) { ALL_CLOCKS } else { 0 };
+    let next = hub_ical::next_alarm(bytes, now.saturating_sub(slack), &Zone::UTC)?;
+    Some(next.at.saturating_sub(slack))
 }
 
 /// Of what may happen at any time: it is looked at itself.

@@ -9,6 +9,7 @@ use crate::object::Object;
 use crate::property::Property;
 use crate::zone::Zone;
 
+pub(crate) use alarm::{Repeats, absolute};
 pub use range::TimeRange;
 
 /// `comp-filter`

@@ -7,6 +7,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod alarm;
 mod bundle;
 mod busy;
 mod card;
@@ -24,6 +25,7 @@ mod view;
 mod windows;
 mod zone;
 
+pub use alarm::{NextAlarm, Ring, next_alarm};
 pub use bundle::{Joined, Part, Split};
 pub use busy::{Addresses, Busy, BusyKind, busy_times, free_busy, merged};
 pub use card::{CardVersion, CardView};

@@ -16,9 +16,15 @@ pub(crate) const REPLIED: &str = "X-TWINHUB-REPLIED";
 pub fn with_statuses(object: &[u8], statuses: &BTreeMap<CalendarUser, String>) -> Result<Vec<u8>, Error> {
     let mut calendar = Calendar::parse(object)?;
     for component in &mut calendar.components {
+        let organizer = component.block.first("ORGANIZER").map(|property| user(&property));
         for name in ["ATTENDEE", "ORGANIZER"] {
             component.block.rewrite(name, |property, text| {
-                let status = statuses.get(&user(property)).filter(|_| is_ours(property))?;
+                let who = user(property);
+                // An answer goes to the organizer, who may be an attendee besides.
+                if name == "ATTENDEE" && organizer.as_ref() == Some(&who) {
+                    return None;
+                }
+                let status = statuses.get(&who).filter(|_| is_ours(property))?;
                 Some(with_parameter(text, "SCHEDULE-STATUS", Some(status)))
             });
         }

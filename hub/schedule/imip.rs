@@ -6,8 +6,8 @@ use hub_itip::{CalendarUser, Received};
 use hub_mime::{Part, PartContent, PartKind, field_addresses, header_values};
 use hub_storage::itip::NewItip;
 
+use crate::Incoming;
 use crate::deliver::{Delivery, Origin};
-use crate::{Incoming, Verdict};
 
 /// Bytes of an object in a mail.
 const MOST_BYTES: u64 = 1 << 20;
@@ -44,7 +44,7 @@ fn is_authentic(origin: &Origin) -> bool {
         // Whoever has logged in can only write as itself.
         Origin::Twin => true,
         Origin::Front(verdict) | Origin::Outside(verdict) => {
-            verdict.as_ref().is_some_and(|verdict| Verdict::is_authentic(verdict) && !verdict.is_suspicious())
+            verdict.as_ref().is_some_and(|verdict| verdict.is_authentic() && !verdict.is_suspicious())
         }
         Origin::Hub | Origin::Returned => false,
     }

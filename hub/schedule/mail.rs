@@ -78,10 +78,11 @@ fn written(received: &Received, data: &[u8], from: &Address, to: &Address, now: 
     let unique = blake3::hash(&[data, to.key().as_bytes(), &now.to_le_bytes()].concat()).to_hex();
     let id = &unique[..24];
     let (domain, date) = (from.domain(), hub_civil::rfc5322_date(now, 0));
-    let subject = encoded(&format!("{what}: {summary}"));
+    let subject = encoded_words(&format!("{what}: {summary}"));
     let (method, component) = (received.method, received.component());
-    let note = base64(format!("{what}: {summary}\r\n\r\n{}\r\n\r\n{from}\r\n", received.starts()).as_bytes());
-    let object = base64(data);
+    let note =
+        base64_lines(format!("{what}: {summary}\r\n\r\n{}\r\n\r\n{from}\r\n", received.starts()).as_bytes());
+    let object = base64_lines(data);
     format!(
         "From: <{from}>\r\n\
          To: <{to}>\r\n\
@@ -129,7 +130,7 @@ fn title(method: Method, data: &str) -> &'static str {
 }
 
 /// `encoded-word`s (RFC 2047), if the text needs them.
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded_words(text: &str) -> String {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && !text.contains("=?") && text.len() < 200 {
         return text.to_owned();
     }
@@ -145,7 +146,7 @@ fn encoded(text: &str) -> String {
     words.join("\r\n ")
 }
 
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64_lines(bytes: &[u8]) -> String {
     let text = STANDARD.encode(bytes);
     let mut out = String::with_capacity(text.len() + text.len() / LINE * 2 + 2);
     for line in text.as_bytes().chunks(LINE) {
@@ -161,9 +162,9 @@ mod tests {
 
     #[test]
     fn subjects() {
-        assert_eq!(encoded("Invitation: a"), "Invitation: a");
-        assert_eq!(encoded("\u{fc}"), "=?utf-8?b?w7w=?=");
-        let long = encoded(&"\u{fc}".repeat(60));
+        assert_eq!(encoded_words("Invitation: a"), "Invitation: a");
+        assert_eq!(encoded_words("\u{fc}"), "=?utf-8?b?w7w=?=");
+        let long = encoded_words(&"\u{fc}".repeat(60));
         assert!(long.lines().all(|line| line.len() <= 76) && long.lines().count() == 3, "{long}");
     }
 

@@ -33,6 +33,7 @@ use hub_itip::Owner;
 pub(crate) use carry::keep_carried;
 pub use free_busy::{FreeBusyOutcome, RecipientBusy};
 pub(crate) use imip::message;
+pub(crate) use mail::{base64_lines, encoded_words};
 pub use store::{NotAllowed, ScheduleOutcome, ScheduleRequest};
 
 use crate::collections::{CollectionKind, Collections};

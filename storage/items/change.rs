@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::changes::{Change, Kind};
 use crate::db::{Row, Value, values};
+use crate::items::alarms;
 use crate::items::collections::only;
 use crate::items::{CollectionId, ITEM_COLUMNS, ItemId, ItemKind, ItemRow, item_columns, item_row};
 use crate::tx::Tx;
@@ -23,6 +24,8 @@ pub struct ItemIndex {
     pub indexed_to: i64,
     /// Folded text that a search looks into.
     pub text: String,
+    /// When its alarms are to be looked at next.
+    pub alarm_at: Option<i64>,
 }
 
 /// What becomes of the tag of a scheduling object.
@@ -130,6 +133,11 @@ pub async fn put(
     }
     let rows = occurrences(account, collection, id, &new.index).collect();
     tx.connection.defer_many(WRITE_OCCURRENCES, rows);
+    match new.index.alarm_at {
+        Some(at) => alarms::set(tx, account, id, at),
+        None if before.is_some() => alarms::unset(tx, account, id),
+        None => {}
+    }
     match before {
         Some(_) => touched(tx, account, collection, IdSet::new(), only(id.0), IdSet::new())?,
         None => {
@@ -215,6 +223,7 @@ pub async fn remove(
     let modseq = tx.modseq(account)?;
     tx.give_back_bytes(account, items.iter().map(|item| item.size).sum())?;
     let rows = || items.iter().map(|item| values![account, item.id.0]).collect::<Vec<_>>();
+    alarms::forget(tx, account, &items.iter().map(|item| item.id).collect::<Vec<_>>());
     let names = || items.iter().map(|item| values![account, collection.0, item.name.as_str()]).collect();
     for sql in [
         "DELETE FROM item_property WHERE (account, object) IN (VALUES {values})",

@@ -195,6 +195,8 @@ pub async fn remove_collection(tx: &mut Tx, account: AccountId, id: CollectionId
     for sql in [
         "DELETE FROM item_property WHERE account = $1 AND object IN
            (SELECT id FROM item WHERE account = $1 AND collection = $2)",
+        "DELETE FROM alarm WHERE account = $1 AND item IN
+           (SELECT id FROM item WHERE account = $1 AND collection = $2)",
         "DELETE FROM item_property WHERE account = $1 AND object = $2",
         "DELETE FROM item_data WHERE account = $1 AND id IN
            (SELECT id FROM item WHERE account = $1 AND collection = $2)",

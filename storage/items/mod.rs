@@ -3,6 +3,7 @@
 //! The bytes of an item are kept as they came and mean nothing here. Beside them lies what they are
 //! found by: name, UID, a folded text, and when they happen.
 
+pub mod alarms;
 mod change;
 mod collections;
 mod find;

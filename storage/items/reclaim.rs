@@ -34,6 +34,7 @@ pub(crate) async fn trim(tx: &mut Tx, old: i64) -> Result<bool> {
 /// Removes everything of an account.
 pub(crate) async fn remove_all_of(tx: &mut Tx, account: AccountId) -> Result<()> {
     for sql in [
+        "DELETE FROM alarm WHERE account = $1",
         "DELETE FROM item_property WHERE account = $1",
         "DELETE FROM item_data WHERE account = $1",
         "DELETE FROM item_occurrence WHERE account = $1",

@@ -18,7 +18,7 @@ pub(super) use super::group::{
 };
 pub(super) use super::imports::an_import_is_noted_once;
 pub(super) use super::items::{
-    items_are_kept_and_found, items_are_moved_and_removed, items_are_synchronised,
+    alarms_are_due_once, items_are_kept_and_found, items_are_moved_and_removed, items_are_synchronised,
     items_have_properties_and_are_indexed_anew, scheduling_objects_have_tags,
 };
 pub(super) use super::itip::itip_messages_are_told_once;

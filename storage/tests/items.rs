@@ -1,6 +1,7 @@
 //! Calendars and address books, and what lies in them.
 
 use super::{Place, account};
+use crate::items::alarms::{AlarmSource, DueAlarm, move_on};
 use crate::items::{
     self, CollectionFacts, CollectionId, CollectionKind, ItemIndex, ItemKind, ItemRow, NewItem, ScheduleTag,
     TimeWindow,
@@ -259,4 +260,45 @@ pub(super) async fn scheduling_objects_have_tags(place: Place) {
     let oldest =
         storage.transact([id], move |tx| Box::pin(async move { items::beyond(tx, id, home, 3).await }));
     assert_eq!(oldest.await.expect("read").iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["a"]);
+}
+
+pub(super) async fn alarms_are_due_once(place: Place) {
+    let storage = place.open().await;
+    let (id, _) = account(&storage, "alice", 0).await;
+    let home = calendar(&storage, id, "home").await.expect("made");
+    let with = |name: &str, alarm_at| {
+        let new = new(name, name, &[]);
+        NewItem { index: ItemIndex { alarm_at, ..new.index.clone() }, ..new }
+    };
+    let far = i64::MAX - 1;
+    let first = put(&storage, id, home, with("a", Some(100))).await;
+    put(&storage, id, home, with("b", Some(far))).await;
+    assert_eq!(storage.next_alarm_at().await.expect("read"), Some(100));
+    assert_eq!(storage.alarms_due(99, 10).await.expect("read"), []);
+    let [due] = storage.alarms_due(100, 10).await.expect("read")[..] else { panic!("one is due") };
+    assert_eq!(due, DueAlarm { account: id, item: first.id, due_at: 100, done_to: due.done_to });
+    let source = storage.alarm_source(id, first.id).await.expect("read");
+    assert_eq!(source, Some(AlarmSource { data: with("a", None).data, time_zone: String::new() }));
+    let move_on = async |due, done_to, next| {
+        storage
+            .transact([], move |tx| Box::pin(async move { move_on(tx, due, done_to, next).await }))
+            .await
+            .expect("done")
+    };
+    assert!(move_on(due, 120, Some(150)).await && !move_on(due, 120, None).await, "it was done by then");
+    assert_eq!(storage.next_alarm_at().await.expect("read"), Some(150));
+    // What is due stays so, whatever is stored before somebody looks.
+    for alarm_at in [Some(far), None] {
+        put(&storage, id, home, with("a", alarm_at)).await;
+        let still = DueAlarm { due_at: 150, done_to: 120, ..due };
+        assert_eq!(storage.alarms_due(200, 10).await.expect("read"), [still]);
+    }
+    assert!(move_on(DueAlarm { due_at: 150, done_to: 120, ..due }, 160, Some(far - 1)).await);
+    put(&storage, id, home, with("a", None)).await;
+    assert_eq!(storage.next_alarm_at().await.expect("read"), Some(far));
+    let gone = storage.items_named(id, home, &["b"]).await.expect("read");
+    let remove =
+        storage.transact([id], move |tx| Box::pin(async move { items::remove(tx, id, home, &gone).await }));
+    remove.await.expect("removed");
+    assert_eq!(storage.next_alarm_at().await.expect("read"), None);
 }

@@ -150,6 +150,7 @@ cases! {
     items_are_synchronised,
     items_have_properties_and_are_indexed_anew,
     contacts_are_known_until_they_expire,
+    alarms_are_due_once,
     itip_messages_are_told_once,
     scheduling_objects_have_tags,
     programs_register_within_a_limit,

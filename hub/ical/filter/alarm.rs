@@ -40,18 +40,19 @@ pub(super) fn rings(
     })
 }
 
-fn absolute(trigger: &Property<'_>) -> Option<i64> {
+/// A `TRIGGER` that is a moment.
+pub(crate) fn absolute(trigger: &Property<'_>) -> Option<i64> {
     Time::of(trigger, &Zones::of(None)).map(|time| time.utc(&Zone::UTC))
 }
 
 /// `REPEAT` and `DURATION`.
-struct Repeats {
+pub(crate) struct Repeats {
     count: i64,
     every: i64,
 }
 
 impl Repeats {
-    fn of(alarm: Component<'_>) -> Self {
+    pub(crate) fn of(alarm: Component<'_>) -> Self {
         let count = alarm.first("REPEAT").and_then(|property| property.value.trim().parse::<i64>().ok());
         let every = alarm.first("DURATION").and_then(|property| Duration::parse(property.value));
         match (count, every) {
@@ -63,13 +64,17 @@ impl Repeats {
     }
 
     /// Seconds from the first ring to the last.
-    fn last(&self) -> i64 {
+    pub(crate) fn last(&self) -> i64 {
         self.count.saturating_mul(self.every)
     }
 
     fn ring_within(&self, first: i64, range: TimeRange) -> bool {
-        let mut rings =
-            (0..=self.count).map(|number| first.saturating_add(number.saturating_mul(self.every)));
-        rings.any(|at| (range.from..range.to).contains(&at))
+        self.times(first).any(|at| (range.from..range.to).contains(&at))
+    }
+
+    /// All rings, by the first.
+    pub(crate) fn times(&self, first: i64) -> impl Iterator<Item = i64> + use<> {
+        let every = self.every;
+        (0..=self.count).map(move |number| first.saturating_add(number.saturating_mul(every)))
     }
 }

@@ -1,5 +1,7 @@
 //! Scheduling between twins, and with others by mail, on a fresh SQLite storage each.
 
+mod alarms;
+
 use hub::collections::*;
 use hub::schedule::*;
 use hub::*;
