@@ -185,6 +185,9 @@ pub struct Settings {
     /// A program that reads a document and prints its text (`twinhub document-text`): parsers of other
     /// people's formats are kept apart, with little memory and little time. `None`: they run in this process.
     pub document_reader: Option<PathBuf>,
+    /// Where browsers find the hub's pages, as `https://HOST`; `*` in it stands for the domain. `None`:
+    /// nobody is told of any.
+    pub pages: Option<String>,
 }
 
 impl Default for Settings {
@@ -198,6 +201,7 @@ impl Default for Settings {
             queue: QueueSettings::default(),
             files: files::FileSettings::default(),
             document_reader: None,
+            pages: None,
         }
     }
 }

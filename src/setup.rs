@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use hub_config::{Config, Database};
 
 use crate::cli::Global;
-use crate::{data_dir, document};
+use crate::{data_dir, document, services};
 
 pub(crate) struct Setup {
     pub(crate) config: Config,
@@ -70,7 +70,7 @@ impl Setup {
     }
 
     pub(crate) fn hub_settings(&self) -> hub::Settings {
-        let limits = &self.config.limits;
+        let (limits, services) = (&self.config.limits, services::configured(&self.config));
         hub::Settings {
             default_quota: limits.quota.0.map(|size| size.0),
             index_cache: limits.index_cache.0,
@@ -82,6 +82,7 @@ impl Setup {
             },
             files: hub::files::FileSettings::default(),
             document_reader: document::reader(),
+            pages: services.https_origin(&services.host("*")),
         }
     }
 

@@ -26,6 +26,13 @@ impl CalendarUser {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    pub fn uri(&self) -> String {
+        match self.mail() {
+            Some(mail) => format!("mailto:{mail}"),
+            None => self.0.clone(),
+        }
+    }
 }
 
 /// Who a property means. Of addresses that only one server understands, the mail address beside them

@@ -1,10 +1,13 @@
 //! A message that somebody says to have sent.
 
+use std::collections::BTreeSet;
+
 use crate::Error;
 use crate::address::CalendarUser;
 use crate::attendee::only_attendee;
 use crate::calendar::{Calendar, utc};
-use crate::message::{self, Method};
+use crate::compare::attendees;
+use crate::message::{self, Message, Method};
 
 /// An iTIP message, read but not believed.
 #[derive(Clone, Debug)]
@@ -59,6 +62,39 @@ impl Received {
     /// them (`SENT-BY`) is only what that somebody says.
     pub fn author(&self) -> &CalendarUser {
         self.attendee.as_ref().unwrap_or(&self.organizer)
+    }
+
+    /// Who is to hear this: the organizer of what an attendee says, else the attendees that it names.
+    pub fn recipients(&self) -> Vec<CalendarUser> {
+        if self.method.is_of_attendee() {
+            return vec![self.organizer.clone()];
+        }
+        let named = self.calendar.components.iter().flat_map(|component| attendees(component).into_keys());
+        named.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Whether it is about an object, and between people whom that names.
+    pub fn is_about(&self, object: &[u8]) -> bool {
+        let Ok(object) = Calendar::parse(object) else { return false };
+        let named: BTreeSet<CalendarUser> =
+            object.components.iter().flat_map(|component| attendees(component).into_keys()).collect();
+        let is_named = |who: &CalendarUser| named.contains(who) || *who == self.organizer;
+        object.uid == self.calendar.uid
+            && object.organizer().is_ok_and(|organizer| organizer.as_ref() == Some(&self.organizer))
+            && self.recipients().iter().chain([self.author()]).all(is_named)
+    }
+
+    /// The same as a message of ours.
+    pub fn message(&self) -> Message {
+        let Self { method, calendar, .. } = self;
+        let (uid, sender) = (calendar.uid.clone(), self.author().clone());
+        Message { method: *method, uid, sender, recipients: self.recipients(), data: calendar.write() }
+    }
+
+    /// What is said besides, for people.
+    pub fn comment(&self) -> String {
+        let first = self.calendar.components.first();
+        first.and_then(|component| component.block.text("COMMENT")).unwrap_or_default()
     }
 
     /// The title, for people.

@@ -31,7 +31,7 @@ pub(super) mod status {
 }
 
 /// Where a recipient is.
-enum Reach {
+pub(super) enum Reach {
     Mail(Address),
     Nobody,
     Twin(AccountId),
@@ -105,7 +105,7 @@ impl Hub {
         }
     }
 
-    async fn reach(&self, recipient: &str) -> Result<Reach> {
+    pub(super) async fn reach(&self, recipient: &str) -> Result<Reach> {
         let user = CalendarUser::new(recipient);
         let Some(Ok(address)) = user.mail().map(Address::parse) else { return Ok(Reach::Nobody) };
         Ok(match self.route(&address).await? {

@@ -29,13 +29,13 @@ pub struct RecipientBusy {
     pub recipient: String,
     /// `REQUEST-STATUS` (RFC 5546 §3.6).
     pub status: &'static str,
-    /// A `VFREEBUSY` with `METHOD:REPLY`.
+    /// A `VFREEBUSY` with `METHOD:REPLY`, if it was asked for.
     pub object: Option<String>,
 }
 
 impl Account {
     /// Answers a `VFREEBUSY` with `METHOD:REQUEST`: those who are asked about in their order. `Limit`.
-    pub async fn when_busy(&self, request: Bytes) -> Result<FreeBusyOutcome> {
+    pub(super) async fn when_busy(&self, request: Bytes) -> Result<FreeBusyOutcome> {
         let request = match FreeBusyRequest::parse(&request) {
             Ok(request) => request,
             Err(error) => return Ok(FreeBusyOutcome::NotUnderstood(error.to_string())),
@@ -62,10 +62,7 @@ impl Account {
         who: &CalendarUser,
         line: &str,
     ) -> Result<RecipientBusy> {
-        let recipient = match who.mail() {
-            Some(mail) => format!("mailto:{mail}"),
-            None => who.as_str().to_owned(),
-        };
+        let recipient = who.uri();
         let route = match who.mail().map(Address::parse) {
             Some(Ok(address)) => self.hub.route(&address).await?,
             _ => Route::Unknown,

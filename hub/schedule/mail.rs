@@ -7,8 +7,11 @@ use hub_storage::itip::{self, ItipKey, ItipRow};
 use hub_storage::queue;
 
 use super::carry::status;
+use crate::decide::Decided;
+use crate::deliver::{Delivery, Origin, Recipient};
 use crate::{
-    Account, Address, Error, Hub, Notify, Result, Return, Submission, SubmissionRecipient, unix_now,
+    Account, AccountId, Address, Error, Hub, Notify, Result, Return, Submission, SubmissionRecipient,
+    unix_now,
 };
 
 /// Octets of text in one encoded-word (RFC 2047 §2: 75 with what is around it).
@@ -24,7 +27,11 @@ impl Hub {
             return self.settle_itip(key, status::NOT_DELIVERED).await;
         };
         let from = sender(&account, &message.sender).await?;
-        let text = written(&received, &message.data, &from, to, unix_now());
+        let page = match received.method {
+            Method::Add | Method::Request => self.rsvp_url(message, &from, &key.recipient).await?,
+            _ => None,
+        };
+        let text = written(&received, &message.data, (&from, to), page.as_deref(), unix_now());
         let mut spool = self.spool();
         spool.write(text.as_bytes()).await?;
         let submission = Submission {
@@ -62,6 +69,39 @@ impl Hub {
     }
 }
 
+impl Hub {
+    /// What only a person can decide on, as mail to a twin of this hub; `None` if its rules want none.
+    pub(super) async fn note_to(
+        &self,
+        message: &ItipRow,
+        received: &Received,
+        account: AccountId,
+    ) -> Result<Option<Decided>> {
+        let (Some(from), Some(to)) = (self.account(message.account).await?, self.account(account).await?)
+        else {
+            return Ok(None);
+        };
+        let from = sender(&from, &message.sender).await?;
+        let text = written(received, &message.data, (&from, to.handle()), None, unix_now());
+        let mut spool = self.spool();
+        spool.write(text.as_bytes()).await?;
+        let delivery = Delivery {
+            incoming: self.examine(spool).await?,
+            reverse_path: None,
+            recipients: vec![Recipient { address: to.handle().clone(), members: [account].into() }],
+            trace: Vec::new(),
+            // It has been dealt with: the object in it counts no second time.
+            origin: Origin::Hub,
+            require_tls: false,
+        };
+        match self.decide(&delivery).await {
+            Ok(decided) => Ok(Some(decided)),
+            Err(Error::Refused(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// The address that the twin has in the object, if it still is one of the twin's.
 async fn sender(account: &Account, named: &str) -> Result<Address> {
     match Address::parse(named) {
@@ -72,7 +112,13 @@ async fn sender(account: &Account, named: &str) -> Result<Address> {
 
 /// RFC 6047 §2.4: text for people, the object for programs that know it, and once more as a file for those
 /// that do not.
-fn written(received: &Received, data: &[u8], from: &Address, to: &Address, now: i64) -> String {
+fn written(
+    received: &Received,
+    data: &[u8],
+    (from, to): (&Address, &Address),
+    page: Option<&str>,
+    now: i64,
+) -> String {
     let summary: String = received.summary().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let what = title(received.method, &String::from_utf8_lossy(data));
     let unique = blake3::hash(&[data, to.key().as_bytes(), &now.to_le_bytes()].concat()).to_hex();
@@ -80,8 +126,12 @@ fn written(received: &Received, data: &[u8], from: &Address, to: &Address, now: 
     let (domain, date) = (from.domain(), hub_civil::rfc5322_date(now, 0));
     let subject = encoded_words(&format!("{what}: {summary}"));
     let (method, component) = (received.method, received.component());
-    let note =
-        base64_lines(format!("{what}: {summary}\r\n\r\n{}\r\n\r\n{from}\r\n", received.starts()).as_bytes());
+    let (starts, comment) = (received.starts(), received.comment());
+    let page = page.map(|page| format!("Answer here: {page}")).unwrap_or_default();
+    let parts = [format!("{what}: {summary}"), starts, comment, page, from.to_string()];
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    let note = parts.join("\r\n\r\n") + "\r\n";
+    let note = base64_lines(note.as_bytes());
     let object = base64_lines(data);
     format!(
         "From: <{from}>\r\n\
@@ -124,7 +174,9 @@ fn title(method: Method, data: &str) -> &'static str {
         Method::Reply if answers("ACCEPTED") => "Accepted",
         Method::Reply if answers("DECLINED") => "Declined",
         Method::Reply if answers("TENTATIVE") => "Tentative",
-        Method::Counter | Method::DeclineCounter | Method::Refresh | Method::Reply => "Answer",
+        Method::Counter => "Another proposal",
+        Method::DeclineCounter => "Proposal declined",
+        Method::Refresh | Method::Reply => "Answer",
         Method::Add | Method::Publish | Method::Request => "Invitation",
     }
 }
@@ -174,7 +226,7 @@ mod tests {
                     ATTENDEE;PARTSTAT=DECLINED:mailto:a@x\r\nSUMMARY:B\\, and\\nC\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
         let received = Received::parse(data.as_bytes()).expect("a message");
         let address = |text| Address::parse(text).expect("an address");
-        let mail = written(&received, data.as_bytes(), &address("a@x.org"), &address("o@x.org"), 0);
+        let mail = written(&received, data.as_bytes(), (&address("a@x.org"), &address("o@x.org")), None, 0);
         for words in [
             "Subject: Declined: B, and C\r\n",
             "text/calendar; charset=utf-8; method=REPLY; component=VEVENT\r\n",

@@ -8,8 +8,9 @@
 //!
 //! For doors: [`Collections::put_scheduled`], [`Collections::add_scheduled`], [`Collections::copy_scheduled`],
 //! [`Collections::move_scheduled`], [`Collections::remove_scheduled`], [`Account::schedule_inbox`],
-//! [`Account::when_busy`] and [`Account::calendar_user_addresses`]. `Item::schedule_tag` is the value of `Schedule-Tag` (RFC 6638
-//! §3.2.10). An outbox holds nothing: it is only where a client asks when others are busy.
+//! [`Account::post_to_outbox`] and [`Account::calendar_user_addresses`]. `Item::schedule_tag` is the value of `Schedule-Tag` (RFC 6638
+//! §3.2.10). An outbox holds nothing: it is only where a client asks when others are busy, or proposes
+//! another time.
 //!
 //! RFCs: 5546, 6047, 6638.
 //!
@@ -23,7 +24,9 @@ mod carry;
 mod free_busy;
 mod imip;
 mod mail;
+mod post;
 mod receive;
+mod rsvp;
 mod store;
 mod tell;
 mod transfer;
@@ -34,6 +37,7 @@ pub(crate) use carry::keep_carried;
 pub use free_busy::{FreeBusyOutcome, RecipientBusy};
 pub(crate) use imip::message;
 pub(crate) use mail::{base64_lines, encoded_words};
+pub use rsvp::RSVP;
 pub use store::{NotAllowed, ScheduleOutcome, ScheduleRequest};
 
 use crate::collections::{CollectionKind, Collections};

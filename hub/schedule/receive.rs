@@ -11,6 +11,7 @@ use super::carry::status;
 use super::store::{notes, takes};
 use super::{ATTEMPTS, INBOX, MOST_IN_INBOX, hex};
 use crate::collections::{Collection, CollectionKind, Collections, ItemKind, message_index};
+use crate::decide::Decided;
 use crate::{AccountId, Address, Error, Hub, Result, Route, unix_now};
 
 /// What a message comes to.
@@ -18,6 +19,8 @@ struct Effect {
     status: &'static str,
     put: Option<Put>,
     shown: Option<NewItem>,
+    /// For a person to read, besides.
+    mail: Option<Decided>,
     answers: Vec<NewItip>,
 }
 
@@ -31,7 +34,7 @@ struct Put {
 
 impl Effect {
     fn nothing(status: &'static str) -> Self {
-        Self { status, put: None, shown: None, answers: Vec::new() }
+        Self { status, put: None, shown: None, mail: None, answers: Vec::new() }
     }
 }
 
@@ -73,7 +76,9 @@ impl Hub {
             Err(_) => return Ok(Effect::nothing(status::REJECTED)),
             Ok(Outcome::Ignored(Ignored::Stale | Ignored::Method)) => return Ok(effect),
             Ok(Outcome::Ignored(_)) => return Ok(Effect::nothing(status::REJECTED)),
-            Ok(Outcome::Show) => {}
+            // By mail, it is there already.
+            Ok(Outcome::Show) if key.recipient.is_empty() => {}
+            Ok(Outcome::Show) => effect.mail = self.note_to(message, &received, account).await?,
             Ok(Outcome::Answer(answer)) => effect.answers = notes(vec![answer]),
             // Whoever is not known may write, but not take the twin's time: that is left to the twin.
             Ok(Outcome::Put(_)) if before.is_none() && !self.may_invite(key, message, account).await? => {}
@@ -157,7 +162,9 @@ impl Hub {
     async fn take_in(&self, key: &ItipKey, account: AccountId, effect: Effect) -> Result<bool> {
         let key = key.clone();
         let has_answers = !effect.answers.is_empty();
-        let take_in = self.0.storage.transact([account], move |tx| {
+        let mut accounts = effect.mail.as_ref().map(Decided::accounts).unwrap_or_default();
+        accounts.push(account);
+        let take_in = self.0.storage.transact(accounts, move |tx| {
             Box::pin(async move {
                 if let Some(Put { calendar, into, before, new }) = &effect.put {
                     if !takes(tx, account, calendar, *into, new.kind).await? {
@@ -178,6 +185,9 @@ impl Hub {
                     show(tx, account, shown).await?;
                 }
                 itip::push(tx, account, &effect.answers, unix_now()).await?;
+                if let Some(mail) = effect.mail {
+                    mail.perform(tx).await?;
+                }
                 Ok(true)
             })
         });

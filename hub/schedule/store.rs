@@ -15,7 +15,7 @@ use crate::collections::{
 use crate::{AccountId, Error, Precondition, Result, unix_now};
 
 /// Seconds after which a message is looked after by somebody else than who wrote it.
-const GRACE: i64 = 60;
+pub(super) const GRACE: i64 = 60;
 
 /// What a client says about a change besides the object.
 #[derive(Clone, Debug, Default)]

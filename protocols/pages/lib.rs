@@ -1,4 +1,4 @@
-//! Pages for a browser: a twin's own files, and what a public link opens.
+//! Pages for a browser: a twin's own files, what a public link opens, and where guests answer invitations.
 //!
 //! Everything is made here and works without a script; the only one there is shows how far an upload is.
 //! The room knows `hub` (which decides), `hub-content` (how a file is sent) and `hub-wire`; it must not
@@ -20,6 +20,7 @@ mod form;
 mod html;
 mod list;
 mod origin;
+mod rsvp;
 mod sessions;
 mod show;
 mod status;
@@ -65,7 +66,7 @@ const SCRIPT: &str = "/pages/upload.js";
 impl Mount for Service {
     fn takes(&self, _: &Method, path: &str) -> bool {
         let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-        matches!(first, "files" | "pages" | "s")
+        matches!(first, "files" | "pages" | "rsvp" | "s")
     }
 
     fn answer(self: Arc<Self>, client: Client, request: Request<Body>) -> Answer {
@@ -84,21 +85,22 @@ impl Service {
         if let Some(reply) = asset(head.uri.path()) {
             return reply;
         }
+        if let Some(token) = rsvp::token(head.uri.path()) {
+            let mut body = body;
+            let reply = rsvp::answer(&self.hub, &head, &mut body, token).await;
+            return finished(&head.method, body, reply).await;
+        }
         let target = match Target::parse(&head.uri) {
             Ok(target) => target,
             Err(why) => return status::page(StatusCode::BAD_REQUEST, "This address is not one", why, None),
         };
         let method = head.method.clone();
         let mut call = Call { client, head, body, target };
-        let mut reply = match self.answer_to(&mut call).await {
+        let reply = match self.answer_to(&mut call).await {
             Ok(reply) => reply,
-            Err(refusal) => status::of(&refusal, &call.target),
+            Err(refusal) => status::of(&refusal, Some(&call.target)),
         };
-        form::drain(call.body).await;
-        if method == Method::HEAD {
-            *reply.body_mut() = http::empty();
-        }
-        reply
+        finished(&method, call.body, reply).await
     }
 
     async fn answer_to(&self, call: &mut Call) -> Result<Reply, status::Refusal> {
@@ -113,6 +115,14 @@ impl Service {
             Visitor::Known(spot) => show::answer(call, &spot).await,
         }
     }
+}
+
+async fn finished(method: &Method, body: Body, mut reply: Reply) -> Reply {
+    form::drain(body).await;
+    if *method == Method::HEAD {
+        *reply.body_mut() = http::empty();
+    }
+    reply
 }
 
 fn method_not_allowed() -> Reply {

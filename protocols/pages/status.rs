@@ -32,14 +32,14 @@ impl From<Failure> for Refusal {
     }
 }
 
-pub(crate) fn of(refusal: &Refusal, target: &Target) -> Reply {
+pub(crate) fn of(refusal: &Refusal, target: Option<&Target>) -> Reply {
     match refusal {
         Refusal::Hub(error) => of_hub(error, target),
-        Refusal::Status(status, what, advice) => page(*status, what, advice, Some(target)),
+        Refusal::Status(status, what, advice) => page(*status, what, advice, target),
     }
 }
 
-fn of_hub(error: &Error, target: &Target) -> Reply {
+fn of_hub(error: &Error, target: Option<&Target>) -> Reply {
     let (status, what, advice) = match error {
         Error::NotFound(_) => {
             (StatusCode::NOT_FOUND, "There is nothing here", "It was moved or deleted, or never was here.")
@@ -68,7 +68,7 @@ fn of_hub(error: &Error, target: &Target) -> Reply {
                 size(*used),
                 size(*limit)
             );
-            return page(StatusCode::INSUFFICIENT_STORAGE, "There is no room left", &advice, Some(target));
+            return page(StatusCode::INSUFFICIENT_STORAGE, "There is no room left", &advice, target);
         }
         Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "It is too large", "Send less at a time."),
         Error::Limit(_) => {
@@ -82,7 +82,7 @@ fn of_hub(error: &Error, target: &Target) -> Reply {
         Error::BadCredentials => (StatusCode::FORBIDDEN, "The password is wrong", "Please try again."),
         Error::Invalid(why) => {
             let advice = format!("Go back and change it: {why}.");
-            return page(StatusCode::BAD_REQUEST, "That cannot be", &advice, Some(target));
+            return page(StatusCode::BAD_REQUEST, "That cannot be", &advice, target);
         }
         Error::Unavailable(source) => {
             warn!(%source, "a page fails for now");
@@ -93,7 +93,7 @@ fn of_hub(error: &Error, target: &Target) -> Reply {
             )
         }
     };
-    page(status, what, advice, Some(target))
+    page(status, what, advice, target)
 }
 
 /// With a way back to the top, if there is one.

@@ -1,6 +1,7 @@
 //! Scheduling between twins, and with others by mail, on a fresh SQLite storage each.
 
 mod alarms;
+mod proposals;
 
 use hub::collections::*;
 use hub::schedule::*;
@@ -368,9 +369,10 @@ async fn rfc6638_5_when_others_are_busy() {
              END:VFREEBUSY\r\nEND:VCALENDAR\r\n"
         )
     };
-    let forged = alice.when_busy(ask("bob@example.org").into()).await.expect("asked");
+    let forged = alice.post_to_outbox(ask("bob@example.org").into()).await.expect("asked");
     assert_eq!(forged, FreeBusyOutcome::NotOwn);
-    let answered = async || match alice.when_busy(ask("alice@example.org").into()).await.expect("asked") {
+    let answered = async || match alice.post_to_outbox(ask("alice@example.org").into()).await.expect("asked")
+    {
         FreeBusyOutcome::Answered(mut answers) => answers.remove(0).object.expect("an answer"),
         other => panic!("{other:?}"),
     };
@@ -385,7 +387,7 @@ async fn rfc6638_5_when_others_are_busy() {
     }
     assert!(!text.contains("Plans"), "{text}");
     let long = ask("alice@example.org").replace("DTEND:2090", "DTEND:2092");
-    assert!(matches!(alice.when_busy(long.into()).await, Err(Error::Limit(_))));
+    assert!(matches!(alice.post_to_outbox(long.into()).await, Err(Error::Limit(_))));
     let hidden = CollectionPatch { is_transparent: Some(true), ..CollectionPatch::default() };
     bob.calendars().update("calendar", hidden).await.expect("updated");
     assert!(!answered().await.contains("FREEBUSY;"));

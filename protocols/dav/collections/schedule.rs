@@ -89,13 +89,13 @@ fn not_allowed(call: &Call, why: &NotAllowed) -> Reply {
     reply::explained(StatusCode::FORBIDDEN, CALDAV, condition, &text, href.as_deref())
 }
 
-/// RFC 6638 §5: when others are busy. Nothing else can be posted, and only to the outbox.
+/// RFC 6638 §5: when others are busy; beyond it, counter-proposals and what else only people can say.
 pub(super) async fn post(call: &mut Call, target: &Target) -> Result<Reply, Refusal> {
     if target.at != Within::Collection("outbox".to_owned()) {
         return Err(call.method_not_allowed());
     }
     let request = put::object(call, target.kind).await?;
-    match call.account.when_busy(request).await? {
+    match call.account.post_to_outbox(request).await? {
         FreeBusyOutcome::Answered(answers) => Ok(reply::xml(StatusCode::OK, answered(&answers))),
         FreeBusyOutcome::NotOwn => Err(Refusal::Of(StatusCode::FORBIDDEN, CALDAV, "organizer-allowed")),
         FreeBusyOutcome::NotUnderstood(why) => {

@@ -2,4 +2,5 @@
 
 mod links;
 mod own;
+mod rsvp;
 mod world;

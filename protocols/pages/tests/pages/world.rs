@@ -82,7 +82,8 @@ impl World {
         let folder = tempfile::tempdir().expect("temporary directory");
         let options = Options { data_dir: folder.path().to_owned(), database: Database::Sqlite };
         let storage = Storage::open(options).await.expect("storage");
-        let hub = Hub::open(storage, Settings::default()).await.expect("hub");
+        let settings = Settings { pages: Some("https://*".to_owned()), ..Settings::default() };
+        let hub = Hub::open(storage, settings).await.expect("hub");
         hub.add_domain("example.org").await.expect("added");
         for twin in [ALICE, BOB] {
             let address = Address::parse(twin).expect("an address");
