@@ -15,7 +15,11 @@ fn base(hub: &Hub) -> String {
 
 /// A request by curl; the status and the body.
 fn curl(hub: &Hub, method: &str, path: &str, body: &str) -> (u16, String) {
-    let (url, user) = (format!("{}{path}", base(hub)), format!("{ALICE}:{PASSWORD}"));
+    curl_as(hub, ALICE, method, path, body)
+}
+
+pub(crate) fn curl_as(hub: &Hub, user: &str, method: &str, path: &str, body: &str) -> (u16, String) {
+    let (url, user) = (format!("{}{path}", base(hub)), format!("{user}:{PASSWORD}"));
     let mut arguments = vec!["--silent", "--show-error", "--user", &user, "--request", method];
     arguments.extend(["--header", "Depth: 0"]);
     arguments.extend(["--write-out", "\n%{http_code}", &url]);

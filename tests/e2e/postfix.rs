@@ -73,6 +73,10 @@ impl Postfix {
         postfix
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.address.port()
     }
@@ -91,6 +95,17 @@ impl Postfix {
     /// Tries everything that waits, at once.
     pub(crate) fn flush(&self) {
         self.postqueue("-f");
+    }
+
+    /// What lies in a mailbox that `virtual_mailbox_maps` names, in no particular order.
+    pub(crate) fn mailbox(&self, name: &str) -> Vec<String> {
+        let Ok(files) = fs::read_dir(self.directory.path().join("data").join(name).join("new")) else {
+            return Vec::new();
+        };
+        let read = |file: std::io::Result<fs::DirEntry>| {
+            String::from_utf8_lossy(&fs::read(file.expect("an entry").path()).expect("a mail")).into_owned()
+        };
+        files.map(read).collect()
     }
 
     pub(crate) fn log(&self) -> String {
@@ -136,7 +151,11 @@ fn main_cf(directory: &Path) -> String {
          maillog_file = {path}/log\nmaillog_file_prefixes = {path}\nmyhostname = postfix.test\n\
          mydestination =\nlocal_recipient_maps =\nalias_maps =\nalias_database =\nmynetworks = 127.0.0.0/8\n\
          inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nbiff = no\nrecipient_delimiter = +\n\
-         smtpd_client_event_limit_exceptions = 127.0.0.0/8\nsmtpd_peername_lookup = no\n"
+         smtpd_client_event_limit_exceptions = 127.0.0.0/8\nsmtpd_peername_lookup = no\n\
+         virtual_mailbox_base = $data_directory\nvirtual_uid_maps = static:{}\n\
+         virtual_gid_maps = static:{}\n",
+        id("-u"),
+        id("-g")
     )
 }
 
@@ -168,5 +187,7 @@ fn master_cf(address: SocketAddr) -> String {
         let (kind, private) = kind.split_once(' ').expect("two words");
         text.push_str(&format!("{name} {kind} {private} - n {wakeup} {processes} {program}\n"));
     }
+    // It writes as the user of each mailbox.
+    text.push_str("virtual unix - n n - - virtual\n");
     text
 }

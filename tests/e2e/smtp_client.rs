@@ -1,6 +1,7 @@
 //! A small SMTP client that says exactly what a test tells it to.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -45,6 +46,10 @@ impl Reply {
 impl Smtp {
     pub(crate) fn connect(port: u16) -> Self {
         Self::greeted(Stream::connect(port))
+    }
+
+    pub(crate) fn connect_to(address: SocketAddr) -> Self {
+        Self::greeted(Stream::connect_to(address))
     }
 
     pub(crate) fn connect_tls(port: u16, tls: &Tls) -> Self {

@@ -1,7 +1,7 @@
 //! Sockets of the tests: plain TCP or TLS that trusts exactly the hub's certificate.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,7 +31,11 @@ pub(crate) enum Stream {
 
 impl Stream {
     pub(crate) fn connect(port: u16) -> Self {
-        let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a connection");
+        Self::connect_to((Ipv4Addr::LOCALHOST, port).into())
+    }
+
+    pub(crate) fn connect_to(address: SocketAddr) -> Self {
+        let socket = TcpStream::connect(address).expect("a connection");
         socket.set_nodelay(true).expect("nodelay");
         // A hang becomes an error.
         socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");

@@ -3,6 +3,7 @@
 //! a port, because DNS has no ports for mail.
 
 mod forwarder;
+mod invitations;
 mod loops;
 
 use std::fmt::Write as _;
@@ -60,6 +61,7 @@ impl Internet {
         let _ = write!(
             config,
             "smtp = [\"127.0.0.1:0\", \"127.0.0.{last}:{port}\"]\n\
+             [public]\nhttps = 443\n\
              [authentication]\ncheck_loopback = true\n\
              [outbound]\nport = {port}\nmta_sts_port = 1\nclock_scale = 0.01\n"
         );
