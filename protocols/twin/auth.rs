@@ -29,8 +29,19 @@ impl Login {
     }
 }
 
-/// Opens the account, or says what to answer instead.
-pub(crate) async fn log_in(service: &Service, client: Client, headers: &HeaderMap) -> Result<Login, Reply> {
+/// Opens the account, or says what to answer instead. A ticket stands in place of header fields.
+pub(crate) async fn log_in(
+    service: &Service,
+    client: Client,
+    headers: &HeaderMap,
+    ticket: Option<&str>,
+) -> Result<Login, Reply> {
+    if let Some(ticket) = ticket {
+        return match client.may_authenticate {
+            true => service.tickets.holder(ticket).ok_or_else(|| refuse(Refusal::InvalidToken)),
+            false => Err(refuse(Refusal::InTheClear)),
+        };
+    }
     let hub = &service.hub;
     let ip = client.address.ip();
     let check = |credentials| async move {
@@ -48,14 +59,6 @@ pub(crate) async fn log_in(service: &Service, client: Client, headers: &HeaderMa
     };
     let is_wrong = |error: &Error| matches!(error, Error::BadCredentials);
     http_login::log_in(&service.delays, client, headers, is_wrong, check).await.map_err(refuse)
-}
-
-/// With a ticket in place of header fields.
-pub(crate) fn log_in_with_ticket(service: &Service, client: Client, ticket: &str) -> Result<Login, Reply> {
-    if !client.may_authenticate {
-        return Err(refuse(Refusal::InTheClear));
-    }
-    service.tickets.holder(ticket).ok_or_else(|| refuse(Refusal::InvalidToken))
 }
 
 fn refuse(refusal: Refusal<Error>) -> Reply {

@@ -175,11 +175,7 @@ impl Service {
         }
         let query = head.uri.query().unwrap_or_default();
         let ticket = matches!(place, Place::Events).then(|| tickets::in_query(query)).flatten();
-        let login = match ticket {
-            Some(ticket) => auth::log_in_with_ticket(&self, client, &ticket),
-            None => auth::log_in(&self, client, &head.headers).await,
-        };
-        let login = match login {
+        let login = match auth::log_in(&self, client, &head.headers, ticket.as_deref()).await {
             Ok(login) => login,
             Err(refusal) => {
                 small_body::drain(&head.headers, body).await;
