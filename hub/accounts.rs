@@ -70,6 +70,14 @@ impl Account {
         }
     }
 
+    /// `Forbidden` if this log-in may change nothing at all.
+    pub fn require_change(&self) -> Result<()> {
+        match self.scopes.may_change() {
+            true => Ok(()),
+            false => Err(Error::Forbidden("the token covers no changes")),
+        }
+    }
+
     pub fn hub(&self) -> &Hub {
         &self.hub
     }

@@ -146,6 +146,8 @@ impl Hub {
             .collect()
     }
 
+    /// Programs must ask their twin anew afterwards (RFC 9700 §4.14.2): whoever knew the old password could have
+    /// let one in. App passwords stay; they are made by the owner of the hub and taken back one by one.
     pub async fn set_password(&self, handle: &Address, password: &Secret) -> Result<()> {
         let id = self.twin(handle).await?;
         let kept = self.keep_password(password).await?;
@@ -155,6 +157,7 @@ impl Hub {
                 Box::pin(async move { rows::set_password(tx, id, &kept.hash, &kept.scram).await })
             })
             .await?;
+        self.0.oauth.forget(id);
         tracing::info!(twin = %handle, "password changed");
         Ok(())
     }

@@ -58,6 +58,12 @@ impl Scopes {
         self.0 & other.0 == other.0
     }
 
+    /// True if anything at all may be changed or sent.
+    pub const fn may_change(self) -> bool {
+        let reads = Self::MAIL_READ.and(Self::CALENDARS_READ).and(Self::CONTACTS_READ).and(Self::FILES_READ);
+        self.0 & !reads.0 != 0
+    }
+
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -125,6 +131,8 @@ mod tests {
         assert!(!Scopes::MAIL_READ.contains(Scopes::MAIL_WRITE));
         assert!(!Scopes::MAIL_WRITE.contains(Scopes::MAIL_SEND));
         assert!(!Scopes::FILES_WRITE.contains(Scopes::MAIL_READ));
+        assert!(Scopes::MAIL_SEND.may_change() && Scopes::CALENDARS_WRITE.may_change());
+        assert!(!Scopes::parse("mail:read calendars:read contacts:read files:read").may_change());
     }
 
     #[test]

@@ -194,11 +194,13 @@ pub async fn remove_address(tx: &mut Tx, account: AccountId, key: &str) -> Resul
     Ok(())
 }
 
+/// What programs were granted ends with the password that it was granted with.
 pub async fn set_password(tx: &mut Tx, account: AccountId, password: &str, scram: &[u8]) -> Result<()> {
     let sql = "UPDATE account SET password = $2, scram = $3 WHERE id = $1";
     if tx.connection.execute(sql, values![account, password, scram]).await? == 0 {
         return Err(Error::NotFound("twin"));
     }
+    crate::oauth::remove_all_of(tx, account).await?;
     tx.changed(Change::Account(account));
     Ok(())
 }

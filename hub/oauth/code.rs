@@ -80,6 +80,10 @@ impl Codes {
         Ok(())
     }
 
+    pub(super) fn forget(&mut self, account: AccountId) {
+        self.0.retain(|_, code| code.given.account != account);
+    }
+
     /// What the code is good for. If it is good for nothing any more because it was used before: the grant
     /// that came of it. Whoever tries with the wrong secret has used it up, too.
     pub(super) fn take(

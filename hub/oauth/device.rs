@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::grants::Given;
 use super::token;
 use super::{Client, Issued};
-use crate::{Error, Hub, Result, Scopes, Secret, locked, password, unix_now};
+use crate::{AccountId, Error, Hub, Result, Scopes, Secret, locked, password, unix_now};
 
 /// Seconds for which a code can be typed.
 const LIFE: i64 = 15 * 60;
@@ -124,6 +124,14 @@ pub(super) struct Devices {
 }
 
 impl Devices {
+    pub(super) fn forget(&mut self, account: AccountId) {
+        for device in self.by_code.values_mut() {
+            if matches!(&device.answer, Some(Answer::Approved(given)) if given.account == account) {
+                device.answer = Some(Answer::Denied);
+            }
+        }
+    }
+
     fn add(&mut self, user_code: String, device: Device, now: i64) -> Result<()> {
         if self.by_code.len() >= DEVICES {
             self.by_code.retain(|_, device| !device.is_over(now));

@@ -27,3 +27,11 @@ pub(crate) struct Waiting {
     codes: std::sync::Mutex<code::Codes>,
     devices: std::sync::Mutex<device::Devices>,
 }
+
+impl Waiting {
+    /// What this twin has approved and nobody has fetched yet is approved no more.
+    pub(crate) fn forget(&self, account: crate::AccountId) {
+        crate::locked(&self.codes).forget(account);
+        crate::locked(&self.devices).forget(account);
+    }
+}

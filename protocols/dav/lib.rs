@@ -49,6 +49,7 @@ use hub::files::{Conditions, FilePath, Files};
 use hub::{Account, Hub};
 use hub_wire::http::{self, Answer, Body, Client, Mount};
 use hub_wire::limits::LoginDelay;
+use hub_wire::small_body;
 use hyper::body::Body as _;
 use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
@@ -111,7 +112,7 @@ impl Service {
         if let Some(target) = well_known(path) {
             let mut reply = reply::empty(StatusCode::MOVED_PERMANENTLY);
             reply::set(&mut reply, header::LOCATION, HeaderValue::from_static(target));
-            body::drain(&head.headers, body).await;
+            small_body::drain(&head.headers, body).await;
             return reply;
         }
         if let Some(reply) = nextcloud::without_login(path) {
@@ -121,7 +122,7 @@ impl Service {
         let mut reply = match auth::log_in(self, client, &head.headers).await {
             Ok(account) => self.handle_of(account, head, body).await,
             Err(refusal) => {
-                body::drain(&head.headers, body).await;
+                small_body::drain(&head.headers, body).await;
                 refusal
             }
         };
@@ -145,7 +146,7 @@ impl Service {
         let mut call = Call { account, location, spot: Spot::Other, head, body };
         let reply = call.answer().await;
         let reply = reply.unwrap_or_else(|refusal| status::of(&refusal, &call.head.method, &call.location));
-        body::drain(&call.head.headers, call.body).await;
+        small_body::drain(&call.head.headers, call.body).await;
         reply
     }
 }

@@ -2,6 +2,7 @@
 
 use hub::files::FilePath;
 use hub::{Error, Scopes};
+use hub_wire::http_login;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, StatusCode};
 use tracing::warn;
@@ -45,7 +46,7 @@ pub(crate) fn of(refusal: &Refusal, method: &Method, location: &Location) -> Rep
 
 fn insufficient_scope(needed: Scopes) -> Reply {
     let mut reply = sentence(StatusCode::FORBIDDEN, "The token does not cover this.");
-    let challenge = format!("Bearer realm=\"Twin Hub\", error=\"insufficient_scope\", scope=\"{needed}\"");
+    let challenge = http_login::insufficient_scope(&needed.to_string());
     if let Ok(challenge) = HeaderValue::try_from(challenge) {
         reply::set(&mut reply, header::WWW_AUTHENTICATE, challenge);
     }

@@ -49,10 +49,7 @@ pub(crate) async fn decide(call: &Call<'_>, form: &Form) -> Reply {
         return question.refuse(call, "access_denied", "The twin said no.");
     }
     let Login { name, password } = Login::of(form);
-    call.wait_for_failures(&name).await;
-    let approved = question.approve(call, &name, &password, form).await;
-    call.count(&name, &approved);
-    match approved {
+    match call.attempt(&name, question.approve(call, &name, &password, form)).await {
         Ok(code) => question.send_back(call, &[("code", code.expose())]),
         Err(Error::BadCredentials) => {
             let why = "That is not the address and its password. (App passwords do not work here.)";

@@ -74,10 +74,8 @@ pub(crate) async fn decide(call: &Call<'_>, form: &Form) -> Reply {
         };
     }
     let Login { name, password } = Login::of(form);
-    call.wait_for_failures(&name).await;
     let chosen = Scopes::parse(&form.allowed.join(" "));
-    let approved = hub.approve_device(&name, &password, code, chosen).await;
-    call.count(&name, &approved);
+    let approved = call.attempt(&name, hub.approve_device(&name, &password, code, chosen)).await;
     let again = |why, status| consent(code, &client, scopes, &name, Some(why), status);
     match approved {
         Ok(()) => page::done("The device is let in. You can close this page."),
@@ -96,11 +94,12 @@ pub(crate) async fn decide(call: &Call<'_>, form: &Form) -> Reply {
 
 /// Who waits for a code. A code that is none was guessed, which costs time like a password (RFC 8628 §5.1).
 async fn waiting(call: &Call<'_>, code: &str) -> Option<(Client, Scopes)> {
-    call.wait_for_failures("").await;
+    let (delays, ip) = (&call.service.delays, call.client.address.ip());
+    tokio::time::sleep(delays.delay(ip)).await;
     match call.service.hub.waiting_device(code) {
         Ok(waiting) => Some(waiting),
         Err(_) => {
-            call.service.delays.failed(call.client.address.ip());
+            delays.failed(ip);
             None
         }
     }

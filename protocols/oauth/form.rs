@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
 use hub_wire::http::Body;
+use hub_wire::small_body::{self, BodyFailure};
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap};
 
@@ -55,7 +55,7 @@ impl Form {
 }
 
 /// The body of a POST, in the form that its endpoint takes.
-pub(crate) async fn read(headers: &HeaderMap, body: Body, endpoint: Endpoint) -> Result<Bytes, Reply> {
+pub(crate) async fn read(headers: &HeaderMap, mut body: Body, endpoint: Endpoint) -> Result<Bytes, Reply> {
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media_type = media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let expected = match endpoint {
@@ -67,29 +67,11 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, endpoint: Endpoint) ->
         return Err(reply::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request", text));
     }
     let refusal = |status, text| reply::error(status, "invalid_request", text);
-    match tokio::time::timeout(BODY_TIME, collect(body)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(Failure::Broken)) => Err(refusal(StatusCode::BAD_REQUEST, "The request broke off.")),
-        Ok(Err(Failure::Long)) => Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large.")),
-        Err(_) => Err(refusal(StatusCode::REQUEST_TIMEOUT, "The request took too long.")),
-    }
-}
-
-enum Failure {
-    Broken,
-    Long,
-}
-
-async fn collect(mut body: Body) -> Result<Bytes, Failure> {
-    let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(piece) = frame.map_err(|_| Failure::Broken)?.into_data() else { continue };
-        if bytes.len() + piece.len() > MAX_BODY {
-            return Err(Failure::Long);
-        }
-        bytes.extend_from_slice(&piece);
-    }
-    Ok(bytes.freeze())
+    small_body::read(&mut body, MAX_BODY, BODY_TIME).await.map_err(|why| match why {
+        BodyFailure::Broken => refusal(StatusCode::BAD_REQUEST, "The request broke off."),
+        BodyFailure::Late => refusal(StatusCode::REQUEST_TIMEOUT, "The request took too long."),
+        BodyFailure::Long => refusal(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large."),
+    })
 }
 
 #[cfg(test)]

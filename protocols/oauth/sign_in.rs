@@ -1,8 +1,7 @@
 //! Who approves: every approval is sent with address and password, so it is checked like a log-in.
 
-use std::time::Duration;
-
 use hub::{Error, Secret};
+use hub_wire::http_login::attempt;
 use hyper::header::{HeaderMap, ORIGIN};
 use tracing::info;
 
@@ -23,28 +22,18 @@ impl Login {
 }
 
 impl Call<'_> {
-    /// The price of earlier failures, as at every other door.
-    pub(crate) async fn wait_for_failures(&self, login: &str) {
-        let delays = &self.service.delays;
-        let of_account = if login.is_empty() { Duration::ZERO } else { delays.account_delay(login) };
-        tokio::time::sleep(delays.delay(self.client.address.ip()).max(of_account)).await;
-    }
-
-    /// Counts how a log-in ended.
-    pub(crate) fn count<T>(&self, login: &str, outcome: &hub::Result<T>) {
-        let (delays, ip) = (&self.service.delays, self.client.address.ip());
-        match outcome {
-            Ok(_) => {
-                delays.succeeded(ip);
-                delays.account_succeeded(login);
-            }
-            Err(Error::BadCredentials) => {
-                info!(conn = self.client.conn, peer = %ip, login, "sign-in failed");
-                delays.failed(ip);
-                delays.account_failed(login);
-            }
-            Err(_) => {}
+    /// Checks a log-in, with the price of earlier failures, as at every other door.
+    pub(crate) async fn attempt<T>(
+        &self,
+        login: &str,
+        check: impl Future<Output = hub::Result<T>>,
+    ) -> hub::Result<T> {
+        let is_wrong = |error: &Error| matches!(error, Error::BadCredentials);
+        let outcome = attempt(&self.service.delays, self.client, login, is_wrong, check).await;
+        if matches!(outcome, Err(Error::BadCredentials)) {
+            info!(conn = self.client.conn, peer = %self.client.address.ip(), login, "sign-in failed");
         }
+        outcome
     }
 
     /// A form that a page of somebody else's has sent (CSRF). It would need the password all the same.

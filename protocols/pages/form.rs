@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::BodyExt as _;
 use hub_wire::http::Body;
+use hub_wire::small_body::{self, BodyFailure};
 use hyper::StatusCode;
 
 use crate::status::Refusal;
@@ -40,27 +40,17 @@ pub(crate) async fn read(body: &mut Body, most: usize) -> Result<Fields, Refusal
 }
 
 /// The next piece of a body.
-pub(crate) async fn next(body: &mut Body) -> Result<Option<Bytes>, Refusal> {
-    let broken = |what| Refusal::Status(StatusCode::REQUEST_TIMEOUT, what, "Please try again.");
-    loop {
-        let frame = tokio::time::timeout(SILENCE, body.frame()).await;
-        match frame.map_err(|_| broken("It took too long"))? {
-            None => return Ok(None),
-            Some(frame) => {
-                let frame = frame.map_err(|_| broken("The connection broke off"))?;
-                if let Ok(piece) = frame.into_data() {
-                    return Ok(Some(piece));
-                }
-            }
-        }
-    }
+async fn next(body: &mut Body) -> Result<Option<Bytes>, Refusal> {
+    small_body::next(body, SILENCE).await.map_err(|why| {
+        let what = match why {
+            BodyFailure::Late => "It took too long",
+            BodyFailure::Broken | BodyFailure::Long => "The connection broke off",
+        };
+        Refusal::Status(StatusCode::REQUEST_TIMEOUT, what, "Please try again.")
+    })
 }
 
 /// Takes what is left of a body, so that the answer is seen.
-pub(crate) async fn drain(mut body: Body) {
-    let mut left = UNWANTED;
-    while let Ok(Some(piece)) = next(&mut body).await {
-        let Some(less) = left.checked_sub(piece.len()) else { return };
-        left = less;
-    }
+pub(crate) async fn drain(body: Body) {
+    small_body::drain_up_to(body, UNWANTED, SILENCE).await;
 }

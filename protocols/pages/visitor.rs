@@ -2,9 +2,9 @@
 
 use hub::files::{FilePath, Files, Granted, Reached, Shares};
 use hub::{Account, Address, Door, Error, Secret};
+use hub_wire::http_login::attempt;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
-use tracing::debug;
 
 use crate::html::{Page, escape};
 use crate::sessions::{self, cookie, set_cookie};
@@ -115,23 +115,19 @@ async fn own(service: &Service, call: &mut Call) -> Result<Visitor, Refusal> {
 async fn log_in(service: &Service, call: &mut Call) -> Result<Reply, Refusal> {
     let fields = form::read(&mut call.body, MAX_FORM).await?;
     let (name, secret) = (fields.get("name").trim(), Secret::new(fields.get("password")));
-    let (delays, ip) = (&*service.delays, call.client.address.ip());
-    tokio::time::sleep(delays.delay(ip).max(delays.account_delay(name))).await;
-    match service.hub.login(name, &secret, Door::Dav).await {
+    let check = service.hub.login(name, &secret, Door::Dav);
+    match attempt(&service.delays, call.client, name, is_wrong, check).await {
         Ok(_) => {
-            delays.succeeded(ip);
-            delays.account_succeeded(name);
             let token = service.sessions.begin(name, &secret)?;
             Ok(entered(&call.target.href(), sessions::OWN, &token, "/files"))
         }
-        Err(Error::BadCredentials) => {
-            debug!(conn = call.client.conn, peer = %call.client.address, "authentication failed");
-            delays.failed(ip);
-            delays.account_failed(name);
-            Ok(ask_log_in(call, true))
-        }
+        Err(Error::BadCredentials) => Ok(ask_log_in(call, true)),
         Err(error) => Err(error.into()),
     }
+}
+
+fn is_wrong(error: &Error) -> bool {
+    matches!(error, Error::BadCredentials)
 }
 
 async fn link(service: &Service, call: &mut Call, token: &str) -> Result<Visitor, Refusal> {
@@ -166,21 +162,14 @@ async fn tell(service: &Service, call: &mut Call, token: &str) -> Result<Reply, 
     }
     let fields = form::read(&mut call.body, MAX_FORM).await?;
     let secret = Secret::new(fields.get("password"));
-    let (delays, ip, name) = (&*service.delays, call.client.address.ip(), format!("link {token}"));
-    tokio::time::sleep(delays.delay(ip).max(delays.account_delay(&name))).await;
-    match service.hub.open_link(token, Some(&secret)).await {
+    let check = service.hub.open_link(token, Some(&secret));
+    match attempt(&service.delays, call.client, &format!("link {token}"), is_wrong, check).await {
         Ok(_) => {
-            delays.succeeded(ip);
-            delays.account_succeeded(&name);
             let cookie = service.sessions.begin(token, &secret)?;
             let top = call.target.top();
             Ok(entered(&call.target.href(), sessions::LINK, &cookie, top.trim_end_matches('/')))
         }
-        Err(Error::BadCredentials) => {
-            delays.failed(ip);
-            delays.account_failed(&name);
-            Ok(ask_password(call, true))
-        }
+        Err(Error::BadCredentials) => Ok(ask_password(call, true)),
         Err(error) => Err(error.into()),
     }
 }

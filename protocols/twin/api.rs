@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
 use hub::Account;
 use hub_wire::http::Body;
+use hub_wire::small_body::{self, BodyFailure};
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap};
 
@@ -54,43 +54,11 @@ async fn respond(
     Ok(reply::json(StatusCode::OK, &response))
 }
 
-/// Octets of a body that nobody wants; more are not waited for.
-const MAX_UNWANTED: usize = 256 << 10;
-
-/// Reads what of a body nobody wants, within limits: a client that is still sending would get a reset
-/// connection instead of its answer. One that asks first (RFC 9110 §10.1.1) has not sent anything yet.
-pub(crate) async fn drain(headers: &HeaderMap, mut body: Body) {
-    if headers.contains_key(header::EXPECT) {
-        return;
-    }
-    let mut left = MAX_UNWANTED;
-    let all = async {
-        while let Some(Ok(frame)) = body.frame().await {
-            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
-            if left == 0 {
-                return;
-            }
-        }
-    };
-    // Too much, too slow or broken off: the answer may still arrive.
-    let _ = tokio::time::timeout(BODY_TIME, all).await;
-}
-
 /// A body within the limit of a request.
 pub(crate) async fn whole(mut body: Body) -> Result<Bytes, RequestError> {
-    let broken = |why: &str| RequestError::NotJson(why.to_owned());
-    let all = async {
-        let mut bytes = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let Ok(piece) = frame.map_err(|_| broken("The request broke off."))?.into_data() else {
-                continue;
-            };
-            if bytes.len() + piece.len() > MAX_SIZE_REQUEST {
-                return Err(RequestError::Limit("maxSizeRequest"));
-            }
-            bytes.extend_from_slice(&piece);
-        }
-        Ok(bytes.freeze())
-    };
-    tokio::time::timeout(BODY_TIME, all).await.map_err(|_| broken("The request took too long."))?
+    small_body::read(&mut body, MAX_SIZE_REQUEST, BODY_TIME).await.map_err(|why| match why {
+        BodyFailure::Broken => RequestError::NotJson("The request broke off.".to_owned()),
+        BodyFailure::Late => RequestError::NotJson("The request took too long.".to_owned()),
+        BodyFailure::Long => RequestError::Limit("maxSizeRequest"),
+    })
 }

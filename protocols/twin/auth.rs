@@ -1,59 +1,66 @@
-//! Basic authentication (RFC 7617) with the twin's password or an app password for this door.
+//! Who asks, with the twin's password, an app password for this door, or a bearer token. What a token covers
+//! is asked per method, of the table of all methods.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use hub::{Account, Door, Error, Secret};
+use std::net::IpAddr;
+
+use hub::{Account, Door, Error, Scopes, Secret};
 use hub_wire::http::Client;
-use hyper::StatusCode;
-use hyper::header::{self, HeaderMap, HeaderValue};
-use tracing::debug;
+use hub_wire::http_login::{self, Credentials, Refusal, Schemes};
+use hyper::header::HeaderMap;
 
-use crate::Service;
-use crate::reply::{self, Reply, sentence};
-use crate::status;
+use crate::reply::Reply;
+use crate::{Service, status};
 
-/// RFC 7617 §2.1: names and passwords are UTF-8.
-const CHALLENGE: &str = "Basic realm=\"Twin Hub\", charset=\"UTF-8\"";
+/// An account that was opened, and how.
+#[derive(Clone)]
+pub(crate) struct Login {
+    pub(crate) account: Account,
+    /// The token, and where it came from.
+    token: Option<(Secret, IpAddr)>,
+}
 
-/// Opens the account, or says what to answer instead.
-pub(crate) async fn log_in(service: &Service, client: Client, headers: &HeaderMap) -> Result<Account, Reply> {
-    if !client.may_authenticate {
-        return Err(sentence(StatusCode::FORBIDDEN, "This is to be had over https only."));
+impl Login {
+    /// False once the token has expired or was taken back: what was opened with it must end, too.
+    pub(crate) async fn is_good(&self) -> bool {
+        let Some((token, ip)) = &self.token else { return true };
+        let again = self.account.hub().login_with_token(token, Scopes::NONE, *ip).await;
+        // Whatever cannot be found out for now is not held against anybody.
+        !matches!(again, Err(Error::BadCredentials))
     }
-    let Some((name, secret)) = credentials(headers) else { return Err(challenge()) };
-    let delays = &*service.delays;
+}
+
+/// Opens the account, or says what to answer instead. A ticket stands in place of header fields.
+pub(crate) async fn log_in(
+    service: &Service,
+    client: Client,
+    headers: &HeaderMap,
+    ticket: Option<&str>,
+) -> Result<Login, Reply> {
+    if let Some(ticket) = ticket {
+        return match client.may_authenticate {
+            true => service.tickets.holder(ticket).ok_or_else(|| refuse(Refusal::InvalidToken)),
+            false => Err(refuse(Refusal::InTheClear)),
+        };
+    }
+    let hub = &service.hub;
     let ip = client.address.ip();
-    tokio::time::sleep(delays.delay(ip).max(delays.account_delay(&name))).await;
-    match service.hub.login(&name, &secret, Door::Api).await {
-        Ok(account) => {
-            delays.succeeded(ip);
-            delays.account_succeeded(&name);
-            Ok(account)
+    let check = |credentials| async move {
+        match credentials {
+            Credentials::Basic { name, password } => {
+                let account = hub.login(&name, &Secret::new(password), Door::Api).await?;
+                Ok(Login { account, token: None })
+            }
+            Credentials::Bearer(token) => {
+                let token = Secret::new(token);
+                let account = hub.login_with_token(&token, Scopes::NONE, ip).await?;
+                Ok(Login { account, token: Some((token, ip)) })
+            }
         }
-        Err(Error::BadCredentials) => {
-            debug!(conn = client.conn, peer = %client.address, "authentication failed");
-            delays.failed(ip);
-            delays.account_failed(&name);
-            Err(challenge())
-        }
-        Err(error) => Err(status::reply(&error)),
-    }
+    };
+    let is_wrong = |error: &Error| matches!(error, Error::BadCredentials);
+    http_login::log_in(&service.delays, client, headers, is_wrong, check).await.map_err(refuse)
 }
 
-fn challenge() -> Reply {
-    let mut reply = sentence(StatusCode::UNAUTHORIZED, "Please log in with your address and password.");
-    reply::set(&mut reply, header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
-    reply
-}
-
-/// `credentials = "Basic" 1*SP token68`, of `user-id ":" password`
-fn credentials(headers: &HeaderMap) -> Option<(String, Secret)> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let text = String::from_utf8(BASE64_STANDARD.decode(token.trim()).ok()?).ok()?;
-    let (name, secret) = text.split_once(':')?;
-    Some((name.to_owned(), Secret::new(secret)))
+fn refuse(refusal: Refusal<Error>) -> Reply {
+    refusal.reply(Schemes::BasicAndBearer).unwrap_or_else(|error| status::reply(&error))
 }

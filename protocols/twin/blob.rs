@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use hub::{Account, Error, Incoming, Message, OpenMessage, OpenUpload, Result, StagedBlob};
+use hub::{Account, Error, Incoming, Message, OpenMessage, OpenUpload, Result, Scopes, StagedBlob};
 use hub_mime::{Part, Scanner, SummaryView, TransferDecoder, has_attachment, part_encoding};
 
 use crate::ids::{BlobId, BlobOf};
@@ -168,6 +168,7 @@ pub(crate) async fn incoming(account: &Account, id: &BlobId) -> Result<Incoming>
 }
 
 async fn whole(account: &Account, of: BlobOf) -> Result<Blob> {
+    check_scope(account, of)?;
     match of {
         BlobOf::Upload(id) => Ok(Blob::Upload(account.upload(id).await?)),
         BlobOf::Email(id) => {
@@ -180,6 +181,14 @@ async fn whole(account: &Account, of: BlobOf) -> Result<Blob> {
             Ok(Blob::Message(open, message.size()))
         }
     }
+}
+
+/// A token reads what it covers, not whatever has an id.
+fn check_scope(account: &Account, of: BlobOf) -> Result<()> {
+    account.require(match of {
+        BlobOf::Email(_) => Scopes::MAIL_READ,
+        BlobOf::Upload(_) => Scopes::NONE,
+    })
 }
 
 async fn message(account: &Account, of: BlobOf) -> Result<Parts> {

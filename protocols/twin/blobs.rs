@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use hub::{Error, Spool};
+use hub::{Error, Scopes, Spool};
 use serde_json::{Map, Value, json};
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
@@ -34,6 +34,7 @@ pub(crate) async fn upload(
 ) -> MethodResult<Map<String, Value>> {
     let create = arguments.objects("create")?;
     arguments.end()?;
+    context.account.require_change()?;
     if create.len() > MAX_OBJECTS_IN_SET {
         return Err(MethodErrorKind::RequestTooLarge.into());
     }
@@ -203,7 +204,8 @@ pub(crate) async fn lookup(
             format!("{unknown} has no blobs here"),
         ));
     }
-    let emails: Vec<hub::EmailId> = ids.iter().filter_map(|id| of_email(id)).collect();
+    let may_read = context.account.scopes().contains(Scopes::MAIL_READ);
+    let emails: Vec<hub::EmailId> = ids.iter().filter(|_| may_read).filter_map(|id| of_email(id)).collect();
     let found = context.account.emails().find(&emails).await?;
     let (mut list, mut not_found) = (Vec::new(), Vec::new());
     for id in ids {

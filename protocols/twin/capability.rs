@@ -1,5 +1,6 @@
 //! What the API can do, and what it tells about that (RFC 8620 §2, RFC 8621 §1.3).
 
+use hub::Scopes;
 use serde_json::{Value, json};
 
 use crate::blobs;
@@ -28,6 +29,15 @@ impl Capability {
             Self::Quota => "urn:ietf:params:jmap:quota",
             Self::Submission => "urn:ietf:params:jmap:submission",
             Self::VacationResponse => "urn:ietf:params:jmap:vacationresponse",
+        }
+    }
+
+    /// What a token must cover at least, so that there is any use in it.
+    pub(crate) fn needs(self) -> Scopes {
+        match self {
+            Self::Blob | Self::Core | Self::Quota => Scopes::NONE,
+            Self::Mail | Self::VacationResponse => Scopes::MAIL_READ,
+            Self::Submission => Scopes::MAIL_READ.and(Scopes::MAIL_SEND),
         }
     }
 

@@ -8,7 +8,7 @@
 //! per type and verb. `rest` says the same in plain HTTP, out of the same table; `push` tells of changes. `core` has what all types share, `mail` the types of mail. `status` has the words
 //! for what went wrong in the hub.
 //!
-//! RFCs: 8620 (JMAP), 8621 (mail, submission, vacation), 9404 (blobs), 9425 (quotas), 6901 (JSON pointer), 7493 (I-JSON), 9457 (problem details), 7617
+//! RFCs: 8620 (JMAP), 8621 (mail, submission, vacation), 6750 (bearer tokens), 9404 (blobs), 9425 (quotas), 6901 (JSON pointer), 7493 (I-JSON), 9457 (problem details), 7617
 //! (Basic), 9110 (ranges of downloads).
 
 mod api;
@@ -33,6 +33,7 @@ mod status;
 #[cfg(test)]
 #[path = "tests/mod.rs"]
 mod tests;
+mod tickets;
 mod upload;
 
 use std::sync::Arc;
@@ -40,6 +41,7 @@ use std::sync::Arc;
 use hub::{AccountId, Hub};
 use hub_wire::http::{Answer, Body, Client, Mount};
 use hub_wire::limits::{AccountPlaces, LoginDelay};
+use hub_wire::small_body;
 use hyper::header::{self, HeaderMap};
 use hyper::{Method, Request, StatusCode};
 
@@ -61,6 +63,7 @@ pub struct Service {
     requests: AccountPlaces<AccountId>,
     uploads: AccountPlaces<AccountId>,
     streams: AccountPlaces<AccountId>,
+    tickets: tickets::Tickets,
 }
 
 impl Service {
@@ -72,6 +75,7 @@ impl Service {
             requests: AccountPlaces::default(),
             uploads: AccountPlaces::default(),
             streams: AccountPlaces::default(),
+            tickets: tickets::Tickets::default(),
         }
     }
 
@@ -95,6 +99,7 @@ enum Place<'a> {
     Events,
     Rest(rest::Place<'a>),
     Session,
+    Tickets,
     Upload { account: &'a str },
 }
 
@@ -106,6 +111,9 @@ impl<'a> Place<'a> {
         let path = path.strip_suffix('/').unwrap_or(path);
         if path == "/api/v1/events" {
             return Some(Self::Events);
+        }
+        if path == "/api/v1/tickets" {
+            return Some(Self::Tickets);
         }
         if path == "/.well-known/jmap" {
             return Some(Self::Session);
@@ -124,7 +132,7 @@ impl<'a> Place<'a> {
 
     fn methods(&self) -> &'static str {
         match self {
-            Self::Api | Self::Upload { .. } => "OPTIONS, POST",
+            Self::Api | Self::Tickets | Self::Upload { .. } => "OPTIONS, POST",
             Self::Events => "OPTIONS, GET",
             Self::Rest(place) => place.methods(),
             Self::Download { .. } | Self::Session => "OPTIONS, GET, HEAD",
@@ -165,29 +173,32 @@ impl Service {
         if let Place::Rest(rest::Place::Description) = place {
             return rest::description();
         }
-        let account = match auth::log_in(&self, client, &head.headers).await {
-            Ok(account) => account,
+        let query = head.uri.query().unwrap_or_default();
+        let ticket = matches!(place, Place::Events).then(|| tickets::in_query(query)).flatten();
+        let login = match auth::log_in(&self, client, &head.headers, ticket.as_deref()).await {
+            Ok(login) => login,
             Err(refusal) => {
-                api::drain(&head.headers, body).await;
+                small_body::drain(&head.headers, body).await;
                 return refusal;
             }
         };
         match place {
-            Place::Api => api::answer(self, account, &head.headers, body).await,
+            Place::Api => api::answer(self, login.account, &head.headers, body).await,
             Place::Download { account: of, blob, name } => {
-                download::answer(&self, &account, of, blob, name, &head).await
+                download::answer(&self, &login.account, of, blob, name, &head).await
             }
-            Place::Events => {
-                push::answer(&self, account, &head.headers, head.uri.query().unwrap_or_default()).await
-            }
-            Place::Rest(place) => rest::answer(&self, account, place, &head, body).await,
+            Place::Events => push::answer(&self, login, &head.headers, query).await,
+            Place::Rest(place) => rest::answer(&self, login.account, place, &head, body).await,
             Place::Session => {
                 let authority = head.uri.authority().map(|authority| authority.as_str().to_owned());
                 let origin = self.origin(&head.headers, authority.as_deref());
-                let id = ids::account(account.id());
-                reply::uncached_json(&session::session(&origin, &id, &account.handle().to_string()))
+                let session = session::session(&origin, &login.account);
+                reply::uncached(reply::json(StatusCode::OK, &session))
             }
-            Place::Upload { account: of } => upload::answer(&self, &account, of, &head.headers, body).await,
+            Place::Tickets => tickets::answer(&self, login),
+            Place::Upload { account: of } => {
+                upload::answer(&self, &login.account, of, &head.headers, body).await
+            }
         }
     }
 }

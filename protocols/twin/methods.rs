@@ -3,12 +3,13 @@
 
 use std::pin::Pin;
 
+use hub::Scopes;
 use serde_json::{Map, Value};
 
 use crate::capability::Capability;
 use crate::context::Context;
 use crate::core::arguments::Arguments;
-use crate::core::error::{MethodErrorKind, MethodResult};
+use crate::core::error::{MethodError, MethodErrorKind, MethodResult};
 use crate::mail::{email, email_set, identity, mailbox, query, snippet, submission, thread, vacation};
 use crate::{blobs, quota};
 
@@ -29,6 +30,20 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
+    /// It changes objects, or makes some.
+    const fn changes(self) -> bool {
+        match self {
+            Self::Copy | Self::Import | Self::Set | Self::Upload => true,
+            Self::Changes
+            | Self::Echo
+            | Self::Get
+            | Self::Lookup
+            | Self::Parse
+            | Self::Query
+            | Self::QueryChanges => false,
+        }
+    }
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Changes => "changes",
@@ -45,6 +60,19 @@ impl Verb {
         }
     }
 }
+
+/// What a token must cover to read objects of a type and to change them; passwords cover everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rights {
+    read: Scopes,
+    write: Scopes,
+}
+
+/// Blobs are not listed by type: who may read one depends on what it is a part of (`blob::open`).
+const FREE: Rights = Rights { read: Scopes::NONE, write: Scopes::NONE };
+const MAIL: Rights = Rights { read: Scopes::MAIL_READ, write: Scopes::MAIL_WRITE };
+/// Who could send what it cannot read would send it to itself.
+const SENDING: Rights = Rights { read: Scopes::MAIL_READ, write: Scopes::MAIL_READ.and(Scopes::MAIL_SEND) };
 
 /// What a method says: its own answer, and those of methods that it has called (RFC 8621 §7.5).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -65,6 +93,7 @@ pub(crate) type Run = for<'a> fn(&'a mut Context, Arguments) -> Running<'a>;
 pub(crate) struct Type {
     pub(crate) name: &'static str,
     pub(crate) capability: Capability,
+    pub(crate) rights: Rights,
     /// Whose state is pushed to clients (RFC 8620 §7), if any.
     pub(crate) pushed: Option<StateOf>,
     pub(crate) verbs: &'static [(Verb, Run)],
@@ -80,6 +109,10 @@ pub(crate) enum StateOf {
 }
 
 impl Type {
+    pub(crate) fn needs(&self, verb: Verb) -> Scopes {
+        if verb.changes() { self.rights.write } else { self.rights.read }
+    }
+
     /// There are objects of it, with ids of their own.
     pub(crate) fn has_objects(&self) -> bool {
         self.has(Verb::Get) && (self.has(Verb::Changes) || self.has(Verb::Set))
@@ -101,18 +134,32 @@ macro_rules! run {
 }
 
 pub(crate) static TYPES: &[Type] = &[
-    Type { name: "Core", capability: Capability::Core, pushed: None, verbs: &[run!(Echo, echo)] },
+    Type {
+        name: "Core",
+        capability: Capability::Core,
+        rights: FREE,
+        pushed: None,
+        verbs: &[run!(Echo, echo)],
+    },
     // RFC 8620 §6.3.
-    Type { name: "Blob", capability: Capability::Core, pushed: None, verbs: &[run!(Copy, copy)] },
+    Type {
+        name: "Blob",
+        capability: Capability::Core,
+        rights: FREE,
+        pushed: None,
+        verbs: &[run!(Copy, copy)],
+    },
     Type {
         name: "Blob",
         capability: Capability::Blob,
+        rights: FREE,
         pushed: None,
         verbs: &[run!(Upload, blobs::upload), run!(Get, blobs::get), run!(Lookup, blobs::lookup)],
     },
     Type {
         name: "Mailbox",
         capability: Capability::Mail,
+        rights: MAIL,
         pushed: Some(StateOf::Mail),
         verbs: &[
             run!(Get, mailbox::get),
@@ -125,12 +172,14 @@ pub(crate) static TYPES: &[Type] = &[
     Type {
         name: "Thread",
         capability: Capability::Mail,
+        rights: MAIL,
         pushed: Some(StateOf::Mail),
         verbs: &[run!(Get, thread::get), run!(Changes, thread::changes)],
     },
     Type {
         name: "Email",
         capability: Capability::Mail,
+        rights: MAIL,
         pushed: Some(StateOf::Mail),
         verbs: &[
             run!(Get, email::get),
@@ -146,18 +195,21 @@ pub(crate) static TYPES: &[Type] = &[
     Type {
         name: "SearchSnippet",
         capability: Capability::Mail,
+        rights: MAIL,
         pushed: None,
         verbs: &[run!(Get, snippet::get)],
     },
     Type {
         name: "Identity",
         capability: Capability::Submission,
+        rights: MAIL,
         pushed: Some(StateOf::Identities),
         verbs: &[run!(Get, identity::get), run!(Changes, identity::changes), run!(Set, identity::set)],
     },
     Type {
         name: "EmailSubmission",
         capability: Capability::Submission,
+        rights: SENDING,
         pushed: Some(StateOf::Submissions),
         verbs: &[
             run!(Get, submission::get),
@@ -170,12 +222,14 @@ pub(crate) static TYPES: &[Type] = &[
     Type {
         name: "VacationResponse",
         capability: Capability::VacationResponse,
+        rights: MAIL,
         pushed: Some(StateOf::Vacation),
         verbs: &[run!(Get, vacation::get), run!(Set, vacation::set)],
     },
     Type {
         name: "Quota",
         capability: Capability::Quota,
+        rights: FREE,
         pushed: None,
         verbs: &[
             run!(Get, quota::get),
@@ -191,14 +245,22 @@ async fn echo(_: &mut Context, arguments: Arguments) -> MethodResult<Map<String,
     Ok(arguments.into_inner())
 }
 
-/// The method of that name, if its capability is used.
+/// The method of that name, if its capability is used and the log-in covers it.
 pub(crate) fn find(name: &str, context: &Context) -> MethodResult<Run> {
     let (type_name, verb) = name.split_once('/').ok_or(MethodErrorKind::UnknownMethod)?;
     let known =
         TYPES.iter().filter(|known| known.name == type_name && context.using.contains(&known.capability));
-    let run =
-        known.flat_map(|known| known.verbs).find(|(known, _)| known.name() == verb).map(|(_, run)| *run);
-    run.ok_or_else(|| MethodErrorKind::UnknownMethod.into())
+    let method = known
+        .flat_map(|known| known.verbs.iter().map(move |(verb, run)| (known, *verb, *run)))
+        .find(|(_, known, _)| known.name() == verb);
+    let (known, verb, run) = method.ok_or(MethodErrorKind::UnknownMethod)?;
+    let needed = known.needs(verb);
+    match context.account.require(needed) {
+        Ok(()) => Ok(run),
+        Err(_) => {
+            Err(MethodError::new(MethodErrorKind::Forbidden, format!("The token does not cover {needed}.")))
+        }
+    }
 }
 
 /// `/copy` (RFC 8620 §5.4): a login reaches one account, and nothing is copied to where it is.
@@ -209,7 +271,7 @@ pub(crate) async fn copy(
     let from = arguments.required_string("fromAccountId")?;
     if from == context.account_id {
         let why = "is the account to copy to";
-        return Err(crate::core::error::MethodError::argument("fromAccountId", why));
+        return Err(MethodError::argument("fromAccountId", why));
     }
     Err(MethodErrorKind::FromAccountNotFound.into())
 }

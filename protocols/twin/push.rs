@@ -15,9 +15,10 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::Service;
+use crate::auth::Login;
 use crate::core::error::RequestError;
 use crate::core::limits::MAX_EVENT_STREAMS;
-use crate::methods::{StateOf, TYPES};
+use crate::methods::{StateOf, TYPES, Verb};
 use crate::reply::{self, Reply, sentence};
 use crate::{ids, status};
 
@@ -78,11 +79,13 @@ async fn states(account: &Account, wanted: &Wanted) -> hub::Result<States> {
         StateOf::Submissions => sending.submissions,
         StateOf::Vacation => sending.vacation,
     };
-    let pushed = TYPES.iter().filter_map(|one| Some((one.name, one.pushed?)));
+    let covered = TYPES.iter().filter(|one| account.require(one.needs(Verb::Get)).is_ok());
+    let pushed = covered.filter_map(|one| Some((one.name, one.pushed?)));
     Ok(pushed.filter(|(name, _)| wanted.has(name)).map(|(name, of)| (name, state(of).to_string())).collect())
 }
 
-pub(crate) async fn answer(service: &Service, account: Account, headers: &HeaderMap, query: &str) -> Reply {
+pub(crate) async fn answer(service: &Service, login: Login, headers: &HeaderMap, query: &str) -> Reply {
+    let account = &login.account;
     let Some(wanted) = Wanted::parse(query) else {
         return sentence(StatusCode::BAD_REQUEST, "The URL asks for something that makes no sense.");
     };
@@ -93,12 +96,12 @@ pub(crate) async fn answer(service: &Service, account: Account, headers: &Header
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
     // The watch begins before the states are read: what happens in between is not missed.
     let watch = account.watch();
-    let known = match states(&account, &wanted).await {
+    let known = match states(account, &wanted).await {
         Ok(known) => known,
         Err(error) => return status::reply(&error),
     };
     let (sender, body) = http::channel();
-    let stream = Stream { account, wanted, sender, known };
+    let stream = Stream { login, wanted, sender, known };
     tokio::spawn(async move {
         let _place = place;
         stream.run(watch, last.as_deref()).await;
@@ -111,7 +114,7 @@ pub(crate) async fn answer(service: &Service, account: Account, headers: &Header
 }
 
 struct Stream {
-    account: Account,
+    login: Login,
     wanted: Wanted,
     sender: Sender,
     /// What the client was told last, or had when it connected.
@@ -134,8 +137,11 @@ impl Stream {
         loop {
             let happened = tokio::time::timeout(SIGN_OF_LIFE, watch.happened()).await.is_ok();
             watch.take();
+            if !self.login.is_good().await {
+                return;
+            }
             // What has no watch is looked at with each sign of life.
-            let Ok(now) = states(&self.account, &self.wanted).await else { return };
+            let Ok(now) = states(&self.login.account, &self.wanted).await else { return };
             let changed: States = now
                 .iter()
                 .filter(|(name, state)| self.known.get(*name) != Some(*state))
@@ -164,7 +170,7 @@ impl Stream {
 
     /// A StateChange object (RFC 8620 §7.1).
     async fn tell(&self, changed: &States) -> Option<()> {
-        let account = ids::account(self.account.id());
+        let account = ids::account(self.login.account.id());
         let change = json!({ "@type": "StateChange", "changed": { account: changed } });
         self.send(format!("event: state\nid: {}\ndata: {change}\n\n", id(&self.known))).await
     }

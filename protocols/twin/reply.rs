@@ -47,8 +47,7 @@ pub(crate) fn problem(status: StatusCode, value: &Value) -> Reply {
 }
 
 /// RFC 8620 §2: clients fetch it when it has changed, and must get what it is then.
-pub(crate) fn uncached_json(value: &Value) -> Reply {
-    let mut reply = json(StatusCode::OK, value);
+pub(crate) fn uncached(mut reply: Reply) -> Reply {
     let never = HeaderValue::from_static("no-cache, no-store, must-revalidate");
     set(&mut reply, header::CACHE_CONTROL, never);
     reply

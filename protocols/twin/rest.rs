@@ -16,8 +16,9 @@ mod body;
 mod openapi;
 mod query;
 
-use hub::Account;
+use hub::{Account, Scopes};
 use hub_wire::http::{self, Body};
+use hub_wire::http_login;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
@@ -110,11 +111,19 @@ pub(crate) struct Problem {
     kind: String,
     detail: String,
     more: Map<String, Value>,
+    /// What the token would have to cover.
+    needed: Option<Scopes>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, kind: &str, detail: &str) -> Self {
-        Self { status, kind: kind.to_owned(), detail: detail.to_owned(), more: Map::new() }
+        Self { status, kind: kind.to_owned(), detail: detail.to_owned(), more: Map::new(), needed: None }
+    }
+
+    /// RFC 6750 §3.1
+    fn scope(needed: Scopes) -> Self {
+        let detail = format!("The token does not cover {needed}.");
+        Self { needed: Some(needed), ..Self::new(StatusCode::FORBIDDEN, "forbidden", &detail) }
     }
 
     fn reply(self) -> Reply {
@@ -122,7 +131,12 @@ impl Problem {
         object.insert("type".into(), format!("urn:ietf:params:jmap:error:{}", self.kind).into());
         object.insert("status".into(), self.status.as_u16().into());
         object.insert("detail".into(), self.detail.into());
-        reply::problem(self.status, &object.into())
+        let mut reply = reply::problem(self.status, &object.into());
+        if let Some(needed) = self.needed {
+            let challenge = http_login::insufficient_scope(&needed.to_string());
+            reply::set_text(&mut reply, header::WWW_AUTHENTICATE, &challenge);
+        }
+        reply
     }
 
     /// A SetError as it stands in the answer of a `/set`.
@@ -183,6 +197,10 @@ impl Call {
         verb: Verb,
         mut arguments: Map<String, Value>,
     ) -> Result<Map<String, Value>, Problem> {
+        let needed = known.needs(verb);
+        if self.context.account.require(needed).is_err() {
+            return Err(Problem::scope(needed));
+        }
         arguments.insert("accountId".into(), json!(self.context.account_id));
         let name = format!("{}/{}", known.name, verb.name());
         let nothing: &[Invocation] = &[];

@@ -37,10 +37,9 @@ pub(crate) async fn run(context: &mut Context, request: ApiRequest) -> Result<Va
             }
         }
     }
-    let handle = context.account.handle().to_string();
     let mut response = json!({
         "methodResponses": answers.iter().map(Invocation::to_json).collect::<Vec<_>>(),
-        "sessionState": crate::session::state(&context.account_id, &handle),
+        "sessionState": crate::session::state(&context.account),
     });
     if wants_ids {
         response["createdIds"] = json!(context.created);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use http_body_util::BodyExt as _;
 use hub::{Account, Error};
 use hub_wire::http::Body;
+use hub_wire::small_body;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap};
 use serde_json::json;
@@ -29,6 +29,9 @@ pub(crate) async fn answer(
     let account_id = ids::account(account.id());
     if of != account_id {
         return sentence(StatusCode::NOT_FOUND, "There is no such account.");
+    }
+    if let Err(error) = account.require_change() {
+        return status::reply(&error);
     }
     let Some(_place) = service.uploads.take(account.id(), MAX_CONCURRENT_UPLOAD) else {
         let error = RequestError::Limit("maxConcurrentUpload");
@@ -71,10 +74,7 @@ async fn keep(
         return Err(Failure::TooLarge);
     }
     let mut spool = service.hub.spool();
-    while let Some(frame) =
-        tokio::time::timeout(PIECE_TIME, body.frame()).await.map_err(|_| Failure::Broken)?
-    {
-        let Ok(piece) = frame.map_err(|_| Failure::Broken)?.into_data() else { continue };
+    while let Some(piece) = small_body::next(&mut body, PIECE_TIME).await.map_err(|_| Failure::Broken)? {
         if spool.len() + piece.len() as u64 > MAX_SIZE_UPLOAD {
             return Err(Failure::TooLarge);
         }

@@ -98,6 +98,13 @@ pub(super) async fn tokens_expire_and_go_with_their_account(place: Place) {
     assert!(storage.oauth_access([1; 32]).await.expect("read").is_none());
     assert!(storage.oauth_grant_of_family(&[1; 16]).await.expect("read").is_none());
     storage
+        .transact([alice], move |tx| Box::pin(accounts::set_password(tx, alice, "another", b"")))
+        .await
+        .expect("set");
+    assert!(storage.oauth_access([2; 32]).await.expect("read").is_none(), "it goes with the password");
+    assert!(storage.oauth_access([3; 32]).await.expect("read").is_some(), "another's");
+    add(&storage, alice, grant(2, LATE), 9).await;
+    storage
         .transact([alice], move |tx| Box::pin(accounts::remove_account(tx, alice)))
         .await
         .expect("removed");

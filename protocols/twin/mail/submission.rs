@@ -4,7 +4,7 @@ mod send;
 
 use std::collections::{BTreeMap, HashSet};
 
-use hub::{Sent, SentState, Undo};
+use hub::{Scopes, Sent, SentState, Undo};
 use serde_json::{Map, Value, json};
 
 use crate::context::Context;
@@ -201,6 +201,9 @@ pub(crate) async fn set(context: &mut Context, mut arguments: Arguments) -> Meth
     let update_emails = arguments.objects("onSuccessUpdateEmail")?;
     let destroy_emails = arguments.strings("onSuccessDestroyEmail")?.unwrap_or_default();
     arguments.end()?;
+    if !update_emails.is_empty() || !destroy_emails.is_empty() {
+        context.account.require(Scopes::MAIL_WRITE)?;
+    }
     let emails_before: BTreeMap<String, String> = match update_emails.is_empty() && destroy_emails.is_empty()
     {
         true => BTreeMap::new(),

@@ -6,4 +6,5 @@ mod events;
 mod mailboxes;
 mod rest;
 mod sending;
+mod tokens;
 mod world;

@@ -88,6 +88,18 @@ impl World {
         (head.status.as_u16(), media_type.unwrap_or_default().to_owned(), body)
     }
 
+    /// The status of an answer whose body may have no end.
+    pub(crate) async fn open(&self, method: &str, path: &str, fields: &[(&str, &str)]) -> u16 {
+        self.respond(method, path, fields, b"").await.status().as_u16()
+    }
+
+    /// A stream of events of somebody else.
+    pub(crate) async fn stream_as(&self, path: &str, authorization: &str) -> Body {
+        let response = self.respond("GET", path, &[("authorization", authorization)], b"").await;
+        assert_eq!(response.status(), 200, "{path}");
+        response.into_body()
+    }
+
     async fn respond(
         &self,
         method: &str,
