@@ -100,6 +100,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/sqlite/0023_file_text.sql"),
         include_str!("migrations/postgres/0023_file_text.sql"),
     ),
+    (include_str!("migrations/sqlite/0032_twins.sql"), include_str!("migrations/postgres/0032_twins.sql")),
 ];
 
 #[derive(Clone)]
