@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use hub_storage::accounts as rows;
-use hub_storage::mailboxes;
+use hub_storage::{mailboxes, twins};
 
-use crate::{AccountId, Address, Door, Error, Hub, Result, Role, Secret, password};
+use crate::{AccountId, Address, Door, Error, Hub, Result, Role, Secret, password, unix_now};
 
 #[derive(Clone, Debug)]
 pub struct TwinInfo {
@@ -103,6 +103,7 @@ impl Hub {
         let kept = self.keep_password(password).await?;
         let (key, written) = (handle.key(), handle.to_string());
         let quota = self.0.settings.default_quota.unwrap_or(0);
+        let identity = crate::twins::new_identity(handle, unix_now())?;
         let id = self
             .0
             .storage
@@ -115,6 +116,9 @@ impl Hub {
                         mailboxes::subscribe(tx, id, name, true).await?;
                     }
                     mailboxes::add_keywords(tx, id, &FIRST_KEYWORDS.map(str::to_owned)).await?;
+                    let identity =
+                        identity.map(|(row, record)| (twins::IdentityRow { account: id, ..row }, record));
+                    twins::add(tx, identity.into_iter().collect());
                     Ok(id)
                 })
             })

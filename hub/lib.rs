@@ -55,6 +55,7 @@ mod textsearch;
 mod thread;
 mod threads;
 mod transport;
+mod twins;
 mod uploads;
 mod vacation;
 mod verdict;
@@ -74,6 +75,7 @@ pub use aliases::AliasInfo;
 pub use deliver::{Delivery, Origin, Recipient};
 pub use error::{Error, Result};
 pub use hub_ical as ical;
+pub use hub_identity as identity;
 pub use hub_itip as itip;
 pub use hub_mime::{Part, PartKind, Summary};
 pub use hub_sieve::{Limits as SieveLimits, extensions as sieve_extensions};
@@ -113,6 +115,7 @@ pub use submit::{Notify, Return, Submission, SubmissionRecipient, Submitted};
 pub use sync_state::SyncState;
 pub use threads::{ThreadAlgorithm, Threads};
 pub use transport::StsPolicy;
+pub use twins::TwinIdentity;
 pub use uploads::OpenUpload;
 pub use vacation::Vacation;
 pub use verdict::{AuthResult, DkimVerdict, DmarcPolicy, DmarcVerdict, Listing, SpfVerdict, Verdict};
@@ -210,6 +213,7 @@ impl Hub {
     /// Starts the hub on an open storage. It must be the only hub on it.
     pub async fn open(storage: Storage, settings: Settings) -> Result<Self> {
         Self::take_over_queue(&storage, settings.queue.relay).await?;
+        twins::give_identities(&storage).await?;
         let etags = files::Etags::new(&storage);
         let mut secret = [0; 32];
         password::random(&mut secret)?;

@@ -49,6 +49,10 @@ pub(crate) enum Request {
     JunkStats {
         address: String,
     },
+    Identity {
+        address: String,
+        what: crate::identity::Request,
+    },
     Queue {
         what: crate::queue::Request,
     },
@@ -106,6 +110,11 @@ pub(crate) enum Answer {
     /// A sentence for the person who asked.
     Failed(String),
     Grants(Vec<crate::tokens::Grant>),
+    Identity(crate::identity::Shown),
+    /// The numbers of versions that were overruled begin with this one.
+    IdentityChanged {
+        overruled: Option<u64>,
+    },
     Junk(Learned),
     Keys(Vec<Key>),
     /// The secret part of its address.
@@ -125,6 +134,8 @@ pub(crate) enum Answer {
         process: u32,
     },
     Twins(Vec<Twin>),
+    /// Of a recovery key.
+    Words(String),
 }
 
 #[derive(Deserialize, Serialize)]
@@ -207,6 +218,7 @@ async fn execute(hub: &Hub, request: Request) -> Result<Answer, String> {
             })?;
         }
         Request::Files { address, what } => return crate::files::execute(hub, &address, what).await,
+        Request::Identity { address, what } => return crate::identity::execute(hub, &address, what).await,
         Request::Sieve { address, what } => return crate::sieve::execute(hub, &address, what).await,
         Request::Token { address, what } => return crate::tokens::execute(hub, &address, what).await,
         Request::AliasList { address } => return aliases(hub, address.as_deref()).await,

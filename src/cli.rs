@@ -1,6 +1,7 @@
 //! Arguments and their help.
 
 mod files;
+pub(crate) mod identity;
 mod queue;
 pub(crate) mod token;
 
@@ -223,6 +224,8 @@ Examples:
         #[arg(long)]
         show_all: bool,
     },
+    #[command(flatten)]
+    Identity(identity::Identity),
     /// Show all twins with their addresses and quota
     List {
         #[command(flatten)]

@@ -35,6 +35,7 @@ pub(crate) async fn twin(setup: &Setup, command: Twin) -> Result<()> {
             print(&format!("Hidden from the mail programs of {}: {hidden}.\n", printable(&address)))?;
             Ok(())
         }
+        Twin::Identity(command) => crate::identity::run(setup, command).await,
         Twin::List { list } => {
             let Answer::Twins(twins) = answer(look(setup, Request::TwinList).await?)? else { return odd() };
             let row = |twin: &admin::Twin| {

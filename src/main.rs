@@ -11,6 +11,7 @@ mod data_dir;
 mod dns;
 mod document;
 mod files;
+mod identity;
 mod listeners;
 mod log;
 mod queue;

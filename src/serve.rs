@@ -271,7 +271,7 @@ fn start(
     Ok(tasks)
 }
 
-/// Does what is due with signing keys, until the shutdown.
+/// Does what is due with signing keys and with the records of twins, until the shutdown.
 async fn tend_keys(
     hub: Hub,
     authenticator: Authenticator,
@@ -284,6 +284,9 @@ async fn tend_keys(
             |name: String, record: String| async move { authenticator.publishes(&name, &record).await };
         if let Err(error) = hub.tend_keys(published, key_age).await {
             warn!(error = admin::explain(error), "signing keys were not looked after");
+        }
+        if let Err(error) = hub.renew_identities().await {
+            warn!(error = admin::explain(error), "records of twins were not renewed");
         }
         tokio::select! {
             () = tokio::time::sleep(KEY_CHECK) => {}

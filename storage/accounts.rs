@@ -242,6 +242,7 @@ pub async fn remove_account(tx: &mut Tx, account: AccountId) -> Result<()> {
     crate::items::remove_all_of(tx, account).await?;
     crate::itip::remove_all_of(tx, account).await?;
     crate::oauth::remove_all_of(tx, account).await?;
+    crate::twins::remove_all_of(tx, account).await?;
     crate::uploads::remove_all_of(tx, account).await?;
     for sql in [
         "DELETE FROM email WHERE account = $1",

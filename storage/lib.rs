@@ -45,6 +45,7 @@ mod terms;
 mod tests;
 mod told;
 pub mod transport;
+pub mod twins;
 mod tx;
 pub mod uploads;
 pub mod varint;

@@ -101,6 +101,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/postgres/0023_file_text.sql"),
     ),
     (include_str!("migrations/sqlite/0024_alarm.sql"), include_str!("migrations/postgres/0024_alarm.sql")),
+    (include_str!("migrations/sqlite/0025_twins.sql"), include_str!("migrations/postgres/0025_twins.sql")),
 ];
 
 #[derive(Clone)]

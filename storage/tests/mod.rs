@@ -31,6 +31,7 @@ mod sieve;
 mod soon;
 mod terms;
 mod transport;
+mod twins;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -159,6 +160,7 @@ cases! {
     an_email_is_found_in_all_its_places,
     uploads_wait_for_their_use,
     what_is_sent_is_noted,
+    records_of_twins_are_kept_in_order,
 }
 
 /// Hears of commits, and has no mailbox in memory.

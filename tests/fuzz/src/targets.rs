@@ -92,6 +92,19 @@ pub const TARGETS: &[Target] = &[
     },
     Target { name: "smtp_session", run: hub_smtp::fuzz::session, words: SMTP_WORDS },
     Target { name: "summary", run: summary, words: &[b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", b"\x80\x80"] },
+    Target {
+        name: "twin_record",
+        run: hub_identity::fuzz::record,
+        words: &[
+            b"\"sigs\":",
+            b"\"prev\":\"sha256:",
+            b"\\ud83d\\ude00",
+            b"[[[[",
+            b"9007199254740991",
+            b"{\"\":",
+            b"\n",
+        ],
+    },
 ];
 
 const MANAGESIEVE_WORDS: &[&[u8]] = &[
