@@ -13,7 +13,7 @@ use crate::conversation::Conversation;
 use crate::encode;
 use crate::grammar::command::{Fetch, Item, SequenceSet};
 use crate::link::Link;
-use crate::render::{self, Broken, Page, Skipped};
+use crate::render::{self, Page, Skipped};
 use crate::sets::{self, both, without};
 use crate::status::Reply;
 
@@ -177,16 +177,16 @@ async fn write_pages(link: &mut Link, pages: &[Page<'_>], done: &mut Done) -> Re
                 None => Ok(None),
             }
         };
-        let write = async {
-            let skipped = page.write(link, &now).await?;
-            if n == 0 && pages.len() > 1 {
-                // The client has something to do while the rest is read and made.
-                link.flush().await?;
-            }
-            Ok::<_, Broken>(skipped)
+        let (next, skipped) = if n == 0 && pages.len() > 1 {
+            // The client has something to do while the rest is read and made; and before anything
+            // else is begun, so that a processor is free for it.
+            let skipped = page.write(link, &now).await;
+            link.flush().await?;
+            (next.await, skipped)
+        } else {
+            // First the asking, then the writing, which does not wait for the answer.
+            tokio::join!(biased; next, page.write(link, &now))
         };
-        // First the asking, then the writing, which does not wait for the answer.
-        let (next, skipped) = tokio::join!(biased; next, write);
         let Skipped { missing, undecodable } = skipped?;
         loaded = next?;
         done.missing |= !missing.is_empty();
