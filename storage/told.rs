@@ -24,8 +24,8 @@ const SOON: Duration = Duration::from_millis(100);
 /// How long until a commit that failed is tried again, unless there is another.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Messages whose changes may wait; with more they are written at once, so that whoever changes all
-/// flags of large mailboxes again and again keeps the writer only as long as it waits itself: some 50 ms.
-const MOST: u64 = 1 << 15;
+/// flags of large mailboxes again and again keeps the writer only as long as it waits itself: some 150 ms.
+const MOST: u64 = 1 << 17;
 
 /// A change of flags of messages in one mailbox.
 #[derive(Clone, Debug)]
@@ -75,7 +75,30 @@ pub(crate) struct Told {
 struct Waiting {
     edit: FlagEdit,
     modseq: Modseq,
+    /// It is several changes of the same messages. Whose flags come out as they were has had others
+    /// meanwhile, and whoever has seen those must hear of it.
+    is_folded: bool,
     _mailbox: Arc<dyn Any + Send + Sync>,
+}
+
+impl Waiting {
+    /// True if the later `edit` can be made one with it: it is about just the same messages.
+    fn takes(&self, edit: &FlagEdit) -> bool {
+        let unconditional = self.edit.unchanged_since.or(edit.unchanged_since).is_none();
+        let same_place = (self.edit.account, self.edit.mailbox) == (edit.account, edit.mailbox);
+        unconditional && same_place && self.edit.uids == edit.uids
+    }
+
+    fn fold(&mut self, edit: &FlagEdit, modseq: Modseq) {
+        (self.edit.set, self.edit.clear) = folded((self.edit.set, self.edit.clear), (edit.set, edit.clear));
+        (self.modseq, self.is_folded) = (modseq, true);
+    }
+}
+
+/// One change (set, clear) that does what `first` and `then` do one after the other; what is both set
+/// and cleared is set.
+fn folded(first: (Flags, Flags), then: (Flags, Flags)) -> (Flags, Flags) {
+    ((first.0 & !then.1) | then.0, first.1 | then.1)
 }
 
 impl Told {
@@ -121,10 +144,16 @@ impl Told {
             Change::Messages { account, mailbox, modseq, edit: flags },
             Change::Counters { account, counters },
         ]);
-        self.messages = self.messages.saturating_add(edit.uids.len());
         self.since.get_or_insert_with(Instant::now);
         self.any.store(true, Ordering::Release);
-        self.edits.push(Waiting { edit: edit.clone(), modseq, _mailbox: foreseen.mailbox });
+        match self.edits.last_mut() {
+            Some(last) if last.takes(edit) => last.fold(edit, modseq),
+            _ => {
+                self.messages = self.messages.saturating_add(edit.uids.len());
+                let (edit, mailbox) = (edit.clone(), foreseen.mailbox);
+                self.edits.push(Waiting { edit, modseq, is_folded: false, _mailbox: mailbox });
+            }
+        }
         Some(foreseen.failed)
     }
 
@@ -134,14 +163,15 @@ impl Told {
             return self.write_late(tx).await;
         }
         let mut batch = Batch::default();
-        for Waiting { edit, modseq, .. } in &self.edits {
+        for waiting in &self.edits {
+            let edit = &waiting.edit;
             let (account, mailbox) = (edit.account, edit.mailbox);
             tx.take_known(account, mailbox);
             tx.journal(account, Kind::Uid, mailbox.0, IdSet::new(), edit.uids.clone(), IdSet::new());
             if batch.touches(edit) {
                 std::mem::take(&mut batch).defer(tx);
             }
-            batch.add(edit, *modseq);
+            batch.add(waiting);
         }
         batch.defer(tx);
         Ok(())
@@ -152,12 +182,20 @@ impl Told {
     async fn write_late(&self, tx: &mut Tx) -> Result<()> {
         let accounts = self.edits.iter().map(|waiting| waiting.edit.account).collect();
         tx.look_ahead(accounts, Vec::new(), &[]).await?;
-        for Waiting { edit, modseq, .. } in &self.edits {
+        for Waiting { edit, modseq, is_folded, .. } in &self.edits {
             tx.go_on_from(edit.account, *modseq);
             let FlagEdit { account, mailbox, ref uids, set, clear, unchanged_since } = *edit;
-            match change_flags(tx, account, mailbox, uids, set, clear, unchanged_since).await {
-                Ok(_) | Err(Error::NotFound(_)) => {}
-                Err(error) => return Err(error),
+            let all = set | clear;
+            let steps = match is_folded {
+                // To and fro, so that each message gets another modseq.
+                true => vec![(all, Flags::NONE), (Flags::NONE, all), (set, Flags::NONE)],
+                false => vec![(set, clear)],
+            };
+            for (set, clear) in steps {
+                match change_flags(tx, account, mailbox, uids, set, clear, unchanged_since).await {
+                    Ok(_) | Err(Error::NotFound(_)) => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(())
@@ -195,10 +233,10 @@ impl<'a> Batch<'a> {
         same.any(|other| overlap(other.uids.ranges(), edit.uids.ranges()))
     }
 
-    fn add(&mut self, edit: &'a FlagEdit, modseq: Modseq) {
+    fn add(&mut self, Waiting { edit, modseq, is_folded, .. }: &'a Waiting) {
         let since = edit.unchanged_since.unwrap_or(i64::MAX as u64);
         let row = |&(first, last): &(u64, u64)| {
-            values![edit.account, edit.mailbox, first, last, since, edit.set, edit.clear, modseq]
+            values![edit.account, edit.mailbox, first, last, since, edit.set, edit.clear, *modseq, *is_folded]
         };
         self.rows.extend(edit.uids.ranges().iter().map(row));
         self.edits.push(edit);
@@ -233,7 +271,18 @@ mod tests {
         })
     }
 
+    fn changed(flags: u8, (set, clear): (Flags, Flags)) -> u8 {
+        (flags & !clear.0 as u8) | set.0 as u8
+    }
+
     proptest! {
+        #[test]
+        fn folded_changes_do_what_both_do(flags: u8, a: (u8, u8), b: (u8, u8)) {
+            let edit = |(set, clear): (u8, u8)| (Flags(set.into()), Flags(clear.into()));
+            let (a, b) = (edit(a), edit(b));
+            prop_assert_eq!(changed(flags, folded(a, b)), changed(changed(flags, a), b));
+        }
+
         #[test]
         fn overlaps_are_found(a in set(), b in set()) {
             prop_assert_eq!(overlap(a.ranges(), b.ranges()), a.iter().any(|id| b.contains(id)));

@@ -75,7 +75,17 @@ impl Hub {
     pub async fn overdue(&self, now: i64) -> Result<Vec<Overdue>> {
         let found = self.0.storage.transact([], move |tx| Box::pin(queue::overdue(tx, now, SLICE))).await?;
         let scale = self.0.settings.queue.clock_scale;
-        Ok(found.into_iter().filter_map(|row| Overdue::from_row(row, now, scale)).collect())
+        let (overdue, damaged) = understood(found, now, scale);
+        if !damaged.is_empty() {
+            // They must not stand before the others for ever.
+            let later = retry::later(now, scale);
+            let postpone = self
+                .0
+                .storage
+                .transact([], move |tx| Box::pin(async move { queue::postpone(tx, &damaged, later).await }));
+            postpone.await?;
+        }
+        Ok(overdue)
     }
 
     /// Records that messages were looked after, each with its report in the same commit: who is over,
@@ -150,6 +160,19 @@ impl Hub {
     }
 }
 
+/// What can be understood, and the ids of what cannot.
+fn understood(rows: Vec<queue::Overdue>, now: i64, scale: f64) -> (Vec<Overdue>, Vec<i64>) {
+    let (mut overdue, mut damaged) = (Vec::with_capacity(rows.len()), Vec::new());
+    for row in rows {
+        let id = row.message.id;
+        match Overdue::from_row(row, now, scale) {
+            Some(one) => overdue.push(one),
+            None => damaged.push(id),
+        }
+    }
+    (overdue, damaged)
+}
+
 impl Overdue {
     /// `None` for one that cannot be understood.
     fn from_row(row: queue::Overdue, now: i64, scale: f64) -> Option<Self> {
@@ -206,5 +229,41 @@ impl Work {
         let over = if self.why == Some(Why::End) { self.waiting } else { Vec::new() };
         let outcomes = self.ended.into_iter().chain(over).map(|(_, id)| (id, Settled::Done));
         queue::Settlement { message: self.message, outcomes: outcomes.collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hub_storage::queue::DueMessage;
+    use hub_storage::{AccountId, BlobId};
+
+    use super::*;
+
+    fn row(id: i64, reverse_path: &str) -> queue::Overdue {
+        let message = DueMessage {
+            id,
+            account: AccountId(1),
+            reverse_path: reverse_path.to_owned(),
+            ret: String::new(),
+            envelope_id: String::new(),
+            smtputf8: false,
+            eight_bit: false,
+            passed_on: false,
+            created_at: 0,
+            expires_at: 100,
+            blob: BlobId([0; 32]),
+            size: 1,
+            prefix: bytes::Bytes::new(),
+            recipients: Vec::new(),
+        };
+        queue::Overdue { message, recipients: Vec::new(), attend_at: 50, delay_told: false }
+    }
+
+    #[test]
+    fn damaged_rows_hold_up_nobody() {
+        let rows = vec![row(1, "not an address"), row(2, "alice@example.org"), row(3, "")];
+        let (overdue, damaged) = understood(rows, 60, 1.0);
+        assert_eq!(damaged, [1]);
+        assert_eq!(overdue.iter().map(|one| one.message.id).collect::<Vec<_>>(), [2, 3]);
     }
 }

@@ -18,7 +18,7 @@ const PAGE: usize = 256;
 /// The same for the first page, so that the answer begins soon.
 const FIRST_PAGE: usize = 16;
 /// Up to so many bytes of a message are read together with those of its neighbours.
-const SMALL: u64 = 64 << 10;
+const SMALL: u64 = 128 << 10;
 /// Bytes of small messages that are read at once.
 const BATCH: u64 = 1 << 20;
 

@@ -76,8 +76,7 @@ impl Worker {
 
     /// The price of earlier failures.
     async fn wait(&self, login: &str) {
-        let delays = &self.service.delays;
-        tokio::time::sleep(delays.delay(self.peer).max(delays.account_delay(login))).await;
+        self.service.delays.wait(Some(self.peer), login).await;
     }
 
     fn enter(&mut self, login: &str, answer: hub::Result<Account>) -> Result<String, Reply> {

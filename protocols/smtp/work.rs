@@ -283,8 +283,7 @@ impl Worker {
 
     /// The price of earlier failures.
     async fn wait_for_failures(&self, login: &str) {
-        let delays = &self.service.login_delay;
-        tokio::time::sleep(delays.delay(self.peer).max(delays.account_delay(login))).await;
+        self.service.login_delay.wait(Some(self.peer), login).await;
     }
 
     fn count_failure(&self, login: &str, why: &str) {

@@ -192,6 +192,16 @@ impl LoginDelay {
         self.delay_at(ip, self.started.elapsed())
     }
 
+    /// Waits as long as earlier failures from `ip` or for `login` demand.
+    pub async fn wait(&self, ip: Option<IpAddr>, login: &str) {
+        let of_address = ip.map_or(Duration::ZERO, |ip| self.delay(ip));
+        let delay = of_address.max(self.account_delay(login));
+        // A sleep of nothing takes the timer's millisecond.
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+    }
+
     pub fn failed(&self, ip: IpAddr) {
         self.failed_at(ip, self.started.elapsed());
     }

@@ -50,7 +50,7 @@ pub async fn change_flags(
         statements.extend(chunks(COUNT_SEEN, ranges(values![i64::from(!sees)])));
     }
     let first_update = statements.len();
-    statements.extend(chunks(UPDATE_FLAGS, ranges(values![set, clear, modseq])));
+    statements.extend(chunks(UPDATE_FLAGS, ranges(values![set, clear, modseq, false])));
 
     let (mut failed, mut changed, mut unseen) = (IdSet::new(), 0, 0);
     let take = |statement, answer: Answer<'_>| {
@@ -86,7 +86,8 @@ pub(crate) const UPDATE_FLAGS: &str = "UPDATE mailbox_message
     SET flags = (flags & ~v.column7) | v.column6, modseq = v.column8
     FROM (VALUES {values}) AS v
     WHERE account = v.column1 AND mailbox = v.column2 AND uid BETWEEN v.column3 AND v.column4
-      AND modseq <= v.column5 AND ((flags & v.column7) <> 0 OR (flags & v.column6) <> v.column6)";
+      AND modseq <= v.column5
+      AND ((flags & v.column7) <> 0 OR (flags & v.column6) <> v.column6 OR v.column9 <> 0)";
 
 /// Rows of the messages in `uids` that exist, ascending.
 async fn rows(tx: &mut Tx, account: AccountId, mailbox: MailboxId, uids: &IdSet) -> Result<Vec<Record>> {

@@ -51,9 +51,13 @@ async fn change(storage: &Storage, account: AccountId, set: Flags, clear: Flags)
 
 /// Flags in the row, as of now.
 async fn written(storage: &Storage, account: AccountId) -> Flags {
+    written_with_modseq(storage, account).await.0
+}
+
+async fn written_with_modseq(storage: &Storage, account: AccountId) -> (Flags, u64) {
     let mut reader = storage.reader().await.expect("reader");
     let rows = crate::mail::read::rows(&mut reader, account, INBOX, 1, 1).await.expect("read");
-    rows[0].flags
+    (rows[0].flags, rows[0].modseq)
 }
 
 async fn modseq(storage: &Storage, account: AccountId) -> u64 {
@@ -94,6 +98,19 @@ async fn what_was_told_is_in_the_next_commit() {
     let storage = place.open().await;
     assert_eq!(written(&storage, id).await, Flags::FLAGGED | Flags::ANSWERED, "closing writes it");
     assert!(modseq(&storage, id).await > last);
+}
+
+/// Changes of the same messages are written as one, and who has seen flags that are no more hears of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flags_that_were_there_meanwhile_count() {
+    let place = on_sqlite();
+    let (storage, memory, id) = with_one_message(&place).await;
+    change(&storage, id, Flags::SEEN, Flags::NONE).await;
+    change(&storage, id, Flags::NONE, Flags::SEEN).await;
+    let heard = crate::locked(&memory.heard).clone();
+    assert!(modseq(&storage, id).await > heard[1]);
+    assert_eq!(written_with_modseq(&storage, id).await, (Flags::NONE, heard[1]));
+    assert_counters(&storage, id).await;
 }
 
 /// Who is not asked for anything else writes all the same.

@@ -1,12 +1,11 @@
 //! LOGIN, AUTHENTICATE, STARTTLS.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hub::{Account, Door, Scopes, Secret};
 use hub_wire::sasl::{self, TokenRefusal};
-use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::{Failure, Outcome};
@@ -24,7 +23,7 @@ const TOKEN_SCOPE: Scopes = Scopes::MAIL_WRITE;
 pub(super) async fn login(c: &mut Conversation, name: &str, password: &Secret) -> Outcome {
     may_log_in(c)?;
     let started = Instant::now();
-    sleep(delay(c, name)).await;
+    wait(c, name).await;
     let result = c.service.hub.login(name, password, Door::Imap).await;
     enter(c, name, result, started).await
 }
@@ -48,18 +47,18 @@ pub(super) async fn authenticate(c: &mut Conversation, mechanism: &str, initial:
                 exchange.respond(&response)
             }
             sasl::Step::NeedScram { login } => {
-                sleep(delay(c, &login)).await;
+                wait(c, &login).await;
                 let known = c.service.hub.scram_credentials(&login).await?;
                 proving = Some(login);
                 exchange.scram_credentials(&known.salt, known.iterations, known.stored_key, known.server_key)
             }
             sasl::Step::CheckPassword { login, password } => {
-                sleep(delay(c, &login)).await;
+                wait(c, &login).await;
                 let result = c.service.hub.login(&login, &Secret::new(password), Door::Imap).await;
                 return enter(c, &login, result, started).await;
             }
             sasl::Step::CheckToken { login, token } => {
-                sleep(delay(c, &login)).await;
+                wait(c, &login).await;
                 let Some(peer) = peer(c) else { return Err(hub::Error::BadCredentials.into()) };
                 let (hub, token) = (&c.service.hub, Secret::new(token));
                 match hub.login_as_with_token(&login, &token, TOKEN_SCOPE, peer).await {
@@ -137,10 +136,8 @@ fn peer(c: &Conversation) -> Option<std::net::IpAddr> {
 
 /// After failures the next attempt has to wait; nobody is cut off for them, because clients with an
 /// old password would lose what they have on the screen.
-fn delay(c: &Conversation, name: &str) -> Duration {
-    let delays = &c.service.delays;
-    let address = peer(c).map_or(Duration::ZERO, |peer| delays.delay(peer));
-    address.max(delays.account_delay(name))
+fn wait<'a>(c: &'a Conversation, name: &'a str) -> impl Future<Output = ()> + use<'a> {
+    c.service.delays.wait(peer(c), name)
 }
 
 /// Ends a login: the state changes, and the reply carries all capabilities, so that no client needs

@@ -4,6 +4,8 @@
 //! without asking the storage for anything. The rest is fetched in pages, and between pages the
 //! socket gets what has been written: nothing is held while a slow client reads.
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
 use hub::{Account, FlagChange, Flags, IdSet, Record};
 
 use super::flags::announce;
@@ -13,9 +15,13 @@ use crate::conversation::Conversation;
 use crate::encode;
 use crate::grammar::command::{Fetch, Item, SequenceSet};
 use crate::link::Link;
-use crate::render::{self, Broken, Page, Skipped};
+use crate::render::{self, Page, Skipped};
 use crate::sets::{self, both, without};
 use crate::status::Reply;
+
+/// Pages that are read while another one is written. The database takes longer than the writing, and
+/// reads as many at once.
+const AHEAD: usize = 2;
 
 /// What a FETCH command asks for.
 pub(crate) struct Plan {
@@ -163,43 +169,44 @@ async fn run(c: &mut Conversation, plan: &Plan, ranges: &[(u32, u32)]) -> Result
     Ok(done)
 }
 
-/// Writes one page after the other; the next one is read meanwhile.
+/// Writes one page after the other; the next ones are read meanwhile.
 async fn write_pages(link: &mut Link, pages: &[Page<'_>], done: &mut Done) -> Result<(), Failure> {
-    let mut loaded = match pages.first() {
-        Some(page) => Some(page.load().await?),
-        None => None,
-    };
-    for (n, page) in pages.iter().enumerate() {
-        let Some(now) = loaded.take() else { break };
-        let next = async {
-            match pages.get(n + 1) {
-                Some(page) => page.load().await.map(Some),
-                None => Ok(None),
-            }
-        };
-        let write = async {
-            let skipped = page.write(link, &now).await?;
-            if n == 0 && pages.len() > 1 {
-                // The client has something to do while the rest is read and made.
-                link.flush().await?;
-            }
-            Ok::<_, Broken>(skipped)
-        };
+    let Some((first, rest)) = pages.split_first() else { return Ok(()) };
+    let loaded = first.load().await?;
+    done.count(first, &first.write(link, &loaded).await?);
+    if rest.is_empty() {
+        return Ok(());
+    }
+    // The client has something to do while the rest is read and made; and before anything else is
+    // begun, so that a processor is free for it.
+    link.flush().await?;
+    let mut unread = rest.iter();
+    let mut loads = FuturesOrdered::new();
+    loads.extend(unread.by_ref().take(AHEAD).map(Page::load));
+    let mut loaded = loads.next().await;
+    for page in rest {
+        let Some(now) = loaded.take().transpose()? else { break };
+        loads.extend(unread.next().map(Page::load));
         // First the asking, then the writing, which does not wait for the answer.
-        let (next, skipped) = tokio::join!(biased; next, write);
-        let Skipped { missing, undecodable } = skipped?;
-        loaded = next?;
-        done.missing |= !missing.is_empty();
-        done.undecodable |= !undecodable.is_empty();
+        let (next, skipped) = tokio::join!(biased; loads.next(), page.write(link, &now));
+        done.count(page, &skipped?);
+        loaded = next;
+    }
+    Ok(())
+}
+
+impl Done {
+    fn count(&mut self, page: &Page<'_>, Skipped { missing, undecodable }: &Skipped) {
+        self.missing |= !missing.is_empty();
+        self.undecodable |= !undecodable.is_empty();
         for (index, record) in page.records {
             let index = u64::from(*index);
             let is_written = !missing.contains(index) && !undecodable.contains(index);
             if is_written && !record.flags.contains(Flags::SEEN) {
-                done.unseen.insert(record.uid.into());
+                self.unseen.insert(record.uid.into());
             }
         }
     }
-    Ok(())
 }
 
 /// `* VANISHED (EARLIER) set`: those of `known` that were removed after `since` (RFC 7162 §3.2.10.1).
