@@ -6,6 +6,7 @@
 mod change;
 mod collections;
 mod find;
+mod journal;
 mod properties;
 mod read;
 mod reclaim;
