@@ -19,6 +19,8 @@ pub struct Happenings {
     pub messages: BTreeMap<MailboxId, MessagesHappened>,
     /// Names or subscriptions of mailboxes are other than before.
     pub mailboxes: bool,
+    /// Calendars, address books, files, or what lies in them.
+    pub objects: bool,
     /// Annotations that were set or removed; without mailbox, of the account.
     pub metadata: BTreeSet<(Option<MailboxId>, String)>,
     /// More has happened than was gathered.
@@ -95,16 +97,16 @@ impl Watches {
         }
         for change in changes {
             let account = match change {
-                Change::Mailboxes(account)
+                Change::Collections(account)
+                | Change::Files { account, .. }
+                | Change::Items { account, .. }
+                | Change::Mailboxes(account)
                 | Change::Messages { account, .. }
                 | Change::Metadata { account, .. } => account,
                 Change::Account(_)
-                | Change::Collections(_)
                 | Change::Counters { .. }
                 | Change::Aliases
                 | Change::Domains
-                | Change::Files { .. }
-                | Change::Items { .. }
                 | Change::Keywords(_)
                 | Change::MailboxDeleted { .. }
                 | Change::Queue { .. }
@@ -129,11 +131,16 @@ impl Watches {
 
 impl Happenings {
     pub fn is_empty(&self) -> bool {
-        self.messages.is_empty() && !self.mailboxes && self.metadata.is_empty() && !self.overflow
+        self.messages.is_empty()
+            && !self.mailboxes
+            && !self.objects
+            && self.metadata.is_empty()
+            && !self.overflow
     }
 
     fn add(&mut self, change: &Change) {
         match change {
+            Change::Collections(_) | Change::Files { .. } | Change::Items { .. } => self.objects = true,
             Change::Mailboxes(_) => self.mailboxes = true,
             Change::Messages { mailbox, edit, .. } => {
                 let happened = self.messages.entry(*mailbox).or_default();
@@ -148,12 +155,9 @@ impl Happenings {
                 self.metadata.extend(entries.iter().map(|entry| (of, entry.clone())));
             }
             Change::Account(_)
-            | Change::Collections(_)
             | Change::Counters { .. }
             | Change::Aliases
             | Change::Domains
-            | Change::Files { .. }
-            | Change::Items { .. }
             | Change::Keywords(_)
             | Change::MailboxDeleted { .. }
             | Change::Queue { .. }

@@ -21,7 +21,7 @@ pub enum Kind {
     Script = 4,
     /// Files and folders of the account; no container.
     File = 5,
-    /// Calendars and address books of the account; no container.
+    /// Calendars and address books of the account; the container is the kind.
     Collection = 6,
     /// What lies in a calendar or address book; the container is that.
     Item = 7,

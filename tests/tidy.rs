@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hub-ical", &["hub-civil", "hub-recur"]),
     ("hub-identity", &["hub-civil"]),
     ("hub-itip", &["hub-civil", "hub-ical"]),
+    ("hub-jsobjects", &["hub-civil", "hub-ical"]),
     ("hub-mime", &["hub-civil"]),
     ("hub-sieve", &["hub-civil", "hub-mime"]),
     ("hub-storage", &[]),
@@ -50,7 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hub-managesieve", &["hub", "hub-wire"]),
     ("hub-oauth", &["hub", "hub-wire"]),
     ("hub-transfer", &["hub", "hub-civil", "hub-wire"]),
-    ("hub-twin", &["hub", "hub-civil", "hub-mime", "hub-wire"]),
+    ("hub-twin", &["hub", "hub-civil", "hub-jsobjects", "hub-mime", "hub-wire"]),
     ("hub-web", &["hub", "hub-wire"]),
 ];
 

@@ -21,6 +21,8 @@ pub(super) const PAGE: usize = 500;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     pub id: ItemId,
+    /// Where it lies.
+    pub collection: CollectionId,
     /// The last segment of its URL.
     pub name: String,
     pub uid: String,
@@ -39,8 +41,19 @@ pub struct Item {
 impl From<ItemRow> for Item {
     fn from(row: ItemRow) -> Self {
         let schedule_tag = (row.schedule_tag > 0).then(|| row.schedule_tag.to_string());
-        let ItemRow { id, name, uid, kind, size, created_at, modified_at, .. } = row;
-        Self { id, name, uid, kind, etag: hex(&row.etag), size, created_at, modified_at, schedule_tag }
+        let ItemRow { id, collection, name, uid, kind, size, created_at, modified_at, .. } = row;
+        Self {
+            id,
+            collection,
+            name,
+            uid,
+            kind,
+            etag: hex(&row.etag),
+            size,
+            created_at,
+            modified_at,
+            schedule_tag,
+        }
     }
 }
 
@@ -118,6 +131,15 @@ impl Collections {
     pub async fn items_named(&self, collection: CollectionId, names: &[&str]) -> Result<Vec<Item>> {
         let rows = self.storage().items_named(self.account, collection, names).await?;
         Ok(rows.into_iter().map(Item::from).collect())
+    }
+
+    /// Items by their ids, in any order, whatever collection of this kind they lie in; what has gone is
+    /// left out.
+    pub async fn items_by_id(&self, items: &[ItemId]) -> Result<Vec<Item>> {
+        let mine: Vec<CollectionId> =
+            self.storage().collections(self.account, self.kind).await?.iter().map(|row| row.id).collect();
+        let rows = self.storage().items_by_id(self.account, items).await?;
+        Ok(rows.into_iter().filter(|row| mine.contains(&row.collection)).map(Item::from).collect())
     }
 
     /// Items with their bytes as they were stored, in any order; what has gone is left out.

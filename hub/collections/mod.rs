@@ -13,6 +13,7 @@ mod item;
 mod keep;
 mod query;
 mod settings;
+mod states;
 mod sync;
 
 pub use hub_storage::items::{CollectionFacts, CollectionId, CollectionKind, ItemId, ItemKind};

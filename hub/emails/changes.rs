@@ -154,7 +154,12 @@ pub(crate) async fn journal_changes(
     most: usize,
 ) -> Result<Option<Changes>> {
     let journal = account.hub.0.storage.journal_since(account.id, kind, 0, since).await?;
-    Ok(journal.and_then(|journal| fold(events(&journal), state, most)))
+    Ok(journal.and_then(|journal| folded(&journal, state, most)))
+}
+
+/// What a journal comes to, up to `state`; as [`fold`].
+pub(crate) fn folded(journal: &Journal, state: Modseq, most: usize) -> Option<Changes> {
+    fold(events(journal), state, most)
 }
 
 fn events(journal: &Journal) -> Vec<Event> {
@@ -227,7 +232,7 @@ impl Sum {
 mod tests {
     use super::*;
 
-    fn folded(events: &[(Modseq, i64, What)], most: usize) -> Option<Changes> {
+    fn cut(events: &[(Modseq, i64, What)], most: usize) -> Option<Changes> {
         let events = events.iter().map(|&(modseq, id, what)| Event { modseq, id, what }).collect();
         fold(events, 10, most)
     }
@@ -244,13 +249,13 @@ mod tests {
             (5, 2, Destroyed),
         ];
         let all = Changes { created: vec![3], destroyed: vec![2], state: 10, ..Changes::default() };
-        assert_eq!(folded(&events, 100), Some(all.clone()));
+        assert_eq!(cut(&events, 100), Some(all.clone()));
         // The first that does not fit is at 2: one id only up to there.
         let first = Changes { created: vec![1], state: 1, more: true, ..Changes::default() };
-        assert_eq!(folded(&events, 1), Some(first));
-        assert_eq!(folded(&events, 2), Some(all));
-        assert_eq!(folded(&[(1, 1, Created), (1, 2, Created)], 1), None);
-        assert_eq!(folded(&[], 0), Some(Changes { state: 10, ..Changes::default() }));
+        assert_eq!(cut(&events, 1), Some(first));
+        assert_eq!(cut(&events, 2), Some(all));
+        assert_eq!(cut(&[(1, 1, Created), (1, 2, Created)], 1), None);
+        assert_eq!(cut(&[], 0), Some(Changes { state: 10, ..Changes::default() }));
     }
 
     /// Whoever goes on from where the pages end knows the same as whoever asks for all.

@@ -14,7 +14,7 @@ use hub_storage::Placed;
 
 pub use change::{EmailChange, NewEmailIn};
 pub use changes::Changes;
-pub(crate) use changes::journal_changes;
+pub(crate) use changes::{folded, journal_changes};
 pub use conversations::Threads;
 pub use filter::{EmailFilter, KeywordScope};
 pub use query::{EmailSort, EmailSortKey, MailboxCounts};

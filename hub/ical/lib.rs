@@ -39,6 +39,7 @@ pub use filter::{
 };
 pub use object::{Bounds, Object, Occurrence};
 pub use property::{Parameter, Property};
+pub use text::content_line;
 pub use time::{Duration, Time};
 pub use view::{Properties, Recurrences, Rendered, Selection, TooManyInstances, View};
 pub use zone::{Private, Zone, Zones};

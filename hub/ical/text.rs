@@ -8,6 +8,13 @@ use crate::zone::Zone;
 /// Octets of a line without its break.
 const WIDTH: usize = 75;
 
+/// One logical line as it leaves.
+pub fn content_line(line: &str) -> String {
+    let mut text = Text::default();
+    text.line(line);
+    text.finish()
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Text {
     out: String,

@@ -1,4 +1,4 @@
-//! Bytes that clients can ask for: messages, uploads, and the parts of both.
+//! Bytes that clients can ask for: messages, uploads, the parts of both, and pictures of cards.
 
 use std::ops::Range;
 
@@ -6,6 +6,7 @@ use bytes::Bytes;
 use hub::{Account, Error, Incoming, Message, OpenMessage, OpenUpload, Result, Scopes, StagedBlob};
 use hub_mime::{Part, Scanner, SummaryView, TransferDecoder, has_attachment, part_encoding};
 
+use crate::contacts::photo;
 use crate::ids::{BlobId, BlobOf};
 
 /// Read at once.
@@ -140,6 +141,9 @@ impl Parts {
 
 /// Opens a blob. `NotFound` for what the account does not have.
 pub(crate) async fn open(account: &Account, id: &BlobId) -> Result<Blob> {
+    if let BlobOf::Card(card) = id.of {
+        return photo::open(account, card, &id.parts).await.map(Blob::Held);
+    }
     let Some((last, above)) = id.parts.split_last() else { return whole(account, id.of).await };
     let mut message = message(account, id.of).await?;
     for part in above {
@@ -170,6 +174,7 @@ pub(crate) async fn incoming(account: &Account, id: &BlobId) -> Result<Incoming>
 async fn whole(account: &Account, of: BlobOf) -> Result<Blob> {
     check_scope(account, of)?;
     match of {
+        BlobOf::Card(_) => Err(Error::NotFound("blob")),
         BlobOf::Upload(id) => Ok(Blob::Upload(account.upload(id).await?)),
         BlobOf::Email(id) => {
             if !account.emails().find(&[id]).await?.contains_key(&id) {

@@ -10,6 +10,7 @@ use crate::core::query::COLLATIONS;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Capability {
     Blob,
+    Contacts,
     Core,
     Mail,
     Quota,
@@ -18,12 +19,20 @@ pub(crate) enum Capability {
 }
 
 impl Capability {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Blob, Self::Core, Self::Mail, Self::Quota, Self::Submission, Self::VacationResponse];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Blob,
+        Self::Contacts,
+        Self::Core,
+        Self::Mail,
+        Self::Quota,
+        Self::Submission,
+        Self::VacationResponse,
+    ];
 
     pub(crate) fn uri(self) -> &'static str {
         match self {
             Self::Blob => "urn:ietf:params:jmap:blob",
+            Self::Contacts => "urn:ietf:params:jmap:contacts",
             Self::Core => "urn:ietf:params:jmap:core",
             Self::Mail => "urn:ietf:params:jmap:mail",
             Self::Quota => "urn:ietf:params:jmap:quota",
@@ -58,7 +67,12 @@ impl Capability {
                 "maxObjectsInSet": limits::MAX_OBJECTS_IN_SET,
                 "collationAlgorithms": COLLATIONS,
             }),
-            Self::Blob | Self::Mail | Self::Quota | Self::Submission | Self::VacationResponse => json!({}),
+            Self::Blob
+            | Self::Contacts
+            | Self::Mail
+            | Self::Quota
+            | Self::Submission
+            | Self::VacationResponse => json!({}),
         }
     }
 
@@ -71,6 +85,8 @@ impl Capability {
                 "supportedTypeNames": blobs::TYPE_NAMES,
                 "supportedDigestAlgorithms": blobs::DIGESTS,
             }),
+            // RFC 9610 §1.5.1.
+            Self::Contacts => json!({ "maxAddressBooksPerCard": 1, "mayCreateAddressBook": true }),
             Self::Core | Self::Quota | Self::VacationResponse => json!({}),
             // Nothing is held back for later.
             Self::Submission => json!({ "maxDelayedSend": 0, "submissionExtensions": { "DSN": [] } }),

@@ -2,10 +2,19 @@
 
 use std::fmt;
 
+use hub::collections::{CollectionId, ItemId};
 use hub::{AccountId, EmailId, MailboxId};
 
 pub(crate) fn account(id: AccountId) -> String {
     format!("A{}", id.0)
+}
+
+pub(crate) fn address_book(id: CollectionId) -> String {
+    format!("B{}", id.0)
+}
+
+pub(crate) fn card(id: ItemId) -> String {
+    format!("C{}", id.0)
 }
 
 pub(crate) fn email(id: EmailId) -> String {
@@ -18,6 +27,14 @@ pub(crate) fn mailbox(id: MailboxId) -> String {
 
 pub(crate) fn thread(id: i64) -> String {
     format!("T{id}")
+}
+
+pub(crate) fn parse_address_book(text: &str) -> Option<CollectionId> {
+    number(text, 'B').map(CollectionId)
+}
+
+pub(crate) fn parse_card(text: &str) -> Option<ItemId> {
+    number(text, 'C').map(ItemId)
 }
 
 pub(crate) fn parse_email(text: &str) -> Option<EmailId> {
@@ -40,10 +57,10 @@ pub(crate) fn number(text: &str, letter: char) -> Option<i64> {
 }
 
 /// Bytes that a client can ask for: a message, an upload, or a part of one of these, or a part of a message
-/// that is such a part.
+/// that is such a part. Or what lies in a card, by a number that stands for what is in it.
 ///
 /// ```text
-/// blob-id = ("G" email / "U" upload) *("." part)    ; parts by their number in depth-first order
+/// blob-id = ("G" email / "U" upload) *("." part) / "P" card "." part    ; parts by their number in depth-first order
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct BlobId {
@@ -54,6 +71,7 @@ pub(crate) struct BlobId {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum BlobOf {
+    Card(ItemId),
     Email(EmailId),
     Upload(i64),
 }
@@ -76,7 +94,8 @@ impl BlobId {
         let mut pieces = text.split('.');
         let first = pieces.next()?;
         let of = number(first, 'G').map(|id| BlobOf::Email(EmailId(id)));
-        let of = of.or_else(|| number(first, 'U').map(BlobOf::Upload))?;
+        let of = of.or_else(|| number(first, 'U').map(BlobOf::Upload));
+        let of = of.or_else(|| number(first, 'P').map(|id| BlobOf::Card(ItemId(id))))?;
         let part = |piece: &str| {
             let is_number = !piece.is_empty() && piece.bytes().all(|byte| byte.is_ascii_digit());
             piece.parse().ok().filter(|number: &u32| is_number && number.to_string() == piece)
@@ -89,6 +108,7 @@ impl BlobId {
 impl fmt::Display for BlobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.of {
+            BlobOf::Card(id) => write!(f, "P{}", id.0)?,
             BlobOf::Email(id) => write!(f, "G{}", id.0)?,
             BlobOf::Upload(id) => write!(f, "U{id}")?,
         }
@@ -103,7 +123,7 @@ mod tests {
     #[test]
     fn ids_are_read_back() {
         assert_eq!(parse_email(&email(EmailId(12))), Some(EmailId(12)));
-        for text in ["G12", "U3", "G12.0", "G12.3.1"] {
+        for text in ["G12", "U3", "G12.0", "G12.3.1", "P7.4294967295"] {
             assert_eq!(BlobId::parse(text).map(|id| id.to_string()).as_deref(), Some(text));
         }
         for text in [

@@ -7,6 +7,7 @@ use hub::Scopes;
 use serde_json::{Map, Value};
 
 use crate::capability::Capability;
+use crate::contacts::{book, card};
 use crate::context::Context;
 use crate::core::arguments::Arguments;
 use crate::core::error::{MethodError, MethodErrorKind, MethodResult};
@@ -102,6 +103,7 @@ pub(crate) struct Type {
 /// What types with one state share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StateOf {
+    Contacts,
     Identities,
     Mail,
     Submissions,
@@ -225,6 +227,25 @@ pub(crate) static TYPES: &[Type] = &[
         rights: MAIL,
         pushed: Some(StateOf::Vacation),
         verbs: &[run!(Get, vacation::get), run!(Set, vacation::set)],
+    },
+    Type {
+        name: "AddressBook",
+        capability: Capability::Contacts,
+        pushed: Some(StateOf::Contacts),
+        verbs: &[run!(Get, book::get), run!(Changes, book::changes), run!(Set, book::set)],
+    },
+    Type {
+        name: "ContactCard",
+        capability: Capability::Contacts,
+        pushed: Some(StateOf::Contacts),
+        verbs: &[
+            run!(Get, card::get),
+            run!(Changes, card::changes),
+            run!(Query, card::query),
+            run!(QueryChanges, card::query_changes),
+            run!(Set, card::set),
+            run!(Copy, copy),
+        ],
     },
     Type {
         name: "Quota",

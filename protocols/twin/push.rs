@@ -73,7 +73,9 @@ type States = BTreeMap<&'static str, String>;
 async fn states(account: &Account, wanted: &Wanted) -> hub::Result<States> {
     let mail = account.emails().state().await?;
     let sending = account.sending_states().await?;
+    let contacts = account.address_books().state().await?;
     let state = |of: StateOf| match of {
+        StateOf::Contacts => contacts,
         StateOf::Identities => sending.identities,
         StateOf::Mail => mail,
         StateOf::Submissions => sending.submissions,

@@ -270,7 +270,18 @@ impl Call {
         headers: &HeaderMap,
         body: Body,
     ) -> Result<Reply, Problem> {
-        let patch = body::as_patch(&body::object(headers, body).await?);
+        let merge = body::object(headers, body).await?;
+        let within = body::changed_within(&merge);
+        let current = match within.is_empty() {
+            true => Map::new(),
+            false => {
+                let arguments = json!({ "ids": [id], "properties": within });
+                let got =
+                    self.run(known, Verb::Get, arguments.as_object().cloned().unwrap_or_default()).await?;
+                got["list"].get(0).and_then(Value::as_object).cloned().unwrap_or_default()
+            }
+        };
+        let patch = body::as_patch(&merge, &current);
         let mut arguments = if_match(headers);
         arguments.insert("update".into(), json!({ id: patch }));
         let set = self.run(known, Verb::Set, arguments).await?;

@@ -138,7 +138,7 @@ pub async fn create_collection(
     if tx.connection.execute(sql, values).await? == 0 {
         return Err(Error::Exists("collection"));
     }
-    tx.journal(account, Kind::Collection, 0, only(id), IdSet::new(), IdSet::new());
+    tx.journal(account, Kind::Collection, kind as i64, only(id), IdSet::new(), IdSet::new());
     tx.changed(Change::Collections(account));
     Ok(CollectionId(id))
 }
@@ -182,7 +182,8 @@ pub async fn update_collection(
         modseq,
     ];
     tx.connection.execute(sql, values).await?;
-    changed(tx, account, id);
+    tx.journal(account, Kind::Collection, kind as i64, IdSet::new(), only(id.0), IdSet::new());
+    tx.changed(Change::Collections(account));
     Ok(())
 }
 
@@ -192,6 +193,11 @@ pub async fn remove_collection(tx: &mut Tx, account: AccountId, id: CollectionId
         "SELECT COALESCE(CAST(SUM(size) AS BIGINT), 0) FROM item WHERE account = $1 AND collection = $2";
     let bytes = tx.connection.first(sql, values![account, id.0], |row| row.int(0)).await?.unwrap_or(0);
     tx.give_back_bytes(account, bytes as u64)?;
+    let sql = "SELECT kind FROM collection WHERE account = $1 AND id = $2";
+    let kind = tx.connection.first(sql, values![account, id.0], |row| row.int(0)).await?;
+    let kind = kind.ok_or(Error::NotFound("collection"))?;
+    let sql = "SELECT id FROM item WHERE account = $1 AND collection = $2";
+    let items = tx.connection.query(sql, values![account, id.0], |row| row.int(0)).await?;
     for sql in [
         "DELETE FROM item_property WHERE account = $1 AND object IN
            (SELECT id FROM item WHERE account = $1 AND collection = $2)",
@@ -207,15 +213,14 @@ pub async fn remove_collection(tx: &mut Tx, account: AccountId, id: CollectionId
     ] {
         tx.connection.execute(sql, values![account, id.0]).await?;
     }
-    tx.journal(account, Kind::Collection, 0, IdSet::new(), IdSet::new(), only(id.0));
+    let items: IdSet = items.into_iter().map(|id| id as u64).collect();
+    tx.modseq(account)?;
+    if !items.is_empty() {
+        tx.journal(account, Kind::Item, id.0, IdSet::new(), IdSet::new(), items);
+    }
+    tx.journal(account, Kind::Collection, kind, IdSet::new(), IdSet::new(), only(id.0));
     tx.changed(Change::Collections(account));
     Ok(())
-}
-
-/// Notes that a collection itself was changed.
-pub(super) fn changed(tx: &mut Tx, account: AccountId, id: CollectionId) {
-    tx.journal(account, Kind::Collection, 0, IdSet::new(), only(id.0), IdSet::new());
-    tx.changed(Change::Collections(account));
 }
 
 pub(super) fn only(id: i64) -> IdSet {

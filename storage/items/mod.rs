@@ -7,6 +7,7 @@ pub mod alarms;
 mod change;
 mod collections;
 mod find;
+mod journal;
 mod properties;
 mod read;
 mod reclaim;

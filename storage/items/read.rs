@@ -57,6 +57,17 @@ impl Storage {
         self.reader().await?.query_many(sql, rows, item_row).await
     }
 
+    /// Items by their ids, in any order, without their bytes; what does not exist is left out.
+    pub async fn items_by_id(&self, account: AccountId, items: &[ItemId]) -> Result<Vec<ItemRow>> {
+        let sql = concat!(
+            "SELECT ",
+            item_columns!(),
+            " FROM (VALUES {values}) AS v CROSS JOIN item i WHERE i.account = v.column1 AND i.id = v.column2"
+        );
+        let rows = items.iter().map(|item| values![account, item.0]).collect();
+        self.reader().await?.query_many(sql, rows, item_row).await
+    }
+
     /// Items of calendars that have a UID, with the names of their calendars: one in each at most.
     pub async fn items_with_uid(&self, account: AccountId, uid: &str) -> Result<Vec<(ItemRow, String)>> {
         let sql = concat!(

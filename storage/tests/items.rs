@@ -121,6 +121,12 @@ pub(super) async fn items_are_moved_and_removed(place: Place) {
         .expect("moved");
     assert_eq!((moved.id, moved.name.as_str(), moved.collection), (item.id, "c.ics", work));
     assert_eq!(storage.items_named(id, work, &["c.ics"]).await.expect("read"), std::slice::from_ref(&moved));
+    // For who looks at all calendars at once it is where it was.
+    let journal = storage.item_journal(id, CALENDAR, item.changed).await.expect("read").expect("known");
+    let [row] = journal.rows.as_slice() else { panic!("{journal:?}") };
+    assert!(row.created.is_empty() && row.destroyed.is_empty(), "{row:?}");
+    assert_eq!(row.updated.iter().collect::<Vec<_>>(), [item.id.0 as u64]);
+    assert_eq!(storage.collections_modseq(id, CALENDAR).await.expect("read"), moved.changed);
     let window = TimeWindow { from: 0, to: 100 };
     assert_eq!(storage.items_within(id, home, window).await.expect("read"), []);
     assert_eq!(storage.items_within(id, work, window).await.expect("read").len(), 1);
@@ -132,13 +138,19 @@ pub(super) async fn items_are_moved_and_removed(place: Place) {
     assert_eq!(bytes(&storage, id).await, 0);
     assert_eq!(storage.item_data(id, &[item.id]).await.expect("read"), []);
 
-    put(&storage, id, home, new("d.ics", "data", &[(0, 60)])).await;
+    let last = put(&storage, id, home, new("d.ics", "data", &[(0, 60)])).await;
     storage
         .transact([id], move |tx| Box::pin(async move { items::remove_collection(tx, id, home).await }))
         .await
         .expect("removed");
     assert_eq!(bytes(&storage, id).await, 0);
     assert_eq!(storage.collection(id, CALENDAR, "home").await.expect("read"), None);
+    let journal = storage.item_journal(id, CALENDAR, last.changed).await.expect("read").expect("known");
+    let destroyed: Vec<u64> = journal.rows.iter().flat_map(|row| row.destroyed.iter()).collect();
+    assert_eq!(destroyed, [last.id.0 as u64], "what was in it has gone with it");
+    let journal = storage.collection_journal(id, CALENDAR, last.changed).await.expect("read").expect("known");
+    assert!(journal.rows.iter().any(|row| row.destroyed.contains(home.0 as u64)));
+    assert!(storage.collections_modseq(id, CALENDAR).await.expect("read") > last.changed);
 }
 
 /// RFC 6578: a client that follows page by page ends up with what is there, whatever happens meanwhile.

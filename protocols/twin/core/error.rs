@@ -130,9 +130,10 @@ impl From<MethodErrorKind> for MethodError {
     }
 }
 
-/// Why one object was not created, updated or destroyed (RFC 8620 §5.3, RFC 8621 §2.5, §4.6, §7.5).
+/// Why one object was not created, updated or destroyed (RFC 8620 §5.3, RFC 8621 §2.5, §4.6, §7.5, RFC 9610 §2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SetErrorKind {
+    AddressBookHasContents,
     AlreadyExists,
     BlobNotFound,
     CannotUnsend,
@@ -160,6 +161,7 @@ pub(crate) enum SetErrorKind {
 impl SetErrorKind {
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::AddressBookHasContents => "addressBookHasContents",
             Self::AlreadyExists => "alreadyExists",
             Self::BlobNotFound => "blobNotFound",
             Self::CannotUnsend => "cannotUnsend",

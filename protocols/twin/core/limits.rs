@@ -20,3 +20,5 @@ pub(crate) const MAX_BODY_VALUES: usize = 32 << 20;
 pub(crate) const MAX_EVENT_STREAMS: usize = 64;
 /// Ids that a query gives without a limit of the client's.
 pub(crate) const MAX_QUERY: usize = 10_000;
+/// Octets of the texts that one `/get` of cards or events reads.
+pub(crate) const MAX_TEXTS: u64 = 64 << 20;

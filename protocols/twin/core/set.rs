@@ -77,6 +77,27 @@ impl SetAnswer {
         }
     }
 
+    /// Nothing went wrong so far.
+    pub(crate) fn is_success(&self) -> bool {
+        self.not_created.is_empty() && self.not_updated.is_empty() && self.not_destroyed.is_empty()
+    }
+
+    /// What else has changed of an object that the client knows as `written`.
+    pub(crate) fn also_changed(&mut self, written: &str, id: &str, name: &str, value: Value) {
+        let created = written.strip_prefix('#').and_then(|creation| self.created.get_mut(creation));
+        let object = match created {
+            Some(created) => created,
+            None => {
+                let known = if self.updated.contains_key(written) { written } else { id };
+                self.updated.entry(known).or_insert(Value::Null)
+            }
+        };
+        if !object.is_object() {
+            *object = json!({});
+        }
+        object[name] = value;
+    }
+
     pub(crate) fn answer(self, context: &Context, old_state: &str, new_state: &str) -> Object {
         let or_null = |object: Object| if object.is_empty() { Value::Null } else { object.into() };
         answer([

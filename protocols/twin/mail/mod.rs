@@ -2,7 +2,7 @@
 
 mod body;
 pub(crate) mod compose;
-mod dates;
+pub(crate) mod dates;
 pub(crate) mod email;
 pub(crate) mod email_set;
 mod header;

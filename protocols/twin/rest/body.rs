@@ -29,23 +29,43 @@ pub(super) async fn object(headers: &HeaderMap, body: Body) -> Result<Map<String
     }
 }
 
-/// RFC 7396 → RFC 8620 §5.3: what is in an object within is a path. The depth is that of JSON.
-pub(super) fn as_patch(merge: &Map<String, Value>) -> Map<String, Value> {
+/// Properties of which a merge patch changes only a part: what they are now decides how that is said.
+pub(super) fn changed_within(merge: &Map<String, Value>) -> Vec<String> {
+    merge.iter().filter(|(_, value)| value.is_object()).map(|(name, _)| name.clone()).collect()
+}
+
+/// RFC 7396 → RFC 8620 §5.3: what is in an object within is a path, as far as there is one in `current`. The
+/// depth is that of JSON.
+pub(super) fn as_patch(merge: &Map<String, Value>, current: &Map<String, Value>) -> Map<String, Value> {
     let mut patch = Map::new();
     for (name, value) in merge {
-        put(&escaped(name), value, &mut patch);
+        put(&escaped(name), value, current.get(name), &mut patch);
     }
     patch
 }
 
-fn put(path: &str, value: &Value, patch: &mut Map<String, Value>) {
-    match value {
-        Value::Object(object) if !object.is_empty() => {
-            object.iter().for_each(|(name, value)| put(&format!("{path}/{}", escaped(name)), value, patch));
+fn put(path: &str, value: &Value, current: Option<&Value>, patch: &mut Map<String, Value>) {
+    match (value, current) {
+        (Value::Object(object), Some(Value::Object(current))) => {
+            for (name, value) in object {
+                put(&format!("{path}/{}", escaped(name)), value, current.get(name), patch);
+            }
         }
-        // Merging nothing changes nothing.
-        Value::Object(_) => {}
-        value => drop(patch.insert(path.to_owned(), value.clone())),
+        // RFC 8620 §5.3: a path leads to nothing where there is nothing above its end.
+        (value @ Value::Object(_), _) => drop(patch.insert(path.to_owned(), merged(value))),
+        (value, _) => drop(patch.insert(path.to_owned(), value.clone())),
+    }
+}
+
+/// Merged into nothing.
+fn merged(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => object
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name.clone(), merged(value)))
+            .collect(),
+        value => value.clone(),
     }
 }
 
@@ -60,8 +80,16 @@ mod tests {
 
     #[test]
     fn merge_patches_are_paths() {
-        let merge = json!({ "keywords": { "$seen": true, "a/b": null }, "name": "x", "none": null, "list": [{ "a": 1 }], "same": {} });
-        let expected = json!({ "keywords/$seen": true, "keywords/a~1b": null, "name": "x", "none": null, "list": [{ "a": 1 }] });
-        assert_eq!(Value::from(as_patch(merge.as_object().expect("an object"))), expected);
+        let object = |value: Value| value.as_object().expect("an object").clone();
+        let current = object(json!({ "keywords": { "a/b": true }, "none": null, "same": { "a": 1 } }));
+        let merge = object(json!({
+            "keywords": { "$seen": true, "a/b": null }, "name": "x", "none": { "a": { "b": 1, "c": null } }, "list": [{ "a": 1 }],
+            "same": {}, "new": { "a": 1 },
+        }));
+        let expected = json!({
+            "keywords/$seen": true, "keywords/a~1b": null, "name": "x", "none": { "a": { "b": 1 } }, "list": [{ "a": 1 }],
+            "new": { "a": 1 },
+        });
+        assert_eq!(Value::from(as_patch(&merge, &current)), expected);
     }
 }

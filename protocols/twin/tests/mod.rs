@@ -1,5 +1,6 @@
 //! The API without sockets: requests go to the mount, answers are read from it.
 
+mod contacts;
 mod core;
 mod emails;
 mod events;

@@ -39,8 +39,19 @@ blob = client.upload(b"Subject: uploaded\r\n\r\ntext", content_type="message/rfc
 assert client.download(blob.blob_id, name="x.eml", content_type="message/rfc822") == b"Subject: uploaded\r\n\r\ntext"
 parsed = call("Email/parse", {"blobIds": [blob.blob_id]})
 
+book = call("AddressBook/get", {"ids": None}).list[0]
+card = {"@type": "Card", "version": "1.0", "addressBookIds": {book.id: True}, "name": {"full": "Jane Doe"},
+        "emails": {"e1": {"address": "jane@example.com"}}}
+created = call("ContactCard/set", {"create": {"jane": card}}).created["jane"]
+cards = call("ContactCard/query", {"filter": {"email": "jane@example.com"}, "sort": [{"property": "updated"}]})
+assert len(cards.ids) == 1, cards
+state = call("ContactCard/get", {"ids": list(cards.ids)}).state
+call("ContactCard/set", {"update": {cards.ids[0]: {"emails/e1/address": "jane@example.org"}}})
+assert list(call("ContactCard/changes", {"sinceState": state}).updated) == list(cards.ids)
+call("AddressBook/changes", {"sinceState": state})
+
 table = analyse(client.session, client.capabilities)
 print(table.markdown())
 supported = {row.urn for row in table.supported}
-for name in ("core", "mail", "submission", "vacationresponse", "quota"):
+for name in ("core", "mail", "submission", "vacationresponse", "quota", "contacts"):
     assert f"urn:ietf:params:jmap:{name}" in supported, table.markdown()
