@@ -100,6 +100,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/sqlite/0023_file_text.sql"),
         include_str!("migrations/postgres/0023_file_text.sql"),
     ),
+    (
+        include_str!("migrations/sqlite/0026_collection_grant.sql"),
+        include_str!("migrations/postgres/0026_collection_grant.sql"),
+    ),
 ];
 
 #[derive(Clone)]

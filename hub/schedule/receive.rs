@@ -157,10 +157,11 @@ impl Hub {
     async fn take_in(&self, key: &ItipKey, account: AccountId, effect: Effect) -> Result<bool> {
         let key = key.clone();
         let has_answers = !effect.answers.is_empty();
+        let reach = self.calendars_of(account).reach();
         let take_in = self.0.storage.transact([account], move |tx| {
             Box::pin(async move {
                 if let Some(Put { calendar, into, before, new }) = &effect.put {
-                    if !takes(tx, account, calendar, *into, new.kind).await? {
+                    if !takes(tx, reach, calendar, *into, new.kind).await? {
                         return Ok(false);
                     }
                     let existing = rows::existing(tx, account, *into, &new.name, &new.uid).await?;
