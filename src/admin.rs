@@ -31,6 +31,10 @@ pub(crate) enum Request {
         address: String,
         id: i64,
     },
+    Calendars {
+        address: String,
+        what: crate::calendars::Request,
+    },
     Damage,
     DomainAdd {
         name: String,
@@ -102,6 +106,7 @@ pub(crate) enum Answer {
         password: String,
     },
     AppPasswords(Vec<AppPassword>),
+    CalendarShares(Vec<crate::calendars::Share>),
     Capabilities {
         hidden: Vec<String>,
     },
@@ -217,6 +222,7 @@ async fn execute(hub: &Hub, request: Request) -> Result<Answer, String> {
                 error => explain(error),
             })?;
         }
+        Request::Calendars { address, what } => return crate::calendars::execute(hub, &address, what).await,
         Request::Files { address, what } => return crate::files::execute(hub, &address, what).await,
         Request::Identity { address, what } => return crate::identity::execute(hub, &address, what).await,
         Request::Sieve { address, what } => return crate::sieve::execute(hub, &address, what).await,

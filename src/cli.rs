@@ -1,5 +1,6 @@
 //! Arguments and their help.
 
+mod calendars;
 mod files;
 pub(crate) mod identity;
 mod queue;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use hub_config::{Database, LogFormat, Quota};
 
+pub(crate) use calendars::{CalendarRight, Calendars, Which};
 pub(crate) use files::{Files, Link, Right};
 pub(crate) use queue::{Queue, QueueChoice, QueueNames};
 
@@ -86,6 +88,9 @@ Example:
     /// Share a twin's files with other twins, and by links
     #[command(subcommand)]
     Files(Files),
+    /// Share a twin's calendars and address books with other twins
+    #[command(subcommand)]
+    Calendars(Calendars),
     /// Mail that waits to leave this hub
     #[command(subcommand)]
     Queue(Queue),

@@ -3,6 +3,7 @@
 mod acme;
 mod admin;
 mod banner;
+mod calendars;
 mod check;
 mod cli;
 mod commands;
@@ -90,6 +91,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             Command::Alias(command) => commands::alias(&setup, command).await?,
             Command::Token(command) => tokens::run(&setup, command).await?,
             Command::AppPassword(command) => commands::app_password(&setup, command).await?,
+            Command::Calendars(command) => calendars::run(&setup, command).await?,
             Command::Check { domain } => return check::run(&setup, domain.as_deref()).await,
             Command::Config | Command::DocumentText => {}
             Command::Export(options) => transfer::export(&setup, &options).await?,

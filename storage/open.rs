@@ -102,6 +102,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ),
     (include_str!("migrations/sqlite/0024_alarm.sql"), include_str!("migrations/postgres/0024_alarm.sql")),
     (include_str!("migrations/sqlite/0025_twins.sql"), include_str!("migrations/postgres/0025_twins.sql")),
+    (
+        include_str!("migrations/sqlite/0026_collection_grant.sql"),
+        include_str!("migrations/postgres/0026_collection_grant.sql"),
+    ),
 ];
 
 #[derive(Clone)]

@@ -185,10 +185,10 @@ impl Collections {
             Ok(new) => new,
             Err(refusal) => return Ok(PutOutcome::Refused(refusal)),
         };
-        let (account, kind, collection) = (self.account, self.kind, collection.to_owned());
+        let (account, reach, collection) = (self.account, self.reach(), collection.to_owned());
         let put = self.storage().transact([account], move |tx| {
             Box::pin(async move {
-                let into = rows::collection(tx, account, kind, &collection).await?;
+                let into = reach.to_change(tx, &collection).await?;
                 if into.facts.components & new.kind as i64 == 0 {
                     return Ok(Err(Refused::Object(Refusal::Kind(new.kind))));
                 }
@@ -222,11 +222,11 @@ impl Collections {
         name: &str,
         preconditions: Vec<Precondition>,
     ) -> Result<()> {
-        let (account, kind) = (self.account, self.kind);
+        let (account, reach) = (self.account, self.reach());
         let (collection, name) = (collection.to_owned(), name.to_owned());
         let remove = self.storage().transact([account], move |tx| {
             Box::pin(async move {
-                let from = rows::collection(tx, account, kind, &collection).await?;
+                let from = reach.to_change(tx, &collection).await?;
                 let existing = rows::existing(tx, account, from.id, &name, "").await?;
                 if let Err(error) = check(&preconditions, existing.named.as_ref()) {
                     return Ok(Err(error));
@@ -246,11 +246,11 @@ impl Collections {
         properties: Vec<(PropertyName, Option<String>)>,
         preconditions: Vec<Precondition>,
     ) -> Result<()> {
-        let (account, kind) = (self.account, self.kind);
+        let (account, reach) = (self.account, self.reach());
         let (collection, name) = (collection.to_owned(), name.to_owned());
         let patch = self.storage().transact([account], move |tx| {
             Box::pin(async move {
-                let within = rows::collection(tx, account, kind, &collection).await?;
+                let within = reach.to_change(tx, &collection).await?;
                 let existing = rows::existing(tx, account, within.id, &name, "").await?;
                 if let Err(error) = check(&preconditions, existing.named.as_ref()) {
                     return Ok(Err(error));
@@ -308,13 +308,13 @@ impl Collections {
                 }
             }
         };
-        let (account, kind) = (self.account, self.kind);
+        let (account, reach) = (self.account, self.reach());
         let from = (from.0.to_owned(), from.1.to_owned());
         let to = (to.0.to_owned(), to.1.to_owned());
         let transfer = self.storage().transact([account], move |tx| {
             Box::pin(async move {
-                let out_of = rows::collection(tx, account, kind, &from.0).await?;
-                let into = rows::collection(tx, account, kind, &to.0).await?;
+                let out_of = reach.to_change(tx, &from.0).await?;
+                let into = reach.to_change(tx, &to.0).await?;
                 let source = rows::existing(tx, account, out_of.id, &from.1, "").await?.named;
                 if let Err(error) = check(&preconditions, source.as_ref()) {
                     return Ok(Err(Refused::Request(error)));

@@ -9,10 +9,13 @@ mod bundle;
 mod calendar;
 mod card;
 mod free_busy;
+mod granted;
 mod item;
 mod keep;
 mod query;
+mod reach;
 mod settings;
+mod sharing;
 mod states;
 mod sync;
 
@@ -22,12 +25,15 @@ pub use crate::files::{Overwrite, PropertyName};
 pub use bundle::{BroughtIn, MOST_FILE, TakenOut};
 pub use calendar::zone_of;
 pub(crate) use calendar::{MESSAGES, message_index};
+pub use granted::{Notification, SharedFrom, tag_of};
 pub use item::{Item, Placed, PutOutcome, Refusal};
 pub(crate) use item::{check as check_preconditions, is_another};
 pub(crate) use keep::keep_indexed;
 pub use query::{Found, MOST_FOUND, portions_of};
+pub(crate) use reach::{By, Reach};
 pub(crate) use settings::check_name;
 pub use settings::{Collection, CollectionPatch};
+pub use sharing::{Access, CollectionGrant, Invitation, Status};
 pub use sync::{ItemChange, ItemChanges};
 
 use crate::{Account, AccountId, Hub, Storage};
@@ -37,7 +43,7 @@ pub const MOST_COLLECTIONS: usize = 500;
 /// Bytes of an object. Cards have photos in them.
 pub const MOST_BYTES: usize = 10 << 20;
 
-/// A twin's calendars, or its address books. Cheap to clone.
+/// A twin's calendars, or its address books; or of another twin's what it has granted. Cheap to clone.
 ///
 /// Errors of every method: `NotFound` (the collection or the item), `Unavailable`. Others are told
 /// with the method.
@@ -46,6 +52,7 @@ pub struct Collections {
     hub: Hub,
     account: AccountId,
     kind: CollectionKind,
+    by: By,
 }
 
 impl Account {
@@ -64,7 +71,7 @@ impl Account {
 
 impl Collections {
     pub(crate) fn of(hub: Hub, account: AccountId, kind: CollectionKind) -> Self {
-        Self { hub, account, kind }
+        Self { hub, account, kind, by: By::Owner }
     }
 
     pub(crate) fn storage(&self) -> &Storage {
@@ -75,8 +82,13 @@ impl Collections {
         &self.hub
     }
 
+    /// Whose they are.
     pub(crate) fn account(&self) -> AccountId {
         self.account
+    }
+
+    pub(crate) fn reach(&self) -> Reach {
+        Reach { account: self.account, kind: self.kind, by: self.by }
     }
 
     /// Calendars, address books, or an inbox.

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use hub_storage::items as rows;
 use hub_storage::items::{CollectionFacts, CollectionId, CollectionKind, CollectionRow, ItemKind};
 
-use crate::collections::{Collections, MOST_COLLECTIONS};
+use crate::collections::granted::link_of;
+use crate::collections::{By, Collections, MOST_COLLECTIONS, SharedFrom};
 use crate::files::{Property, PropertyName};
 use crate::{Error, Result, SyncState, schedule};
 
@@ -28,6 +29,8 @@ pub struct Collection {
     pub created_at: i64,
     /// Changes when anything in it or it itself does.
     pub state: SyncState,
+    /// It is somebody else's.
+    pub shared: Option<SharedFrom>,
 }
 
 impl Collection {
@@ -40,7 +43,7 @@ impl Collection {
 impl From<CollectionRow> for Collection {
     fn from(row: CollectionRow) -> Self {
         let CollectionRow { id, name, facts, created_at, modseq, .. } = row;
-        Self { id, name, facts, created_at, state: SyncState::all(modseq) }
+        Self { id, name, facts, created_at, state: SyncState::all(modseq), shared: None }
     }
 }
 
@@ -75,6 +78,9 @@ impl Collections {
     }
 
     pub async fn find(&self, name: &str) -> Result<Collection> {
+        if let By::Grant { grantee, link } = self.by {
+            return self.find_granted(grantee, link, name).await;
+        }
         let find = || self.storage().collection(self.account, self.kind, name);
         let mut row = find().await?;
         // The usual ones have names that programs are told before anybody lists them.
@@ -87,7 +93,8 @@ impl Collections {
 
     /// Makes a collection. `Exists`, `Limit`, `Invalid`.
     pub async fn create(&self, name: &str, patch: CollectionPatch) -> Result<Collection> {
-        check_name(name)?;
+        self.reach().is_owner()?;
+        check_own_name(name)?;
         if self.kind == CollectionKind::Inbox {
             return Err(Error::Forbidden("there is one inbox"));
         }
@@ -111,8 +118,12 @@ impl Collections {
 
     /// Changes a collection, all or nothing. `Exists` for a name that another one has, `Limit`, `Invalid`.
     pub async fn update(&self, name: &str, patch: CollectionPatch) -> Result<Collection> {
+        if let By::Grant { grantee, link } = self.by {
+            return self.describe(grantee, link, name, patch).await;
+        }
+        self.reach().is_owner()?;
         if let Some(name) = &patch.name {
-            check_name(name)?;
+            check_own_name(name)?;
             if self.kind == CollectionKind::Inbox {
                 return Err(Error::Forbidden("there is one inbox"));
             }
@@ -134,8 +145,12 @@ impl Collections {
         Ok(updated.await??.into())
     }
 
-    /// Removes a collection with all that is in it.
+    /// Removes a collection with all that is in it. What somebody else has granted is only left.
     pub async fn remove(&self, name: &str) -> Result<()> {
+        if let By::Grant { grantee, link } = self.by {
+            return self.leave(grantee, link).await;
+        }
+        self.reach().is_owner()?;
         if self.kind == CollectionKind::Inbox {
             return Err(Error::Forbidden("there is one inbox"));
         }
@@ -155,6 +170,21 @@ impl Collections {
         for row in self.storage().item_properties(self.account, objects).await? {
             let name = PropertyName { namespace: row.namespace, name: row.name };
             all.entry(row.object).or_default().push((name, row.value));
+        }
+        Ok(all)
+    }
+
+    /// The same of collections, by their ids: of what was granted, those of the grantee.
+    pub async fn properties_of(&self, collections: &[Collection]) -> Result<HashMap<i64, Vec<Property>>> {
+        let By::Grant { grantee, link } = self.by else {
+            let ids: Vec<i64> = collections.iter().map(|one| one.id.0).collect();
+            return self.properties(&ids).await;
+        };
+        let mut all: HashMap<i64, Vec<Property>> = HashMap::new();
+        let Some(collection) = collections.first() else { return Ok(all) };
+        for row in self.storage().item_properties(grantee, &[link]).await? {
+            let name = PropertyName { namespace: row.namespace, name: row.name };
+            all.entry(collection.id.0).or_default().push((name, row.value));
         }
         Ok(all)
     }
@@ -218,7 +248,7 @@ pub(super) async fn set_properties(
     }
 }
 
-fn apply(facts: &mut CollectionFacts, patch: &CollectionPatch) -> Result<()> {
+pub(super) fn apply(facts: &mut CollectionFacts, patch: &CollectionPatch) -> Result<()> {
     let take = |place: &mut String, text: &Option<String>| match text {
         Some(text) if text.len() > TEXT => Err(Error::TooLarge { limit: TEXT as u64 }),
         Some(text) => {
@@ -264,6 +294,14 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
         false => {
             Err(Error::Invalid(format!("a name has 1 to {NAME} bytes and no slash or control character")))
         }
+    }
+}
+
+/// The same for one of the twin's own.
+fn check_own_name(name: &str) -> Result<()> {
+    match link_of(name) {
+        Some(_) => Err(Error::Invalid("such a name is for what others share".to_owned())),
+        None => check_name(name),
     }
 }
 

@@ -164,10 +164,11 @@ impl Hub {
         let has_answers = !effect.answers.is_empty();
         let mut accounts = effect.mail.as_ref().map(Decided::accounts).unwrap_or_default();
         accounts.push(account);
+        let reach = self.calendars_of(account).reach();
         let take_in = self.0.storage.transact(accounts, move |tx| {
             Box::pin(async move {
                 if let Some(Put { calendar, into, before, new }) = &effect.put {
-                    if !takes(tx, account, calendar, *into, new.kind).await? {
+                    if !takes(tx, reach, calendar, *into, new.kind).await? {
                         return Ok(false);
                     }
                     let existing = rows::existing(tx, account, *into, &new.name, &new.uid).await?;

@@ -9,8 +9,8 @@ use hub_storage::itip::{self, NewItip};
 
 use super::ATTEMPTS;
 use crate::collections::{
-    Collection, CollectionKind, Collections, MOST_BYTES, Placed, PutOutcome, Refusal, check_preconditions,
-    is_another,
+    By, Collection, CollectionKind, Collections, MOST_BYTES, Placed, PutOutcome, Reach, Refusal,
+    check_preconditions, is_another,
 };
 use crate::{AccountId, Error, Precondition, Result, unix_now};
 
@@ -135,6 +135,12 @@ impl Collections {
         {
             return not_allowed(NotAllowed::Taken(calendar, name));
         }
+        // caldav-sharing §5.5.5: whom a calendar was granted to invites in its owner's name only.
+        let is_strange =
+            before.row.is_none() && new.tag != ScheduleTag::Absent && plan.role != Role::Organizer;
+        if is_strange && self.reach().by != By::Owner {
+            return not_allowed(NotAllowed::Itip(Itip::OrganizerChange));
+        }
         let now = unix_now();
         // RFC 6638 §3.2.1.2: that something ends earlier is told, unless all of it was over before.
         let is_over = new.index.last_at < now && self.last_at(&before).await?.is_none_or(|last| last < now);
@@ -186,6 +192,9 @@ impl Collections {
 
     /// Removes a calendar, and tells whom what was in it concerned (RFC 6638 §3.2.3.2).
     pub async fn remove_calendar_scheduled(&self, name: &str) -> Result<()> {
+        if self.reach().by != By::Owner {
+            return self.remove(name).await;
+        }
         let (from, mut after) = (self.find(name).await?, String::new());
         loop {
             let page = self.items(from.id, &after).await?;
@@ -258,11 +267,12 @@ impl Collections {
         messages: Vec<NewItip>,
         request: &ScheduleRequest,
     ) -> Result<Attempt<std::result::Result<(Placed, Ids), Refusal>>> {
-        let (account, preconditions) = (self.account(), request.preconditions.clone());
+        let (account, reach) = (self.account(), self.reach());
+        let preconditions = request.preconditions.clone();
         let (into, collection) = (into.id, into.name.clone());
         let write = self.storage().transact([account], move |tx| {
             Box::pin(async move {
-                if !takes(tx, account, &collection, into, new.kind).await? {
+                if !takes(tx, reach, &collection, into, new.kind).await? {
                     return Ok(Attempt::Again);
                 }
                 let existing = rows::existing(tx, account, into, &new.name, &new.uid).await?;
@@ -289,9 +299,12 @@ impl Collections {
     }
 
     async fn erase(&self, from: &Collection, row: ItemRow, messages: Vec<NewItip>) -> Result<Attempt<Ids>> {
-        let (account, from) = (self.account(), from.id);
+        let (account, reach, from, collection) = (self.account(), self.reach(), from.id, from.name.clone());
         let erase = self.storage().transact([account], move |tx| {
             Box::pin(async move {
+                if reach.to_change(tx, &collection).await?.id != from {
+                    return Ok(Attempt::Again);
+                }
                 let existing = rows::existing(tx, account, from, &row.name, "").await?;
                 if existing.named.as_ref() != Some(&row) {
                     return Ok(Attempt::Again);
@@ -307,12 +320,12 @@ impl Collections {
 /// Whether a calendar still is what it was when it was looked for, and takes such objects.
 pub(super) async fn takes(
     tx: &mut Tx,
-    account: AccountId,
+    reach: Reach,
     name: &str,
     id: CollectionId,
     kind: ItemKind,
 ) -> hub_storage::Result<bool> {
-    match rows::collection(tx, account, CollectionKind::Calendar, name).await {
+    match reach.to_change(tx, name).await {
         Ok(there) => Ok(there.id == id && there.facts.components & kind as i64 != 0),
         Err(hub_storage::Error::NotFound(_)) => Ok(false),
         Err(error) => Err(error),

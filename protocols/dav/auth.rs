@@ -55,11 +55,19 @@ fn needed(method: &Method, place: &Place) -> Scopes {
             (CollectionKind::AddressBook, true) => Scopes::CONTACTS_READ,
             (CollectionKind::AddressBook, false) => Scopes::CONTACTS_WRITE,
         },
-        Place::Homes | Place::Nothing | Place::Principal { .. } | Place::Principals | Place::Root
+        Place::Notifications { .. } if reads => Scopes::CALENDARS_READ,
+        Place::Notifications { .. } => Scopes::CALENDARS_WRITE,
+        Place::Homes
+        | Place::Nothing
+        | Place::Principal { .. }
+        | Place::Principals
+        | Place::ProxyGroup { .. }
+        | Place::Root
             if reads =>
         {
             Scopes::NONE
         }
+        Place::ProxyGroup { .. } => Scopes::CALENDARS_WRITE,
         _ => Scopes::ALL,
     }
 }

@@ -15,7 +15,7 @@
 //! (scheduling), 5995 (POST to add), 6764 (where to begin), 7809
 //! (time zones by name, the part about leaving them out), 8144 (Prefer), 9110 (ranges, conditional requests), 6750 (bearer
 //! tokens), 7617 (Basic).
-//! Not in RFCs: Nextcloud's uploads in pieces, OC-Checksum, X-OC-Mtime, and what Finder and Windows add.
+//! Not in RFCs: Apple's caldav-sharing and caldav-proxy, Nextcloud's uploads in pieces, OC-Checksum, X-OC-Mtime, and what Finder and Windows add.
 
 mod auth;
 mod body;
@@ -28,6 +28,7 @@ mod head;
 mod lock;
 mod media_type;
 mod nextcloud;
+mod notifications;
 mod options;
 mod path;
 mod precondition;
@@ -45,6 +46,7 @@ mod xml;
 
 use std::sync::Arc;
 
+use hub::collections::CollectionKind;
 use hub::files::{Conditions, FilePath, Files};
 use hub::{Account, Hub};
 use hub_wire::http::{self, Answer, Body, Client, Mount};
@@ -82,6 +84,8 @@ const FILE_METHODS: &str =
     "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, COPY, MOVE, PROPFIND, PROPPATCH, LOCK, UNLOCK, REPORT, SEARCH";
 /// Methods of calendars, address books and what lies in them.
 const ITEM_METHODS: &str = "OPTIONS, GET, HEAD, PUT, POST, DELETE, MKCOL, MKCALENDAR, COPY, MOVE, PROPFIND, PROPPATCH, REPORT, SEARCH";
+/// Methods of what a twin has not seen yet.
+const NOTIFICATION_METHODS: &str = "OPTIONS, GET, HEAD, DELETE, PROPFIND";
 /// Methods of what the hub makes up: principals, and the folders above the homes.
 const FIXED_METHODS: &str = "OPTIONS, GET, HEAD, PROPFIND, PROPPATCH, REPORT, SEARCH";
 
@@ -153,10 +157,14 @@ impl Service {
 
 impl Call {
     async fn answer(&mut self) -> Result<Reply, Refusal> {
-        self.check_owner()?;
+        self.check_owner().await?;
         auth::check_scope(&self.account, &self.head.method, &self.location.place)?;
         if let Place::Items { .. } = self.location.place {
             return collections::answer(self).await;
+        }
+        if let Place::Notifications { name, .. } = &self.location.place {
+            let name = name.clone();
+            return notifications::answer(self, name.as_deref()).await;
         }
         if self.head.method == Method::OPTIONS {
             return Ok(options::answer(&self.location.place));
@@ -179,18 +187,32 @@ impl Call {
         }
     }
 
-    /// A home is its twin's alone; whether others exist is not told.
-    fn check_owner(&self) -> Result<(), Refusal> {
-        let own = match &self.location.place {
-            Place::File { handle: Some(handle), .. }
-            | Place::Items { handle, .. }
-            | Place::Upload { handle, .. }
-            | Place::Principal { handle } => handle.to_lowercase() == self.account.handle().key(),
-            _ => true,
-        };
-        match own {
-            true => Ok(()),
-            false => Err(Refusal::Status(StatusCode::FORBIDDEN, "This belongs to somebody else.")),
+    /// A home is its twin's alone, and its proxies'; whether others exist is not told.
+    async fn check_owner(&self) -> Result<(), Refusal> {
+        match self.location.handle() {
+            Some(handle) if !self.is_own(handle) => self.check_proxy(handle).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it is the twin that asks.
+    fn is_own(&self, handle: &str) -> bool {
+        handle.to_lowercase() == self.account.handle().key()
+    }
+
+    async fn check_proxy(&self, handle: &str) -> Result<(), Refusal> {
+        let stranger = Refusal::Status(StatusCode::FORBIDDEN, "This belongs to somebody else.");
+        match &self.location.place {
+            // Where the proxy's right is looked for again.
+            Place::Items { kind: CollectionKind::Calendar, .. } => Ok(()),
+            Place::Principal { .. } => {
+                let all = self.account.proxy_for().await?;
+                all.iter()
+                    .any(|grant| grant.owner.key() == handle.to_lowercase())
+                    .then_some(())
+                    .ok_or(stranger)
+            }
+            _ => Err(stranger),
         }
     }
 

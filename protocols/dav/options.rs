@@ -5,14 +5,14 @@ use hyper::header::{self, HeaderName, HeaderValue};
 
 use crate::path::Place;
 use crate::reply::{self, Reply};
-use crate::{FILE_METHODS, FIXED_METHODS, ITEM_METHODS};
+use crate::{FILE_METHODS, FIXED_METHODS, ITEM_METHODS, NOTIFICATION_METHODS};
 
 /// Finder shows a volume that it may write to only where it sees class 2.
 const CLASSES: &str = "1, 2, 3, extended-mkcol, access-control, sync-collection, calendar-access, \
-     calendar-auto-schedule, addressbook, add-member";
+     calendar-auto-schedule, calendarserver-sharing, calendar-proxy, addressbook, add-member";
 /// RFC 4918 §18.2: there are no locks in calendars and address books.
 const CLASSES_OF_ITEMS: &str = "1, 3, extended-mkcol, access-control, sync-collection, calendar-access, \
-     calendar-auto-schedule, addressbook, add-member";
+     calendar-auto-schedule, calendarserver-sharing, calendar-proxy, addressbook, add-member";
 
 pub(crate) fn answer(place: &Place) -> Reply {
     let mut reply = reply::empty(StatusCode::OK);
@@ -31,8 +31,12 @@ pub(crate) fn methods(place: &Place) -> &'static str {
     match place {
         Place::File { .. } | Place::Upload { .. } => FILE_METHODS,
         Place::Items { .. } => ITEM_METHODS,
-        Place::Homes | Place::Nothing | Place::Principal { .. } | Place::Principals | Place::Root => {
-            FIXED_METHODS
-        }
+        Place::Notifications { .. } => NOTIFICATION_METHODS,
+        Place::Homes
+        | Place::Nothing
+        | Place::Principal { .. }
+        | Place::Principals
+        | Place::ProxyGroup { .. }
+        | Place::Root => FIXED_METHODS,
     }
 }

@@ -1,6 +1,6 @@
 //! URL ↔ resource. Names are decoded once, here; nothing below knows percent signs.
 
-use hub::collections::CollectionKind;
+use hub::collections::{Access, CollectionKind};
 use hub::files::FilePath;
 use hub_content::url::decode;
 pub(crate) use hub_content::url::{IN_PATHS, encode_into};
@@ -45,6 +45,16 @@ pub(crate) enum Place {
     Principal {
         handle: String,
     },
+    /// `/dav/principals/HANDLE/calendar-proxy-read/` and `…-write/` (caldav-proxy §5.2)
+    ProxyGroup {
+        handle: String,
+        access: Access,
+    },
+    /// `/dav/notifications/HANDLE/`, and one in it (caldav-sharing §4).
+    Notifications {
+        handle: String,
+        name: Option<String>,
+    },
     /// A path of ours that nothing is at.
     Nothing,
 }
@@ -81,6 +91,19 @@ impl Location {
             base.push('/');
         }
         Ok(Self { place, base })
+    }
+
+    /// Whose home it is in, or whose principal it is.
+    pub(crate) fn handle(&self) -> Option<&str> {
+        match &self.place {
+            Place::File { handle, .. } => handle.as_deref(),
+            Place::Items { handle, .. }
+            | Place::Notifications { handle, .. }
+            | Place::Principal { handle }
+            | Place::ProxyGroup { handle, .. }
+            | Place::Upload { handle, .. } => Some(handle),
+            Place::Homes | Place::Nothing | Place::Principals | Place::Root => None,
+        }
     }
 
     /// The same home, where a tree begins at the path `at`, and `rest` in it.
@@ -132,12 +155,40 @@ fn place(names: &[&str]) -> Result<(Place, usize), BadPath> {
         ["uploads", handle, rest @ ..] => {
             (Place::Upload { handle: (*handle).to_owned(), path: file_path(rest)? }, start + 2)
         }
+        ["notifications", handle, rest @ ..] => (notifications(handle, rest), start + 2),
         ["principals"] | ["principals", "users"] => (Place::Principals, start + rest.len()),
         ["principals", handle] | ["principals", "users", handle] => {
             (Place::Principal { handle: (*handle).to_owned() }, start + rest.len())
         }
+        ["principals", handle, group] | ["principals", "users", handle, group] => {
+            (proxy_group(handle, group), start + rest.len())
+        }
         _ => (Place::Nothing, names.len()),
     })
+}
+
+/// The last segment of a group's URL.
+pub(crate) fn proxy_name(access: Access) -> &'static str {
+    match access {
+        Access::Read => "calendar-proxy-read",
+        Access::Write => "calendar-proxy-write",
+    }
+}
+
+fn proxy_group(handle: &str, group: &str) -> Place {
+    match [Access::Read, Access::Write].into_iter().find(|access| proxy_name(*access) == group) {
+        Some(access) => Place::ProxyGroup { handle: handle.to_owned(), access },
+        None => Place::Nothing,
+    }
+}
+
+fn notifications(handle: &str, names: &[&str]) -> Place {
+    let name = match names {
+        [] => None,
+        [name] => Some((*name).to_owned()),
+        _ => return Place::Nothing,
+    };
+    Place::Notifications { handle: handle.to_owned(), name }
 }
 
 fn items(kind: CollectionKind, handle: &str, names: &[&str]) -> Place {
@@ -203,6 +254,17 @@ mod tests {
                 "/dav/principals/alice@a.test/",
                 Place::Principal { handle: "alice@a.test".to_owned() },
                 "/dav/principals/alice@a.test/",
+            ),
+            (
+                "/dav/principals/alice@a.test/calendar-proxy-write",
+                Place::ProxyGroup { handle: "alice@a.test".to_owned(), access: Access::Write },
+                "/dav/principals/alice@a.test/calendar-proxy-write/",
+            ),
+            ("/dav/principals/alice@a.test/x/", Place::Nothing, "/dav/principals/alice@a.test/x/"),
+            (
+                "/dav/notifications/alice@a.test/a.xml",
+                Place::Notifications { handle: "alice@a.test".to_owned(), name: Some("a.xml".to_owned()) },
+                "/dav/notifications/alice@a.test/",
             ),
             ("/dav/nothing", Place::Nothing, "/dav/nothing/"),
         ] {

@@ -5,18 +5,19 @@ mod shares;
 use std::collections::HashMap;
 
 use hub::Address;
+use hub::collections::Access;
 use hub::files::{FileLock, FilePath, Files, Node, Shares};
 use hub_wire::http::{self, Gone};
 use hyper::StatusCode;
 use tracing::warn;
 
 use crate::head::{Depth, Prefer};
-use crate::path::{Place, encode_into};
+use crate::path::{Place, encode_into, proxy_name};
 use crate::props::{Ask, Context, Subject, What};
 use crate::reply::{self, Reply};
 use crate::shares::{Spot, Tree};
 use crate::status::Refusal;
-use crate::xml::{CALDAV, Multistatus, Xml};
+use crate::xml::{CALDAV, CALENDAR_SERVER, Multistatus, Xml};
 use crate::{Call, body, head};
 
 pub(crate) async fn answer(call: &mut Call) -> Result<Reply, Refusal> {
@@ -279,8 +280,10 @@ pub(crate) fn below(folder: &FilePath, name: &str) -> String {
 
 /// What all rows share, as far as it is asked for.
 pub(crate) async fn context(call: &Call, asked: Option<(&Files, &Ask)>) -> Result<Context, Refusal> {
-    let handle = call.account.handle().to_string();
-    let mut context = Context { principal: principal(&handle), handle, ..Context::default() };
+    let own = call.account.handle().to_string();
+    let other = call.location.handle().filter(|handle| !call.is_own(handle));
+    let handle = other.map_or_else(|| own.clone(), str::to_lowercase);
+    let mut context = Context { principal: principal(&own), handle, ..Context::default() };
     context.files = call.location.base.clone();
     context.share = call.tree().ok().and_then(|tree| tree.granted().cloned());
     if let Some((files, ask)) = asked
@@ -301,18 +304,21 @@ pub(crate) fn principal(handle: &str) -> String {
 /// What the hub makes up: the folders above the homes, and principals.
 async fn of_fixed(call: &Call, ask: &Ask, depth: Depth) -> Result<Reply, Refusal> {
     let (place, base) = (&call.location.place, &call.location.base);
-    if depth == Depth::Infinity && !matches!(place, Place::Principal { .. }) {
+    let is_principal = matches!(place, Place::Principal { .. } | Place::ProxyGroup { .. });
+    if depth == Depth::Infinity && !is_principal {
         // RFC 4918 §9.1.1
         return Err(Refusal::Condition(StatusCode::FORBIDDEN, "propfind-finite-depth"));
     }
     let prefer = head::prefer(&call.head.headers);
     let mut context = context(call, None).await?;
-    if ask.names(CALDAV, "calendar-user-address-set") {
-        context.addresses = call.account.calendar_user_addresses().await?;
-    }
-    let what = if let Place::Principal { .. } = place { What::Principal } else { What::Above };
+    of_principals(call, ask, &mut context).await?;
+    let what = match place {
+        Place::Principal { .. } => What::Principal,
+        Place::ProxyGroup { access, .. } => What::ProxyGroup(*access),
+        _ => What::Above,
+    };
     let mut rows = vec![(base.clone(), what)];
-    if depth == Depth::One {
+    if depth != Depth::Zero {
         rows.extend(children(place, base, &context.handle));
     }
     let (sender, body) = http::channel();
@@ -336,6 +342,24 @@ async fn of_fixed(call: &Call, ask: &Ask, depth: Depth) -> Result<Reply, Refusal
     Ok(multistatus(prefer, body))
 }
 
+/// What is said of principals, as far as it is asked for.
+pub(crate) async fn of_principals(call: &Call, ask: &Ask, context: &mut Context) -> Result<(), Refusal> {
+    if !context.is_own() {
+        return Ok(());
+    }
+    if ask.names(CALDAV, "calendar-user-address-set") {
+        context.addresses = call.account.calendar_user_addresses().await?;
+    }
+    let names = ["calendar-proxy-read-for", "calendar-proxy-write-for"];
+    if ask.wants("group-membership") || names.iter().any(|name| ask.names(CALENDAR_SERVER, name)) {
+        context.proxy_for = call.account.proxy_for().await?;
+    }
+    if ask.wants("group-member-set") {
+        context.proxies = call.account.proxies().await?;
+    }
+    Ok(())
+}
+
 fn children(place: &Place, base: &str, handle: &str) -> Vec<(String, What<'static>)> {
     let own = |folder: &str| {
         let mut href = folder.to_owned();
@@ -351,10 +375,17 @@ fn children(place: &Place, base: &str, handle: &str) -> Vec<(String, What<'stati
         }
         Place::Homes => vec![(own(base), What::Above)],
         Place::Principals => vec![(own(base), What::Principal)],
+        Place::Principal { .. } => {
+            let groups = [Access::Read, Access::Write].into_iter();
+            groups
+                .map(|access| (format!("{base}{}/", proxy_name(access)), What::ProxyGroup(access)))
+                .collect()
+        }
         Place::File { .. }
         | Place::Items { .. }
         | Place::Nothing
-        | Place::Principal { .. }
+        | Place::Notifications { .. }
+        | Place::ProxyGroup { .. }
         | Place::Upload { .. } => Vec::new(),
     }
 }

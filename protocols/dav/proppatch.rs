@@ -1,5 +1,7 @@
 //! PROPPATCH (RFC 4918 §9.2): all or nothing.
 
+mod proxies;
+
 use hub::files::{NodePatch, PropertyName};
 use hyper::StatusCode;
 
@@ -11,6 +13,7 @@ use crate::xml::{Document, Element, Name, Xml, propstat};
 use crate::{Call, body, head};
 
 pub(crate) use crate::props::is_protected;
+pub(crate) use proxies::twin;
 
 /// More than a file may have.
 const MAX_CHANGES: usize = 1000;
@@ -24,6 +27,9 @@ pub(crate) type Change<'d> = (&'d Element, What);
 pub(crate) async fn answer(call: &mut Call) -> Result<Reply, Refusal> {
     let document = body::xml(&mut call.body).await?.ok_or(MALFORMED)?;
     let changes = read(&document)?;
+    if let Place::ProxyGroup { access, .. } = call.location.place {
+        return proxies::patch(call, access, &changes).await;
+    }
     if let Place::Root | Place::Homes | Place::Principals | Place::Principal { .. } = call.location.place {
         return Ok(all_refused(&call.location.base, &changes));
     }

@@ -1,17 +1,19 @@
 //! The table of live properties: one entry each. What is not in it is dead: kept as it was sent.
 
 mod items;
+mod sharing;
 mod table;
 mod values;
 
-use hub::SyncState;
-use hub::collections::{Collection, CollectionKind, Item};
+use hub::Address;
+use hub::collections::{Access, Collection, CollectionGrant, CollectionKind, Item, Notification};
 use hub::files::{FileLock, Granted, Node, PropertyName};
 
 use crate::xml::{DAV, Element, MICROSOFT, Name, PropStat, Xml};
 use table::{Live, TABLE};
 
 pub(crate) use items::{COMPONENTS, MOST_INSTANCES};
+pub(crate) use sharing::notification;
 pub(crate) use values::{active_lock, sync_state, sync_token};
 
 /// Properties that one request may name: times rows, they are what an answer costs.
@@ -40,6 +42,11 @@ pub(crate) enum What<'a> {
     /// With what a report shows of its content.
     Item(CollectionKind, &'a Item, Option<&'a str>),
     Principal,
+    /// The twins that may act for one (caldav-proxy §5.2).
+    ProxyGroup(Access),
+    /// Where the twin finds what it has not seen yet, and one thing of it.
+    Notifications(&'a [Notification]),
+    Notification(&'a Notification),
     /// A folder that the hub makes up, with what others share.
     Shares(&'a Node),
 }
@@ -49,7 +56,13 @@ impl What<'_> {
     fn kind(&self) -> Option<CollectionKind> {
         match self {
             Self::Collection(kind, _) | Self::Home(kind) | Self::Item(kind, ..) => Some(*kind),
-            Self::Above | Self::Node(_) | Self::Principal | Self::Shares(_) => None,
+            Self::Above
+            | Self::Node(_)
+            | Self::Notification(_)
+            | Self::Notifications(_)
+            | Self::Principal
+            | Self::ProxyGroup(_)
+            | Self::Shares(_) => None,
         }
     }
 }
@@ -57,6 +70,7 @@ impl What<'_> {
 /// What is the same for all rows of an answer; only what is asked for has been looked up.
 #[derive(Debug, Default)]
 pub(crate) struct Context {
+    /// Of the twin whose home or principal is asked about.
     pub(crate) handle: String,
     /// `href` of the twin that asks.
     pub(crate) principal: String,
@@ -65,12 +79,33 @@ pub(crate) struct Context {
     pub(crate) quota: Option<(u64, Option<u64>)>,
     /// If the files are somebody else's: what was granted of them.
     pub(crate) share: Option<Granted>,
-    /// Of the collections of the home that is asked about: the newest state, and how many there are.
-    pub(crate) home: Option<(SyncState, usize)>,
+    /// If the calendar or address book is somebody else's.
+    pub(crate) guest: Option<Guest>,
+    /// Changes with anything in the home that is asked about.
+    pub(crate) home: Option<String>,
+    /// What the twin shares of the collections that are asked about.
+    pub(crate) grants: Vec<CollectionGrant>,
+    /// Who may act for the twin, and for whom it may act.
+    pub(crate) proxies: Vec<CollectionGrant>,
+    pub(crate) proxy_for: Vec<CollectionGrant>,
     /// All addresses of the twin, as URIs; empty if nobody asks.
     pub(crate) addresses: Vec<String>,
     /// The calendar into which invitations come.
     pub(crate) default_calendar: Option<String>,
+}
+
+/// By whose grant the twin that asks sees what it asks about.
+#[derive(Clone, Debug)]
+pub(crate) struct Guest {
+    pub(crate) owner: Address,
+    pub(crate) access: Access,
+}
+
+impl Context {
+    /// Whether the twin asks about what is its own.
+    pub(crate) fn is_own(&self) -> bool {
+        crate::propfind::principal(&self.handle) == self.principal
+    }
 }
 
 /// `<!ELEMENT propfind ( propname | (allprop, include?) | prop ) >` (RFC 4918 §14.20)

@@ -24,6 +24,8 @@ pub(crate) enum Refusal {
     Of(StatusCode, &'static str, &'static str),
     /// RFC 9110 §15.5.6: with the methods that would do.
     Method(&'static str),
+    /// RFC 3744 §7.1.1: what of the resource at this URL would have to be allowed.
+    Privilege(String, &'static str),
     /// RFC 6750 §3.1: the token does not cover this.
     Scope(Scopes),
 }
@@ -39,6 +41,14 @@ pub(crate) fn of(refusal: &Refusal, method: &Method, location: &Location) -> Rep
             let mut reply = sentence(StatusCode::METHOD_NOT_ALLOWED, "This cannot be done here.");
             reply::set(&mut reply, header::ALLOW, HeaderValue::from_static(allowed));
             reply
+        }
+        Refusal::Privilege(href, privilege) => {
+            reply::condition(StatusCode::FORBIDDEN, "need-privileges", |xml| {
+                xml.dav("resource", |xml| {
+                    xml.leaf("href", href);
+                    xml.dav("privilege", |xml| xml.empty(privilege));
+                });
+            })
         }
         Refusal::Scope(needed) => insufficient_scope(*needed),
     }

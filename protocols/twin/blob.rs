@@ -191,6 +191,7 @@ async fn whole(account: &Account, of: BlobOf) -> Result<Blob> {
 /// A token reads what it covers, not whatever has an id.
 fn check_scope(account: &Account, of: BlobOf) -> Result<()> {
     account.require(match of {
+        BlobOf::Card(_) => Scopes::CONTACTS_READ,
         BlobOf::Email(_) => Scopes::MAIL_READ,
         BlobOf::Upload(_) => Scopes::NONE,
     })

@@ -45,6 +45,7 @@ impl Capability {
     pub(crate) fn needs(self) -> Scopes {
         match self {
             Self::Blob | Self::Core | Self::Quota => Scopes::NONE,
+            Self::Contacts => Scopes::CONTACTS_READ,
             Self::Mail | Self::VacationResponse => Scopes::MAIL_READ,
             Self::Submission => Scopes::MAIL_READ.and(Scopes::MAIL_SEND),
         }

@@ -71,6 +71,7 @@ pub(crate) struct Rights {
 
 /// Blobs are not listed by type: who may read one depends on what it is a part of (`blob::open`).
 const FREE: Rights = Rights { read: Scopes::NONE, write: Scopes::NONE };
+const CONTACTS: Rights = Rights { read: Scopes::CONTACTS_READ, write: Scopes::CONTACTS_WRITE };
 const MAIL: Rights = Rights { read: Scopes::MAIL_READ, write: Scopes::MAIL_WRITE };
 /// Who could send what it cannot read would send it to itself.
 const SENDING: Rights = Rights { read: Scopes::MAIL_READ, write: Scopes::MAIL_READ.and(Scopes::MAIL_SEND) };
@@ -231,12 +232,14 @@ pub(crate) static TYPES: &[Type] = &[
     Type {
         name: "AddressBook",
         capability: Capability::Contacts,
+        rights: CONTACTS,
         pushed: Some(StateOf::Contacts),
         verbs: &[run!(Get, book::get), run!(Changes, book::changes), run!(Set, book::set)],
     },
     Type {
         name: "ContactCard",
         capability: Capability::Contacts,
+        rights: CONTACTS,
         pushed: Some(StateOf::Contacts),
         verbs: &[
             run!(Get, card::get),

@@ -39,45 +39,53 @@ pub struct CollectionRow {
     pub floor: Modseq,
 }
 
-macro_rules! columns {
+/// The columns of a collection `c`, for [`collection_row`].
+macro_rules! collection_columns {
     () => {
-        "id, name, display_name, description, color, position, components, time_zone, transparent,
-         created_at, changed, modseq, floor"
+        "c.id, c.name, c.display_name, c.description, c.color, c.position, c.components, c.time_zone,
+         c.transparent, c.created_at, c.changed, c.modseq, c.floor"
     };
 }
+pub(super) use collection_columns;
 
-fn collection_row(row: Row<'_>) -> Result<CollectionRow> {
+/// How many columns [`collection_columns`] has.
+pub(super) const COLLECTION_COLUMNS: usize = 13;
+
+pub(super) fn collection_row(row: Row<'_>, at: usize) -> Result<CollectionRow> {
     Ok(CollectionRow {
-        id: CollectionId(row.int(0)?),
-        name: row.text(1)?,
+        id: CollectionId(row.int(at)?),
+        name: row.text(at + 1)?,
         facts: CollectionFacts {
-            display_name: row.text(2)?,
-            description: row.text(3)?,
-            color: row.text(4)?,
-            position: row.int(5)?,
-            components: row.int(6)?,
-            time_zone: row.text(7)?,
-            is_transparent: row.int(8)? != 0,
+            display_name: row.text(at + 2)?,
+            description: row.text(at + 3)?,
+            color: row.text(at + 4)?,
+            position: row.int(at + 5)?,
+            components: row.int(at + 6)?,
+            time_zone: row.text(at + 7)?,
+            is_transparent: row.int(at + 8)? != 0,
         },
-        created_at: row.int(9)?,
-        changed: row.int(10)? as u64,
-        modseq: row.int(11)? as u64,
-        floor: row.int(12)? as u64,
+        created_at: row.int(at + 9)?,
+        changed: row.int(at + 10)? as u64,
+        modseq: row.int(at + 11)? as u64,
+        floor: row.int(at + 12)? as u64,
     })
 }
 
-const BY_NAME: &str =
-    concat!("SELECT ", columns!(), " FROM collection WHERE account = $1 AND kind = $2 AND name = $3");
+const BY_NAME: &str = concat!(
+    "SELECT ",
+    collection_columns!(),
+    " FROM collection c WHERE c.account = $1 AND c.kind = $2 AND c.name = $3"
+);
 
 impl Storage {
     /// The calendars or the address books of an account, in their owner's order.
     pub async fn collections(&self, account: AccountId, kind: CollectionKind) -> Result<Vec<CollectionRow>> {
         let sql = concat!(
             "SELECT ",
-            columns!(),
-            " FROM collection WHERE account = $1 AND kind = $2 ORDER BY position, name"
+            collection_columns!(),
+            " FROM collection c WHERE c.account = $1 AND c.kind = $2 ORDER BY c.position, c.name"
         );
-        self.reader().await?.query(sql, values![account, kind as i64], collection_row).await
+        self.reader().await?.query(sql, values![account, kind as i64], |row| collection_row(row, 0)).await
     }
 
     pub async fn collection(
@@ -86,7 +94,8 @@ impl Storage {
         kind: CollectionKind,
         name: &str,
     ) -> Result<Option<CollectionRow>> {
-        self.reader().await?.first(BY_NAME, values![account, kind as i64, name], collection_row).await
+        let values = values![account, kind as i64, name];
+        self.reader().await?.first(BY_NAME, values, |row| collection_row(row, 0)).await
     }
 }
 
@@ -97,7 +106,8 @@ pub async fn collection(
     kind: CollectionKind,
     name: &str,
 ) -> Result<CollectionRow> {
-    let row = tx.connection.first(BY_NAME, values![account, kind as i64, name], collection_row).await?;
+    let values = values![account, kind as i64, name];
+    let row = tx.connection.first(BY_NAME, values, |row| collection_row(row, 0)).await?;
     row.ok_or(Error::NotFound("collection"))
 }
 
@@ -187,7 +197,7 @@ pub async fn update_collection(
     Ok(())
 }
 
-/// Removes a collection with all that is in it.
+/// Removes a collection with all that is in it. Whom it was granted to is left a note of it.
 pub async fn remove_collection(tx: &mut Tx, account: AccountId, id: CollectionId) -> Result<()> {
     let sql =
         "SELECT COALESCE(CAST(SUM(size) AS BIGINT), 0) FROM item WHERE account = $1 AND collection = $2";
@@ -209,9 +219,18 @@ pub async fn remove_collection(tx: &mut Tx, account: AccountId, id: CollectionId
         "DELETE FROM item_occurrence WHERE account = $1 AND collection = $2",
         "DELETE FROM item_gone WHERE account = $1 AND collection = $2",
         "DELETE FROM item WHERE account = $1 AND collection = $2",
+        "DELETE FROM item_property WHERE (account, object) IN
+           (SELECT grantee, link FROM collection_grant WHERE account = $1 AND collection = $2)",
         "DELETE FROM collection WHERE account = $1 AND id = $2",
     ] {
         tx.connection.execute(sql, values![account, id.0]).await?;
+    }
+    let sql = "UPDATE collection_grant SET status = $3, news = $4, changed_at = $5
+         WHERE account = $1 AND collection = $2 RETURNING grantee";
+    let (told, now) = (super::FOR_GRANTEE, tx.now);
+    let values = values![account, id.0, super::REVOKED, told, now];
+    for grantee in tx.connection.query(sql, values, |row| Ok(AccountId(row.int(0)?))).await? {
+        tx.changed(Change::Collections(grantee));
     }
     let items: IdSet = items.into_iter().map(|id| id as u64).collect();
     tx.modseq(account)?;

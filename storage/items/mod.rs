@@ -7,6 +7,7 @@ pub mod alarms;
 mod change;
 mod collections;
 mod find;
+mod grants;
 mod journal;
 mod properties;
 mod read;
@@ -20,6 +21,10 @@ pub use collections::{
     update_collection,
 };
 pub use find::TimeWindow;
+pub use grants::{
+    CollectionGrantRow, FOR_GRANTEE, GrantOfTwins, NewCollectionGrant, REVOKED, describe_grant, forget_grant,
+    grant_collection, grant_of, granted_collection, settle_grant,
+};
 pub use properties::{ItemPropertyRow, patch_properties};
 pub use read::{ChangedItem, ChangedItems};
 pub(crate) use reclaim::{remove_all_of, trim};
@@ -31,6 +36,11 @@ use crate::{Modseq, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CollectionId(pub i64);
 
+impl CollectionId {
+    /// Of a grant: all calendars.
+    pub const ALL: Self = Self(0);
+}
+
 /// An event, a task, a card … within its account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ItemId(pub i64);
@@ -41,6 +51,12 @@ pub enum CollectionKind {
     AddressBook = 2,
     /// Messages about calendar objects, as they came.
     Inbox = 3,
+}
+
+impl CollectionKind {
+    fn from_number(number: i64) -> Option<Self> {
+        [Self::Calendar, Self::AddressBook, Self::Inbox].into_iter().find(|kind| *kind as i64 == number)
+    }
 }
 
 /// What an item is. Each is a bit, so that a collection can say which it takes.

@@ -40,6 +40,10 @@ pub(crate) async fn remove_all_of(tx: &mut Tx, account: AccountId) -> Result<()>
         "DELETE FROM item_occurrence WHERE account = $1",
         "DELETE FROM item_gone WHERE account = $1",
         "DELETE FROM item WHERE account = $1",
+        "DELETE FROM item_property WHERE (account, object) IN
+           (SELECT grantee, link FROM collection_grant WHERE account = $1)",
+        "DELETE FROM collection_grant WHERE account = $1",
+        "DELETE FROM collection_grant WHERE grantee = $1",
         "DELETE FROM collection WHERE account = $1",
     ] {
         tx.connection.execute(sql, values![account]).await?;

@@ -154,6 +154,7 @@ cases! {
     alarms_are_due_once,
     itip_messages_are_told_once,
     scheduling_objects_have_tags,
+    collections_are_granted_and_described,
     programs_register_within_a_limit,
     grants_are_kept_with_their_tokens,
     tokens_expire_and_go_with_their_account,

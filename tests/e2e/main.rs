@@ -5,6 +5,7 @@ mod acme;
 mod admin;
 mod agenda;
 mod browser;
+mod calendar_shares;
 mod clients;
 mod crash;
 mod dav;

@@ -25,7 +25,8 @@ pub(super) async fn answer(call: &Call, target: &Target, root: &Element) -> Resu
     if target.at == Within::Home {
         calendars.retain(|calendar| !calendar.facts.is_transparent);
     }
-    let owner = [format!("mailto:{}", call.account.handle()).to_lowercase()];
+    let owner = target.guest.as_ref().map_or(call.account.handle(), |guest| &guest.owner);
+    let owner = [format!("mailto:{owner}").to_lowercase()];
     let busy = target.collections.busy(&calendars, &owner, range.from, range.to).await?;
     let text = free_busy((range.from, range.to), hub::unix_now(), &busy, &[], &[]);
     Ok(reply::with_content(StatusCode::OK, "text/calendar; charset=utf-8", text))

@@ -31,7 +31,7 @@ pub(super) async fn answer(call: &mut Call, target: &Target) -> Result<Reply, Re
             return Err(Refusal::Condition(StatusCode::FORBIDDEN, "propfind-finite-depth"));
         }
         Within::Home if depth == Depth::Zero => Top::Home(Vec::new()),
-        Within::Home => Top::Home(collections.list().await?),
+        Within::Home => Top::Home(all(call, target).await?),
         Within::Collection(name) => Top::Collection(collections.find(name).await?),
         Within::Item { collection, name } => {
             let within = collections.find(collection).await?;
@@ -46,6 +46,15 @@ pub(super) async fn answer(call: &mut Call, target: &Target) -> Result<Reply, Re
         rows.end(done).await;
     });
     Ok(multistatus(prefer, body))
+}
+
+/// What there is in a home: the twin's own, and what others share with it.
+pub(super) async fn all(call: &Call, target: &Target) -> Result<Vec<Collection>, Refusal> {
+    let mut all = target.collections.list().await?;
+    if target.guest.is_none() {
+        all.append(&mut call.account.shared_collections(target.kind).await?);
+    }
+    Ok(all)
 }
 
 async fn below(rows: &mut Rows, top: Top, depth: Depth) -> Result<(), Stop> {
@@ -74,9 +83,13 @@ async fn below(rows: &mut Rows, top: Top, depth: Depth) -> Result<(), Stop> {
 pub(super) async fn context(call: &Call, target: &Target, ask: &Ask) -> Result<Context, Refusal> {
     let files = call.account.files();
     let mut context = propfind::context(call, Some((&files, ask))).await?;
+    context.guest.clone_from(&target.guest);
     if target.at == Within::Home && ask.names(CALENDAR_SERVER, "getctag") {
-        let all = target.collections.list().await?;
-        context.home = all.iter().map(|one| one.state).max().map(|newest| (newest, all.len()));
+        context.home = Some(target.collections.tag().await?);
+    }
+    let names = ask.wants("resourcetype") || ask.names(CALENDAR_SERVER, "invite");
+    if names && target.guest.is_none() && target.kind != CollectionKind::Inbox {
+        context.grants = target.collections.grants().await?;
     }
     if target.kind == CollectionKind::Inbox && ask.names(CALDAV, "schedule-default-calendar-URL") {
         context.default_calendar = call.account.default_calendar().await?;

@@ -79,10 +79,7 @@ fn property(element: &Element, namespace: &'static str, left: &mut usize) -> Res
         Some(_) => return Err(invalid(namespace)),
         None => PropertyTest::Defined {
             // RFC 6352 §10.5.1: anyof, unless it says otherwise; in CalDAV all must hold.
-            any: match namespace == CARDDAV {
-                true => !flag(element, "test", "allof"),
-                false => flag(element, "test", "anyof"),
-            },
+            any: namespace == CARDDAV && !flag(element, "test", "allof"),
             range: element.child(CALDAV, "time-range").map(time_range).transpose()?,
             texts: element
                 .children_of(namespace, "text-match")

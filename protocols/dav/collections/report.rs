@@ -29,7 +29,11 @@ const CHANGES: usize = 1000;
 
 /// A report that only calendars and address books have; `None` for others.
 pub(crate) async fn answer(call: &Call, root: &Element) -> Option<Result<Reply, Refusal>> {
-    let Ok(target) = Target::of(call) else { return None };
+    let Place::Items { .. } = call.location.place else { return None };
+    let target = match Target::of(call).await {
+        Ok(target) => target,
+        Err(refusal) => return Some(Err(refusal)),
+    };
     let name = &root.name;
     let own = match target.kind {
         CollectionKind::Calendar | CollectionKind::Inbox => CALDAV,
@@ -67,7 +71,8 @@ fn clock(root: &Element) -> Result<Option<Zone>, Refusal> {
     hub::collections::zone_of(&zone.text).map(Some).ok_or(invalid)
 }
 
-/// Which collections a query looks into: below a home, those within its depth.
+/// Which collections a query looks into: below a home, those within its depth. What others share is to
+/// be asked for by itself: whether it counts is not for the home to say.
 pub(super) async fn searched(call: &Call, target: &Target) -> Result<Vec<Collection>, Refusal> {
     match &target.at {
         Within::Collection(name) => Ok(vec![target.collections.find(name).await?]),
@@ -158,6 +163,10 @@ fn limit(root: &Element) -> Result<usize, Refusal> {
 async fn multiget(call: &Call, target: &Target, root: &Element) -> Result<Reply, Refusal> {
     let ask = ask(root)?;
     let wanted = Hrefs::read(call, target, root);
+    let mut opened = Vec::with_capacity(wanted.by_collection.len());
+    for (collection, named) in wanted.by_collection {
+        opened.push((target.open(call, &collection).await?, collection, named));
+    }
     let searched = match &target.at {
         Within::Collection(name) => vec![target.collections.find(name).await?],
         _ => Vec::new(),
@@ -166,10 +175,11 @@ async fn multiget(call: &Call, target: &Target, root: &Element) -> Result<Reply,
     let prefer = head::prefer(&call.head.headers);
     let context = context(call, target, &ask).await?;
     let (rows, body) = Rows::new(call, target, ask, prefer, context);
-    let (mut rows, collections) = (rows.showing(data), target.collections.clone());
+    let mut rows = rows.showing(data);
     tokio::spawn(async move {
         let run = async {
-            for (collection, named) in wanted.by_collection {
+            for ((collections, guest), collection, named) in opened {
+                rows.enter(collections.clone(), guest);
                 let id = match collections.find(&collection).await {
                     Ok(collection) => Some(collection.id),
                     Err(hub::Error::NotFound(_)) => None,
@@ -216,7 +226,8 @@ impl Hrefs {
             let location = head::reference(&call.head.uri, &call.head.headers, href);
             match location.map(|location| location.place) {
                 Ok(Place::Items { kind, handle, at: Within::Item { collection, name } })
-                    if kind == target.kind && handle.to_lowercase() == call.account.handle().key() =>
+                    if kind == target.kind
+                        && call.location.handle().map(str::to_lowercase) == Some(handle.to_lowercase()) =>
                 {
                     let named = hrefs.by_collection.entry(collection).or_default();
                     named.push((name, href.to_owned()));

@@ -13,7 +13,7 @@ use crate::Call;
 use crate::head::Prefer;
 use crate::path::Location;
 use crate::propfind::{Stop, end_with};
-use crate::props::{Ask, Context, Subject, What};
+use crate::props::{Ask, Context, Guest, Subject, What};
 use crate::xml::{Multistatus, Xml};
 
 /// Items whose dead properties are read at once.
@@ -55,6 +55,11 @@ impl Rows {
         (rows, body)
     }
 
+    /// What follows is of these collections.
+    pub(super) fn enter(&mut self, collections: Collections, guest: Option<Guest>) {
+        (self.collections, self.context.guest) = (collections, guest);
+    }
+
     /// With the content of items, or what of it is wanted.
     pub(super) fn showing(self, data: Option<Wanted>) -> Self {
         Self { data, ..self }
@@ -66,7 +71,10 @@ impl Rows {
     }
 
     pub(super) async fn collections(&mut self, collections: &[Collection]) -> Result<(), Stop> {
-        let dead = self.dead(collections.iter().map(|one| one.id.0).collect()).await?;
+        let dead = match self.ask.wants_dead() && !collections.is_empty() {
+            true => self.collections.properties_of(collections).await?,
+            false => HashMap::new(),
+        };
         for collection in collections {
             let href = self.location.href(&collection.name, true);
             let dead = dead.get(&collection.id.0).map_or(&[][..], Vec::as_slice);

@@ -83,7 +83,7 @@ pub(super) async fn copy(call: &Call, target: &Target) -> Result<Reply, Refusal>
         let whole = "A whole calendar or address book cannot be copied.";
         return Err(Refusal::Status(StatusCode::FORBIDDEN, whole));
     };
-    let (way, overwrite) = (way(call, target)?, overwrite(call)?);
+    let (way, overwrite) = (way(call, target).await?, overwrite(call)?);
     let (from, to) = ((way.from.0.as_str(), way.from.1.as_str()), (way.to.0.as_str(), way.to.1.as_str()));
     let copied = target.collections.copy_scheduled(from, to, overwrite, preconditions(call)?).await;
     Ok(match schedule::placed(call, target.kind, to.0, copied)? {
@@ -98,7 +98,7 @@ pub(super) async fn rename(call: &Call, target: &Target) -> Result<Reply, Refusa
         Within::Collection(name) => return rename_collection(call, target, name).await,
         Within::Item { .. } => {}
     }
-    let (way, overwrite) = (way(call, target)?, overwrite(call)?);
+    let (way, overwrite) = (way(call, target).await?, overwrite(call)?);
     let (from, to) = ((way.from.0.as_str(), way.from.1.as_str()), (way.to.0.as_str(), way.to.1.as_str()));
     let moved = target.collections.move_scheduled(from, to, overwrite, preconditions(call)?).await;
     Ok(match schedule::placed(call, target.kind, to.0, moved)? {
@@ -120,10 +120,18 @@ async fn rename_collection(call: &Call, target: &Target, name: &str) -> Result<R
     Ok(reply)
 }
 
-fn way(call: &Call, target: &Target) -> Result<Way, Refusal> {
+async fn way(call: &Call, target: &Target) -> Result<Way, Refusal> {
     let (at, location) = destination(call, target)?;
     match (&target.at, at) {
         (Within::Item { collection, name }, Within::Item { collection: into, name: as_name }) => {
+            // caldav-sharing §5.5.5: what others share stays where it is. A proxy has one home to deal with.
+            if *collection != into && call.location.handle().is_some_and(|handle| call.is_own(handle)) {
+                let (_, guest) = target.open(call, &into).await?;
+                if guest.is_some() || target.guest.is_some() {
+                    let stays = "What others share is neither copied nor moved to other places.";
+                    return Err(Refusal::Status(StatusCode::FORBIDDEN, stays));
+                }
+            }
             Ok(Way { from: (collection.clone(), name.clone()), to: (into, as_name), location })
         }
         _ => Err(Refusal::Status(StatusCode::FORBIDDEN, "An object lies in a calendar or an address book.")),
@@ -135,7 +143,8 @@ fn destination(call: &Call, target: &Target) -> Result<(Within, Location), Refus
     let location = head::destination(&call.head.uri, &call.head.headers)?;
     match &location.place {
         Place::Items { kind, handle, at }
-            if *kind == target.kind && handle.to_lowercase() == call.account.handle().key() =>
+            if *kind == target.kind
+                && call.location.handle().map(str::to_lowercase) == Some(handle.to_lowercase()) =>
         {
             Ok((at.clone(), location))
         }

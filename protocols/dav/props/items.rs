@@ -6,6 +6,7 @@ use hub::itip::MOST_ATTENDEES;
 use super::values::text;
 use super::{Subject, What};
 use crate::path::encode_into;
+use crate::propfind::principal as principal_of;
 use crate::xml::{CALDAV, CARDDAV, DAV, Xml};
 
 /// Components that a calendar may take, by the names that clients know them by.
@@ -165,8 +166,14 @@ fn component(xml: &mut Xml, name: &str) {
 pub(super) fn component_set(subject: &Subject<'_>, xml: &mut Xml) -> bool {
     let inbox = || subject.collection(CollectionKind::Inbox);
     let Some(calendar) = subject.calendar().or_else(inbox) else { return false };
-    COMPONENTS.iter().filter(|(kind, _)| calendar.takes(*kind)).for_each(|(_, name)| component(xml, name));
+    component_names(xml, calendar.facts.components);
     true
+}
+
+/// Those in a set of bits.
+pub(super) fn component_names(xml: &mut Xml, components: i64) {
+    let named = COMPONENTS.iter().filter(|(kind, _)| components & *kind as i64 != 0);
+    named.for_each(|(_, name)| component(xml, name));
 }
 
 /// On the home, which components its calendars may take together: any.
@@ -247,7 +254,8 @@ pub(super) fn max_attendees(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 pub(super) fn content_tag(subject: &Subject<'_>, xml: &mut Xml) -> bool {
     let tag = match subject.what {
         What::Collection(_, collection) => Some(collection.state.to_string()),
-        What::Home(_) => subject.context.home.map(|(state, count)| format!("{state}-{count}")),
+        What::Home(_) => subject.context.home.clone(),
+        What::Notifications(all) => Some(hub::collections::tag_of(all)),
         _ => None,
     };
     text(xml, tag.map(|tag| format!("\"{tag}\"")).as_deref())
@@ -265,7 +273,10 @@ pub(super) fn addressbook_home(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 
 /// Of the principal; and, for programs that look for it there, of whatever they begin with.
 fn home(subject: &Subject<'_>, folder: &str, xml: &mut Xml) -> bool {
-    let has = !matches!(subject.what, What::Item(..) | What::Node(_));
+    let has = !matches!(
+        subject.what,
+        What::Item(..) | What::Node(_) | What::Notification(_) | What::Notifications(_) | What::ProxyGroup(_)
+    );
     if has {
         let mut href = folder.to_owned();
         encode_into(&mut href, &subject.context.handle, b"@");
@@ -282,18 +293,18 @@ pub(super) fn user_addresses(subject: &Subject<'_>, xml: &mut Xml) -> bool {
         let all =
             if subject.context.addresses.is_empty() { &handle } else { subject.context.addresses.as_slice() };
         all.iter().for_each(|address| xml.leaf("href", address));
-        xml.leaf("href", &subject.context.principal);
+        xml.leaf("href", &principal_of(&subject.context.handle));
     }
     subject.is_principal()
 }
 
 /// RFC 6638 §2.2.1, §2.1.1
 pub(super) fn inbox(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    subject.is_principal() && below(subject, "/dav/schedule/", "inbox", xml)
+    subject.is_principal() && subject.context.is_own() && below(subject, "/dav/schedule/", "inbox", xml)
 }
 
 pub(super) fn outbox(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    subject.is_principal() && below(subject, "/dav/schedule/", "outbox", xml)
+    subject.is_principal() && subject.context.is_own() && below(subject, "/dav/schedule/", "outbox", xml)
 }
 
 /// Where invitations come: of the inbox (RFC 6638 §9.2).
@@ -326,5 +337,10 @@ pub(super) fn schedule_tag(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 
 /// RFC 6638 §2.4.2
 pub(super) fn user_type(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    text(xml, subject.is_principal().then_some("INDIVIDUAL"))
+    match subject.what {
+        What::Principal => xml.text("INDIVIDUAL"),
+        What::ProxyGroup(_) => xml.text("GROUP"),
+        _ => return false,
+    }
+    true
 }

@@ -8,9 +8,13 @@ use super::items::{
     default_calendar, inbox, max_attendees, max_date, max_instances, max_resource_size, min_date, outbox,
     schedule_tag, transparency, user_addresses, user_type,
 };
+use super::sharing::{
+    group_members, group_membership, invite, notification_type, notification_url, proxy_read_for,
+    proxy_write_for, shared_url, sharing_modes,
+};
 use super::values::{
     acl, acl_restrictions, checksums, content_length, content_type, creation_date, display_name, etag,
-    file_id, group_membership, last_modified, lock_discovery, oc_id, owner, owner_id, permissions, principal,
+    file_id, last_modified, lock_discovery, oc_id, owner, owner_id, permissions, principal,
     principal_collections, principal_url, privileges, quota_available, quota_used, reports, resource_type,
     size, supported_lock, supported_privileges, synchronization,
 };
@@ -81,6 +85,7 @@ pub(super) static TABLE: &[Live] = &[
     asked("acl", acl),
     asked("acl-restrictions", acl_restrictions),
     asked("current-user-privilege-set", privileges),
+    asked("group-member-set", group_members),
     asked("group-membership", group_membership),
     asked("owner", owner),
     asked("principal-collection-set", principal_collections),
@@ -117,6 +122,13 @@ pub(super) static TABLE: &[Live] = &[
     of(CARDDAV, "supported-collation-set", addressbook_collations),
     // Apple's calendar server and programs
     of(CALENDAR_SERVER, "getctag", content_tag),
+    of(CALENDAR_SERVER, "allowed-sharing-modes", sharing_modes),
+    of(CALENDAR_SERVER, "calendar-proxy-read-for", proxy_read_for),
+    of(CALENDAR_SERVER, "calendar-proxy-write-for", proxy_write_for),
+    of(CALENDAR_SERVER, "invite", invite),
+    of(CALENDAR_SERVER, "notification-URL", notification_url),
+    of(CALENDAR_SERVER, "notificationtype", notification_type),
+    of(CALENDAR_SERVER, "shared-url", shared_url),
     said(APPLE, "calendar-color", calendar_color),
     said(APPLE, "calendar-order", calendar_order),
     // ownCloud, Nextcloud

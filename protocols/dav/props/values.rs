@@ -1,16 +1,16 @@
 //! What each live property says. `false`: the subject does not have it.
 
 use hub::SyncState;
-use hub::collections::CollectionKind;
+use hub::collections::{Access, CollectionKind};
 use hub::files::{FileLock, Granted, LockScope, Node};
 use hub_civil::{Civil, Date};
 
-use super::{Subject, What, items};
+use super::{Guest, Subject, What, items, sharing};
 use crate::get::http_date;
 use crate::media_type;
-use crate::path::{IN_PATHS, encode_into};
+use crate::path::{IN_PATHS, encode_into, proxy_name};
 use crate::propfind::principal as principal_of;
-use crate::xml::{CALDAV, DAV, OWNCLOUD, Xml};
+use crate::xml::{CALDAV, CALENDAR_SERVER, DAV, OWNCLOUD, Xml};
 
 impl Subject<'_> {
     fn node(&self) -> Option<&Node> {
@@ -38,13 +38,41 @@ impl Subject<'_> {
         self.node().filter(|node| node.is_folder())
     }
 
+    /// By whose grant the twin sees a calendar or an address book, or what lies in it.
+    fn guest(&self) -> Option<Guest> {
+        match self.what {
+            What::Collection(_, collection) => {
+                let shared = collection.shared.as_ref();
+                let guest = shared.map(|shared| Guest { owner: shared.owner.clone(), access: shared.access });
+                guest.or_else(|| self.context.guest.clone())
+            }
+            What::Home(_) | What::Item(..) => self.context.guest.clone(),
+            _ => None,
+        }
+    }
+
     /// What is the twin's own, and not made up.
-    fn is_owned(&self) -> bool {
-        !matches!(self.what, What::Above | What::Principal | What::Shares(_)) && self.share().is_none()
+    pub(super) fn is_owned(&self) -> bool {
+        let is_made_up = matches!(
+            self.what,
+            What::Above
+                | What::Notification(_)
+                | What::Notifications(_)
+                | What::Principal
+                | What::ProxyGroup(_)
+                | What::Shares(_)
+        );
+        !is_made_up && self.share().is_none() && self.guest().is_none()
+    }
+
+    fn is_granted(&self) -> bool {
+        self.share().is_some() || self.guest().is_some()
     }
 
     fn may_write(&self) -> bool {
-        self.is_owned() || self.share().is_some_and(|granted| granted.access.may_write())
+        self.is_owned()
+            || self.share().is_some_and(|granted| granted.access.may_write())
+            || self.guest().is_some_and(|guest| guest.access == Access::Write)
     }
 
     /// RFC 4331 §2: collections do.
@@ -61,11 +89,21 @@ pub(super) fn text(xml: &mut Xml, value: Option<&str>) -> bool {
 pub(super) fn resource_type(subject: &Subject<'_>, xml: &mut Xml) -> bool {
     match subject.what {
         What::Node(node) if !node.is_folder() => {}
-        What::Item(..) => {}
+        What::Item(..) | What::Notification(_) => {}
+        What::Notifications(_) => {
+            xml.empty("collection");
+            xml.element_of(CALENDAR_SERVER, "notification", |_| {});
+        }
+        What::ProxyGroup(access) => {
+            xml.empty("collection");
+            xml.empty("principal");
+            xml.element_of(CALENDAR_SERVER, proxy_name(access), |_| {});
+        }
         What::Node(_) | What::Above | What::Home(_) | What::Shares(_) => xml.empty("collection"),
         What::Collection(kind, collection) => {
             xml.empty("collection");
             items::resource_type(kind, collection, xml);
+            sharing::resource_type(subject, collection, xml);
         }
         What::Principal => {
             xml.empty("collection");
@@ -82,7 +120,9 @@ pub(super) fn display_name(subject: &Subject<'_>, xml: &mut Xml) -> bool {
         What::Above => xml.text("Twin Hub"),
         What::Collection(_, collection) => xml.text(items::name_of(collection)),
         What::Home(kind) => xml.text(items::name_of_home(kind)),
-        What::Item(..) => return false,
+        What::Notifications(_) => xml.text("Notifications"),
+        What::ProxyGroup(access) => xml.text(proxy_name(access)),
+        What::Item(..) | What::Notification(_) => return false,
     }
     true
 }
@@ -109,6 +149,7 @@ pub(super) fn last_modified(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 pub(super) fn etag(subject: &Subject<'_>, xml: &mut Xml) -> bool {
     let etag = match subject.what {
         What::Item(_, item, _) => Some(&item.etag),
+        What::Notification(note) => Some(&note.etag),
         _ => subject.node().map(|node| &node.etag),
     };
     text(xml, etag.map(|etag| format!("\"{etag}\"")).as_deref())
@@ -125,6 +166,7 @@ pub(super) fn content_length(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 pub(super) fn content_type(subject: &Subject<'_>, xml: &mut Xml) -> bool {
     let media_type = match subject.what {
         What::Item(_, item, _) => Some(media_type::of_item(item.kind)),
+        What::Notification(_) => Some("application/xml; charset=utf-8"),
         _ => subject.file().map(|node| media_type::of(&node.content_type, &node.name)),
     };
     text(xml, media_type)
@@ -187,9 +229,10 @@ pub(super) fn reports(subject: &Subject<'_>, xml: &mut Xml) -> bool {
     let own: &[(&str, &str)] = match subject.what {
         What::Node(node) if node.is_folder() => &[(DAV, "sync-collection"), (DAV, "expand-property")],
         What::Node(_) | What::Above | What::Item(..) | What::Shares(_) => &[(DAV, "expand-property")],
+        What::Notification(_) | What::Notifications(_) => &[],
         What::Collection(kind, _) => items::reports(kind),
         What::Home(kind) => items::reports_of_home(kind),
-        What::Principal => &[
+        What::Principal | What::ProxyGroup(_) => &[
             (DAV, "expand-property"),
             (DAV, "principal-match"),
             (DAV, "principal-property-search"),
@@ -231,23 +274,27 @@ pub(super) fn principal(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 }
 
 pub(super) fn owner(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    match (subject.what, subject.share()) {
-        (What::Above, _) => false,
-        (_, None) => principal(subject, xml),
-        (_, Some(granted)) => {
-            xml.leaf("href", &principal_of(&granted.owner.to_string()));
-            true
-        }
+    if let What::Above = subject.what {
+        return false;
     }
+    let owner = match (subject.share(), subject.guest()) {
+        (Some(granted), _) => granted.owner.to_string(),
+        (None, Some(guest)) => guest.owner.to_string(),
+        (None, None) => subject.context.handle.clone(),
+    };
+    xml.leaf("href", &principal_of(&owner));
+    true
 }
 
 pub(super) fn principal_url(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    matches!(subject.what, What::Principal) && principal(subject, xml)
-}
-
-/// RFC 3744 §4.4: a twin is in no group.
-pub(super) fn group_membership(subject: &Subject<'_>, _: &mut Xml) -> bool {
-    matches!(subject.what, What::Principal)
+    match subject.what {
+        What::Principal => xml.leaf("href", &principal_of(&subject.context.handle)),
+        What::ProxyGroup(access) => {
+            xml.leaf("href", &sharing::group_url(&subject.context.handle, access));
+        }
+        _ => return false,
+    }
+    true
 }
 
 pub(super) fn principal_collections(_: &Subject<'_>, xml: &mut Xml) -> bool {
@@ -284,7 +331,7 @@ const GRANTED_TO_WRITE: &[&str] = &[
 
 /// `<!ELEMENT current-user-privilege-set (privilege*)>` (RFC 3744 §5.4)
 pub(super) fn privileges(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    let own = match (subject.is_owned(), subject.share().is_some()) {
+    let own = match (subject.is_owned(), subject.is_granted()) {
         (true, _) => PRIVILEGES,
         (false, true) if subject.may_write() => GRANTED_TO_WRITE,
         (false, true) => GRANTED,
@@ -302,7 +349,7 @@ pub(super) fn privileges(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 
 /// `<!ELEMENT acl (ace*) >` (RFC 3744 §5.5): the owner may do everything, nobody else anything.
 pub(super) fn acl(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    if subject.share().is_some() {
+    if subject.is_granted() {
         return false;
     }
     xml.dav("ace", |xml| {

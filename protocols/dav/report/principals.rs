@@ -5,7 +5,7 @@ use hyper::StatusCode;
 
 use super::short;
 use crate::Call;
-use crate::propfind::context;
+use crate::propfind::{context, of_principals};
 use crate::props::{Ask, Context, Subject, What};
 use crate::reply::{self, Reply};
 use crate::status::Refusal;
@@ -50,7 +50,8 @@ pub(super) fn search_properties() -> Reply {
 
 async fn answer(call: &Call, root: &Element, found: bool) -> Result<Reply, Refusal> {
     let ask = Ask::of(root)?.unwrap_or(Ask::These(Vec::new()));
-    let context = context(call, None).await?;
+    let mut context = context(call, None).await?;
+    of_principals(call, &ask, &mut context).await?;
     Ok(short(|xml| {
         if found {
             response(xml, &context, &ask);

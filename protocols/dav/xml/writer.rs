@@ -119,6 +119,24 @@ impl Xml {
         self.out.push_str("/>");
     }
 
+    /// The same with content.
+    pub(crate) fn element_around(
+        &mut self,
+        namespace: &str,
+        local: &str,
+        attributes: &[(&str, &str)],
+        content: impl FnOnce(&mut Self),
+    ) {
+        self.element_with(namespace, local, attributes);
+        self.out.truncate(self.out.len() - "/>".len());
+        self.out.push('>');
+        content(self);
+        let known = PREFIXES.iter().find(|(_, known)| *known == namespace);
+        self.out.push_str("</");
+        self.tag(known.map_or("", |(prefix, _)| *prefix), local);
+        self.out.push('>');
+    }
+
     fn tag(&mut self, prefix: &str, local: &str) {
         self.out.push_str(prefix);
         if !prefix.is_empty() {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bearer;
+mod calendar_shares;
 mod golden;
 mod shares;
 mod streams;
