@@ -16,6 +16,7 @@
 
 mod act;
 mod details;
+mod find;
 mod form;
 mod html;
 mod list;

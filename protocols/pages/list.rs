@@ -4,11 +4,11 @@ use hub::Address;
 use hub::files::{FilePath, Node, Shares};
 use hyper::StatusCode;
 
-use crate::Reply;
 use crate::html::{Page, escape, size, time};
 use crate::status::Refusal;
 use crate::target::href;
 use crate::visitor::{Place, Spot};
+use crate::{Reply, find};
 
 pub(crate) async fn answer(
     spot: &Spot,
@@ -28,6 +28,9 @@ pub(crate) async fn answer(
     let may_write = files.access().may_write();
     if may_write {
         forms(&mut page);
+    }
+    if folder.nodes > 1 {
+        find::form(&mut page, "");
     }
     let shares = match &spot.account {
         Some(account) if is_home && after.is_empty() => account.shares().await?,
@@ -157,7 +160,7 @@ fn way_up(page: &mut Page, spot: &Spot) {
     page.raw("</ol></nav>");
 }
 
-fn begin_table(page: &mut Page) {
+pub(crate) fn begin_table(page: &mut Page) {
     page.raw(
         "<table class=\"list\"><thead><tr><th scope=\"col\">Name</th><th scope=\"col\" class=\"size\">Size</th>\
          <th scope=\"col\" class=\"time\">Changed (UTC)</th><th><span class=\"hidden\">More</span></th></tr></thead><tbody>",

@@ -7,7 +7,7 @@ use hyper::{Response, StatusCode};
 
 use crate::status::Refusal;
 use crate::visitor::{Place, Spot};
-use crate::{Call, Reply, details, html, list, trash};
+use crate::{Call, Reply, details, find, html, list, trash};
 
 pub(crate) async fn answer(call: &Call, spot: &Spot) -> Result<Reply, Refusal> {
     let (files, path) = match &spot.place {
@@ -34,6 +34,9 @@ pub(crate) async fn answer(call: &Call, spot: &Spot) -> Result<Reply, Refusal> {
         return details::answer(call, spot, node).await;
     }
     if node.is_folder() {
+        if let Some(text) = target.parameter("find") {
+            return find::answer(spot, text).await;
+        }
         let after = target.parameter("after").unwrap_or_default();
         return list::answer(spot, &node, after, target.parameter("done")).await;
     }

@@ -122,6 +122,37 @@ async fn files_are_sent_looked_at_and_changed() {
     assert_eq!(read(&files, "Photos & more/c.txt").await, "one");
 }
 
+#[tokio::test]
+async fn files_are_found_by_name_and_text() {
+    let world = World::new().await;
+    let cookie = world.log_in(ALICE).await;
+    let files = world.account(ALICE).await.files();
+    folder(&files, "Letters").await;
+    folder(&files, "Letters/<Old>").await;
+    write(&files, "Letters/<Old>/a.txt", "the rain in Spain").await;
+    write(&files, "Letters/Rain.txt", "nothing").await;
+    write(&files, "Letters/other.txt", "nothing").await;
+    write(&files, "rain.txt", "").await;
+
+    let list = world.get("/files/Letters/", &cookie).await;
+    assert!(list.text().contains("<input type=\"search\" name=\"find\""), "{}", list.text());
+    let found = world.get("/files/Letters/?find=rAIN", &cookie).await;
+    for one in [
+        "href=\"./%3COld%3E/a.txt?details\">a.txt</a> in <a href=\"./%3COld%3E/\">&lt;Old&gt;</a>",
+        "href=\"./Rain.txt?details\">Rain.txt</a></td>",
+        "value=\"rAIN\"",
+    ] {
+        assert!(found.text().contains(one), "{one}: {}", found.text());
+    }
+    assert_eq!(found.text().matches("class=\"file\"").count(), 2, "{}", found.text());
+    let nothing = world.get("/files/?find=%22%3Csnow%3E", &cookie).await;
+    assert!(nothing.text().contains("Nothing in this folder"), "{}", nothing.text());
+    assert!(nothing.text().contains("value=\"&quot;&lt;snow&gt;\""), "{}", nothing.text());
+    for bad in ["", "+", &"x".repeat(1001)] {
+        assert_eq!(world.get(&format!("/files/?find={bad}"), &cookie).await.status, 400, "{bad}");
+    }
+}
+
 /// What twins have stored must not act in the name of this server.
 #[tokio::test]
 async fn content_is_harmless() {
