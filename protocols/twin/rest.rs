@@ -13,7 +13,9 @@
 //! The state is the ETag, `If-Match` is `ifInState`. What went wrong is told as problem details (RFC 9457).
 
 mod body;
+pub(crate) mod events;
 mod openapi;
+mod page;
 mod query;
 
 use hub::{Account, Scopes};
@@ -40,8 +42,6 @@ const LIMIT: u64 = 50;
 /// What a path below `/api/v1` leads to.
 #[derive(Clone, Copy)]
 pub(crate) enum Place<'a> {
-    /// The description of all this; nobody need log in for it.
-    Description,
     List(&'static Type),
     Changes(&'static Type),
     Object(&'static Type, &'a str),
@@ -51,9 +51,6 @@ impl<'a> Place<'a> {
     pub(crate) fn of(path: &'a str) -> Option<Self> {
         let rest = path.strip_prefix("/api/v1/")?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
-        if rest == "openapi.json" {
-            return Some(Self::Description);
-        }
         let (name, id) = rest.split_once('/').map_or((rest, None), |(name, id)| (name, Some(id)));
         let known =
             TYPES.iter().find(|known| known.name.eq_ignore_ascii_case(name) && known.has_objects())?;
@@ -66,7 +63,7 @@ impl<'a> Place<'a> {
 
     pub(crate) fn methods(&self) -> &'static str {
         match self {
-            Self::Description | Self::Changes(_) => "OPTIONS, GET",
+            Self::Changes(_) => "OPTIONS, GET",
             Self::List(known) if known.has(Verb::Set) => "OPTIONS, GET, POST",
             Self::Object(known, _) if known.has(Verb::Set) => "OPTIONS, GET, PATCH, DELETE",
             Self::List(_) | Self::Object(..) => "OPTIONS, GET",
@@ -74,9 +71,29 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The description (OpenAPI 3.1), made from the method table.
-pub(crate) fn description() -> Reply {
-    reply::json(StatusCode::OK, &openapi::document())
+/// What nobody need log in for.
+#[derive(Clone, Copy)]
+pub(crate) enum Public {
+    /// OpenAPI 3.1, made from the method table.
+    Description,
+    /// A page to try things on.
+    Page(page::File),
+}
+
+impl Public {
+    pub(crate) fn of(path: &str) -> Option<Self> {
+        match path.strip_prefix("/api/v1")? {
+            "/openapi.json" => Some(Self::Description),
+            rest => page::File::of(rest).map(Self::Page),
+        }
+    }
+
+    pub(crate) fn answer(self) -> Reply {
+        match self {
+            Self::Description => reply::json(StatusCode::OK, &openapi::document()),
+            Self::Page(file) => page::answer(file),
+        }
+    }
 }
 
 pub(crate) async fn answer(
@@ -94,7 +111,6 @@ pub(crate) async fn answer(
     call.context.using.extend(Capability::ALL);
     let query = head.uri.query().unwrap_or_default();
     let result = match (place, &head.method) {
-        (Place::Description, _) => Ok(description()),
         (Place::Changes(known), _) => call.changes(known, query).await,
         (Place::List(known), &Method::POST) => call.create(known, &head.headers, body).await,
         (Place::List(known), _) => call.list(known, query).await,
