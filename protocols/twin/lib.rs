@@ -47,6 +47,8 @@ use hyper::{Method, Request, StatusCode};
 
 use reply::{Reply, sentence};
 
+pub use rest::typescript;
+
 /// Ports of the web listener as the outside sees them; `None` for what is not offered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ports {

@@ -17,6 +17,7 @@ pub(crate) mod events;
 mod openapi;
 mod page;
 mod query;
+mod typescript;
 
 use hub::{Account, Scopes};
 use hub_wire::http::{self, Body};
@@ -35,6 +36,8 @@ use crate::core::request::Invocation;
 use crate::methods::{TYPES, Type, Verb};
 use crate::reply::{self, Reply};
 use crate::run;
+
+pub use typescript::typescript;
 
 /// Objects of a list unless the client says otherwise, and at most.
 const LIMIT: u64 = 50;
@@ -197,7 +200,8 @@ impl From<MethodError> for Problem {
             | MethodErrorKind::UnsupportedFilter
             | MethodErrorKind::UnsupportedSort => StatusCode::BAD_REQUEST,
         };
-        Self::new(status, error.kind.name(), &error.description)
+        let detail = if error.description.is_empty() { error.kind.name() } else { &error.description };
+        Self::new(status, error.kind.name(), detail)
     }
 }
 
@@ -267,7 +271,7 @@ impl Call {
 
     async fn create(&mut self, known: &Type, headers: &HeaderMap, body: Body) -> Result<Reply, Problem> {
         let object = body::object(headers, body).await?;
-        let mut arguments = if_match(headers);
+        let mut arguments = if_match(headers)?;
         arguments.insert("create".into(), json!({ "new": object }));
         let set = self.run(known, Verb::Set, arguments).await?;
         let Some(made) = set["created"].get("new") else {
@@ -287,7 +291,7 @@ impl Call {
         body: Body,
     ) -> Result<Reply, Problem> {
         let patch = body::as_patch(&body::object(headers, body).await?);
-        let mut arguments = if_match(headers);
+        let mut arguments = if_match(headers)?;
         arguments.insert("update".into(), json!({ id: patch }));
         let set = self.run(known, Verb::Set, arguments).await?;
         if let Some(error) = set["notUpdated"].get(id) {
@@ -297,7 +301,7 @@ impl Call {
     }
 
     async fn destroy(&mut self, known: &Type, id: &str, headers: &HeaderMap) -> Result<Reply, Problem> {
-        let mut arguments = if_match(headers);
+        let mut arguments = if_match(headers)?;
         arguments.insert("destroy".into(), json!([id]));
         let set = self.run(known, Verb::Set, arguments).await?;
         if let Some(error) = set["notDestroyed"].get(id) {
@@ -321,10 +325,21 @@ fn with_state(mut reply: Reply, state: &Value) -> Reply {
     reply
 }
 
-/// `If-Match: "STATE"` as `ifInState`.
-fn if_match(headers: &HeaderMap) -> Map<String, Value> {
-    let field = headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok());
-    let state = field.map(str::trim).filter(|field| *field != "*");
-    let state = state.map(|field| field.trim_start_matches("W/").trim_matches('"'));
-    state.map(|state| ("ifInState".to_owned(), json!(state))).into_iter().collect()
+/// `If-Match = "*" / entity-tag` as `ifInState`. There is one state, so a list of tags makes no sense; a weak one
+/// never matches (RFC 9110 §13.1.1), as no state is written like that.
+fn if_match(headers: &HeaderMap) -> Result<Map<String, Value>, Problem> {
+    let Some(field) = headers.get(header::IF_MATCH) else { return Ok(Map::new()) };
+    let field = field.to_str().unwrap_or_default().trim();
+    if field == "*" {
+        return Ok(Map::new());
+    }
+    let state = field.strip_prefix('"').and_then(|field| field.strip_suffix('"'));
+    let is_one = |state: &&str| !state.contains('"');
+    match state.filter(is_one).or_else(|| field.starts_with("W/\"").then_some(field)) {
+        Some(state) => Ok([("ifInState".to_owned(), json!(state))].into_iter().collect()),
+        None => {
+            let why = "If-Match is neither * nor one state in quotes.";
+            Err(Problem::new(StatusCode::BAD_REQUEST, "invalidArguments", why))
+        }
+    }
 }

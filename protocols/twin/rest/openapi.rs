@@ -131,7 +131,8 @@ fn list(known: &Type) -> Value {
         operation(known, "list", &parameters, &responses(&[("200", "The objects", Some("List"))])),
     );
     if known.has(Verb::Set) {
-        let answers = responses(&[("201", "What the server has set of it", Some("Object"))]);
+        let mut answers = responses(&[("201", "What the server has set of it", Some("Object"))]);
+        answers["201"]["links"] = links(known);
         let mut create = operation(known, "create", &[if_match()], &answers);
         create["requestBody"] = json!({ "required": true, "content": content("Object") });
         item.insert("post".into(), create);
@@ -194,5 +195,13 @@ fn tickets() -> Value {
 }
 
 fn if_match() -> Value {
-    parameter("header", "If-Match", "string", "Only if this is still the state, in quotes")
+    let mut field = parameter("header", "If-Match", "string", "Only if this is still the state, in quotes");
+    field["schema"]["pattern"] = json!("^(\\*|\"[!#-~]*\")$");
+    field
+}
+
+/// What can be done with an object that was made.
+fn links(known: &Type) -> Value {
+    let link = |verb: &str| json!({ "operationId": format!("{verb}{}", known.name), "parameters": { "id": "$response.body#/id" } });
+    json!({ "get": link("get"), "update": link("update"), "destroy": link("destroy") })
 }

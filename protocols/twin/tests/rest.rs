@@ -28,6 +28,13 @@ async fn an_object_from_its_making_to_its_end() {
     let merge = json!({ "keywords": { "$seen": true } }).to_string();
     let stale = [("content-type", "application/merge-patch+json"), ("if-match", "\"0\"")];
     assert_eq!(world.send("PATCH", &path, &stale, merge.as_bytes()).await.status, 412);
+    for nonsense in ["0", "\"0", "\"a\", \"b\""] {
+        let fields = [("content-type", "application/merge-patch+json"), ("if-match", nonsense)];
+        assert_eq!(world.send("PATCH", &path, &fields, merge.as_bytes()).await.status, 400, "{nonsense}");
+    }
+    let weak = format!("W/{etag}");
+    let weak = [("content-type", "application/merge-patch+json"), ("if-match", weak.as_str())];
+    assert_eq!(world.send("PATCH", &path, &weak, merge.as_bytes()).await.status, 412);
     let fresh = [("content-type", "application/merge-patch+json"), ("if-match", etag.as_str())];
     assert_eq!(world.send("PATCH", &path, &fresh, merge.as_bytes()).await.status, 204);
 
