@@ -49,6 +49,8 @@ use hyper::{Method, Request, StatusCode};
 
 use reply::{Reply, sentence};
 
+pub use rest::typescript;
+
 /// Ports of the web listener as the outside sees them; `None` for what is not offered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ports {
@@ -97,22 +99,34 @@ impl Service {
 /// What a path leads to. Each may end in a slash.
 enum Place<'a> {
     Api,
-    Download { account: &'a str, blob: &'a str, name: &'a str },
+    Download {
+        account: &'a str,
+        blob: &'a str,
+        name: &'a str,
+    },
     Events,
+    /// With objects.
+    ObjectEvents,
+    Public(rest::Public),
     Rest(rest::Place<'a>),
     Session,
     Tickets,
-    Upload { account: &'a str },
+    Upload {
+        account: &'a str,
+    },
 }
 
 impl<'a> Place<'a> {
     fn of(path: &'a str) -> Option<Self> {
+        if let Some(place) = rest::Public::of(path) {
+            return Some(Self::Public(place));
+        }
         if let Some(place) = rest::Place::of(path) {
             return Some(Self::Rest(place));
         }
         let path = path.strip_suffix('/').unwrap_or(path);
         if path == "/api/v1/events" {
-            return Some(Self::Events);
+            return Some(Self::ObjectEvents);
         }
         if path == "/api/v1/tickets" {
             return Some(Self::Tickets);
@@ -135,7 +149,7 @@ impl<'a> Place<'a> {
     fn methods(&self) -> &'static str {
         match self {
             Self::Api | Self::Tickets | Self::Upload { .. } => "OPTIONS, POST",
-            Self::Events => "OPTIONS, GET",
+            Self::Events | Self::ObjectEvents | Self::Public(_) => "OPTIONS, GET",
             Self::Rest(place) => place.methods(),
             Self::Download { .. } | Self::Session => "OPTIONS, GET, HEAD",
         }
@@ -172,11 +186,12 @@ impl Service {
         if !allowed {
             return reply::not_allowed(place.methods());
         }
-        if let Place::Rest(rest::Place::Description) = place {
-            return rest::description();
+        if let Place::Public(public) = place {
+            return public.answer();
         }
         let query = head.uri.query().unwrap_or_default();
-        let ticket = matches!(place, Place::Events).then(|| tickets::in_query(query)).flatten();
+        let ticket =
+            matches!(place, Place::Events | Place::ObjectEvents).then(|| tickets::in_query(query)).flatten();
         let login = match auth::log_in(&self, client, &head.headers, ticket.as_deref()).await {
             Ok(login) => login,
             Err(refusal) => {
@@ -190,6 +205,8 @@ impl Service {
                 download::answer(&self, &login.account, of, blob, name, &head).await
             }
             Place::Events => push::answer(&self, login, &head.headers, query).await,
+            Place::ObjectEvents => rest::events::answer(&self, login, &head.headers, query).await,
+            Place::Public(public) => public.answer(),
             Place::Rest(place) => rest::answer(&self, login.account, place, &head, body).await,
             Place::Session => {
                 let authority = head.uri.authority().map(|authority| authority.as_str().to_owned());

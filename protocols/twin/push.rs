@@ -1,4 +1,5 @@
-//! `GET /jmap/events/` (RFC 8620 §7.3): changes of states as server-sent events.
+//! `GET /jmap/events/` (RFC 8620 §7.3): changes of states as server-sent events. What is the same for the
+//! events with objects (`rest::events`) is here, too.
 //!
 //! A stream that waits costs a task and a watch. Nothing is queued: whoever reads slowly is told of the
 //! last states, not of those between.
@@ -7,8 +8,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hub::Account;
+use hub::{Account, AccountId};
 use hub_wire::http::{self, Sender};
+use hub_wire::limits::AccountPlace;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::json;
@@ -30,16 +32,16 @@ const PING: std::ops::RangeInclusive<u64> = 30..=3_600;
 
 /// What the query of the URL asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Wanted {
+pub(crate) struct Wanted {
     /// `None` for all types.
-    types: Option<Vec<String>>,
+    pub(crate) types: Option<Vec<String>>,
     close_after_state: bool,
     /// Seconds; 0 for none.
     ping: u64,
 }
 
 impl Wanted {
-    fn parse(query: &str) -> Option<Self> {
+    pub(crate) fn parse(query: &str) -> Option<Self> {
         let mut wanted = Self { types: None, close_after_state: false, ping: 0 };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match name.as_ref() {
@@ -68,7 +70,7 @@ impl Wanted {
 }
 
 /// States by type.
-type States = BTreeMap<&'static str, String>;
+pub(crate) type States = BTreeMap<&'static str, String>;
 
 async fn states(account: &Account, wanted: &Wanted) -> hub::Result<States> {
     let mail = account.emails().state().await?;
@@ -86,100 +88,121 @@ async fn states(account: &Account, wanted: &Wanted) -> hub::Result<States> {
     Ok(pushed.filter(|(name, _)| wanted.has(name)).map(|(name, of)| (name, state(of).to_string())).collect())
 }
 
-pub(crate) async fn answer(service: &Service, login: Login, headers: &HeaderMap, query: &str) -> Reply {
-    let account = &login.account;
-    let Some(wanted) = Wanted::parse(query) else {
-        return sentence(StatusCode::BAD_REQUEST, "The URL asks for something that makes no sense.");
-    };
-    let Some(place) = service.streams.take(account.id(), MAX_EVENT_STREAMS) else {
+/// A stream that was asked for: it has its place, and is watched for.
+pub(crate) struct Watching {
+    pub(crate) login: Login,
+    pub(crate) wanted: Wanted,
+    /// What the client was told last, or had when it connected.
+    pub(crate) known: States,
+    sender: Sender,
+    watch: hub::Watch,
+    next_ping: Instant,
+    _place: AccountPlace<AccountId>,
+}
+
+/// Opens a stream; the answer is the beginning of it.
+pub(crate) async fn open(
+    service: &Service,
+    login: Login,
+    wanted: Wanted,
+) -> Result<(Watching, Reply), Reply> {
+    let Some(place) = service.streams.take(login.account.id(), MAX_EVENT_STREAMS) else {
         let error = RequestError::Limit("maxConcurrentRequests");
-        return reply::problem(error.status(), &error.problem());
+        return Err(reply::problem(error.status(), &error.problem()));
     };
-    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
     // The watch begins before the states are read: what happens in between is not missed.
-    let watch = account.watch();
-    let known = match states(account, &wanted).await {
-        Ok(known) => known,
-        Err(error) => return status::reply(&error),
-    };
+    let watch = login.account.watch();
+    let known = states(&login.account, &wanted).await.map_err(|error| status::reply(&error))?;
     let (sender, body) = http::channel();
-    let stream = Stream { login, wanted, sender, known };
-    tokio::spawn(async move {
-        let _place = place;
-        stream.run(watch, last.as_deref()).await;
-    });
+    let next_ping = Instant::now() + Duration::from_secs(wanted.ping);
     let mut reply = Response::new(body);
     let media_type = HeaderValue::from_static("text/event-stream; charset=utf-8");
     reply::set(&mut reply, header::CONTENT_TYPE, media_type);
     reply::set(&mut reply, header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    reply
+    Ok((Watching { login, wanted, known, sender, watch, next_ping, _place: place }, reply))
 }
 
-struct Stream {
-    login: Login,
-    wanted: Wanted,
-    sender: Sender,
-    /// What the client was told last, or had when it connected.
-    known: States,
-}
+impl Watching {
+    /// The states of all that is wanted, now.
+    pub(crate) async fn states(&self) -> Option<States> {
+        states(&self.login.account, &self.wanted).await.ok()
+    }
 
-impl Stream {
-    /// Until the client goes, or has got what it waited for.
-    async fn run(mut self, watch: hub::Watch, last: Option<&str>) {
-        let mut next_ping = Instant::now() + Duration::from_secs(self.wanted.ping);
-        // Who was away hears at once what it has missed.
-        if last.is_some_and(|last| last != id(&self.known)) {
-            let all = self.known.clone();
-            if self.tell(&all).await.is_none() || self.wanted.close_after_state {
-                return;
-            }
-        } else if self.send(format!("id: {}\n\n", id(&self.known))).await.is_none() {
-            return;
-        }
+    /// States that are other than what is known, once there are some; signs of life go out meanwhile. `None`
+    /// at the end: the client has gone, its token is none any more, or the hub cannot tell.
+    pub(crate) async fn changed(&mut self) -> Option<States> {
         loop {
-            let happened = tokio::time::timeout(SIGN_OF_LIFE, watch.happened()).await.is_ok();
-            watch.take();
+            let happened = tokio::time::timeout(SIGN_OF_LIFE, self.watch.happened()).await.is_ok();
+            self.watch.take();
             if !self.login.is_good().await {
-                return;
+                return None;
             }
             // What has no watch is looked at with each sign of life.
-            let Ok(now) = states(&self.login.account, &self.wanted).await else { return };
-            let changed: States = now
-                .iter()
-                .filter(|(name, state)| self.known.get(*name) != Some(*state))
-                .map(|(a, b)| (*a, b.clone()))
-                .collect();
-            self.known = now;
-            if !changed.is_empty() {
-                if self.tell(&changed).await.is_none() || self.wanted.close_after_state {
-                    return;
-                }
-            } else if !happened {
-                let is_ping = self.wanted.ping > 0 && Instant::now() >= next_ping;
-                let sign = match is_ping {
-                    true => format!("event: ping\ndata: {}\n\n", json!({ "interval": self.wanted.ping })),
-                    false => ":\n\n".to_owned(),
-                };
-                if is_ping {
-                    next_ping = Instant::now() + Duration::from_secs(self.wanted.ping);
-                }
-                if self.send(sign).await.is_none() {
-                    return;
-                }
+            let mut now = self.states().await?;
+            now.retain(|name, state| self.known.get(name) != Some(state));
+            if !now.is_empty() {
+                return Some(now);
+            }
+            if !happened {
+                self.sign_of_life().await?;
             }
         }
     }
 
-    /// A StateChange object (RFC 8620 §7.1).
-    async fn tell(&self, changed: &States) -> Option<()> {
-        let account = ids::account(self.login.account.id());
-        let change = json!({ "@type": "StateChange", "changed": { account: changed } });
-        self.send(format!("event: state\nid: {}\ndata: {change}\n\n", id(&self.known))).await
+    async fn sign_of_life(&mut self) -> Option<()> {
+        if self.wanted.ping == 0 || Instant::now() < self.next_ping {
+            return self.send(":\n\n".to_owned()).await;
+        }
+        self.next_ping = Instant::now() + Duration::from_secs(self.wanted.ping);
+        self.send(format!("event: ping\ndata: {}\n\n", json!({ "interval": self.wanted.ping }))).await
     }
 
-    async fn send(&self, text: String) -> Option<()> {
+    pub(crate) async fn send(&self, text: String) -> Option<()> {
         self.sender.send(Bytes::from(text)).await.ok()
     }
+}
+
+/// `GET /jmap/events/`
+pub(crate) async fn answer(service: &Service, login: Login, headers: &HeaderMap, query: &str) -> Reply {
+    let Some(wanted) = Wanted::parse(query) else {
+        return sentence(StatusCode::BAD_REQUEST, "The URL asks for something that makes no sense.");
+    };
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+    match open(service, login, wanted).await {
+        Ok((watching, reply)) => {
+            tokio::spawn(run(watching, last));
+            reply
+        }
+        Err(refusal) => refusal,
+    }
+}
+
+/// Until the client goes, or has got what it waited for.
+async fn run(mut stream: Watching, last: Option<String>) -> Option<()> {
+    // Who was away hears at once what it has missed.
+    if last.is_some_and(|last| last != id(&stream.known)) {
+        tell(&stream, &stream.known).await?;
+        if stream.wanted.close_after_state {
+            return None;
+        }
+    } else {
+        stream.send(format!("id: {}\n\n", id(&stream.known))).await?;
+    }
+    loop {
+        let changed = stream.changed().await?;
+        stream.known.extend(changed.clone());
+        tell(&stream, &changed).await?;
+        if stream.wanted.close_after_state {
+            return None;
+        }
+    }
+}
+
+/// A StateChange object (RFC 8620 §7.1).
+async fn tell(stream: &Watching, changed: &States) -> Option<()> {
+    let account = ids::account(stream.login.account.id());
+    let change = json!({ "@type": "StateChange", "changed": { account: changed } });
+    stream.send(format!("event: state\nid: {}\ndata: {change}\n\n", id(&stream.known))).await
 }
 
 /// The states that a client knows, as the id of an event.

@@ -53,7 +53,7 @@ pub(crate) fn uncached(mut reply: Reply) -> Reply {
     reply
 }
 
-fn with_content(status: StatusCode, media_type: &'static str, content: Vec<u8>) -> Reply {
+pub(crate) fn with_content(status: StatusCode, media_type: &'static str, content: Vec<u8>) -> Reply {
     let mut reply = Response::new(http::full(content));
     *reply.status_mut() = status;
     set(&mut reply, header::CONTENT_TYPE, HeaderValue::from_static(media_type));

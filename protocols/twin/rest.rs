@@ -13,8 +13,11 @@
 //! The state is the ETag, `If-Match` is `ifInState`. What went wrong is told as problem details (RFC 9457).
 
 mod body;
+pub(crate) mod events;
 mod openapi;
+mod page;
 mod query;
+mod typescript;
 
 use hub::{Account, Scopes};
 use hub_wire::http::{self, Body};
@@ -34,14 +37,14 @@ use crate::methods::{TYPES, Type, Verb};
 use crate::reply::{self, Reply};
 use crate::run;
 
+pub use typescript::typescript;
+
 /// Objects of a list unless the client says otherwise, and at most.
 const LIMIT: u64 = 50;
 
 /// What a path below `/api/v1` leads to.
 #[derive(Clone, Copy)]
 pub(crate) enum Place<'a> {
-    /// The description of all this; nobody need log in for it.
-    Description,
     List(&'static Type),
     Changes(&'static Type),
     Object(&'static Type, &'a str),
@@ -51,9 +54,6 @@ impl<'a> Place<'a> {
     pub(crate) fn of(path: &'a str) -> Option<Self> {
         let rest = path.strip_prefix("/api/v1/")?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
-        if rest == "openapi.json" {
-            return Some(Self::Description);
-        }
         let (name, id) = rest.split_once('/').map_or((rest, None), |(name, id)| (name, Some(id)));
         let known =
             TYPES.iter().find(|known| known.name.eq_ignore_ascii_case(name) && known.has_objects())?;
@@ -66,7 +66,7 @@ impl<'a> Place<'a> {
 
     pub(crate) fn methods(&self) -> &'static str {
         match self {
-            Self::Description | Self::Changes(_) => "OPTIONS, GET",
+            Self::Changes(_) => "OPTIONS, GET",
             Self::List(known) if known.has(Verb::Set) => "OPTIONS, GET, POST",
             Self::Object(known, _) if known.has(Verb::Set) => "OPTIONS, GET, PATCH, DELETE",
             Self::List(_) | Self::Object(..) => "OPTIONS, GET",
@@ -74,9 +74,29 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The description (OpenAPI 3.1), made from the method table.
-pub(crate) fn description() -> Reply {
-    reply::json(StatusCode::OK, &openapi::document())
+/// What nobody need log in for.
+#[derive(Clone, Copy)]
+pub(crate) enum Public {
+    /// OpenAPI 3.1, made from the method table.
+    Description,
+    /// A page to try things on.
+    Page(page::File),
+}
+
+impl Public {
+    pub(crate) fn of(path: &str) -> Option<Self> {
+        match path.strip_prefix("/api/v1")? {
+            "/openapi.json" => Some(Self::Description),
+            rest => page::File::of(rest).map(Self::Page),
+        }
+    }
+
+    pub(crate) fn answer(self) -> Reply {
+        match self {
+            Self::Description => reply::json(StatusCode::OK, &openapi::document()),
+            Self::Page(file) => page::answer(file),
+        }
+    }
 }
 
 pub(crate) async fn answer(
@@ -94,7 +114,6 @@ pub(crate) async fn answer(
     call.context.using.extend(Capability::ALL);
     let query = head.uri.query().unwrap_or_default();
     let result = match (place, &head.method) {
-        (Place::Description, _) => Ok(description()),
         (Place::Changes(known), _) => call.changes(known, query).await,
         (Place::List(known), &Method::POST) => call.create(known, &head.headers, body).await,
         (Place::List(known), _) => call.list(known, query).await,
@@ -181,7 +200,8 @@ impl From<MethodError> for Problem {
             | MethodErrorKind::UnsupportedFilter
             | MethodErrorKind::UnsupportedSort => StatusCode::BAD_REQUEST,
         };
-        Self::new(status, error.kind.name(), &error.description)
+        let detail = if error.description.is_empty() { error.kind.name() } else { &error.description };
+        Self::new(status, error.kind.name(), detail)
     }
 }
 
@@ -251,7 +271,7 @@ impl Call {
 
     async fn create(&mut self, known: &Type, headers: &HeaderMap, body: Body) -> Result<Reply, Problem> {
         let object = body::object(headers, body).await?;
-        let mut arguments = if_match(headers);
+        let mut arguments = if_match(headers)?;
         arguments.insert("create".into(), json!({ "new": object }));
         let set = self.run(known, Verb::Set, arguments).await?;
         let Some(made) = set["created"].get("new") else {
@@ -282,7 +302,7 @@ impl Call {
             }
         };
         let patch = body::as_patch(&merge, &current);
-        let mut arguments = if_match(headers);
+        let mut arguments = if_match(headers)?;
         arguments.insert("update".into(), json!({ id: patch }));
         let set = self.run(known, Verb::Set, arguments).await?;
         if let Some(error) = set["notUpdated"].get(id) {
@@ -292,7 +312,7 @@ impl Call {
     }
 
     async fn destroy(&mut self, known: &Type, id: &str, headers: &HeaderMap) -> Result<Reply, Problem> {
-        let mut arguments = if_match(headers);
+        let mut arguments = if_match(headers)?;
         arguments.insert("destroy".into(), json!([id]));
         let set = self.run(known, Verb::Set, arguments).await?;
         if let Some(error) = set["notDestroyed"].get(id) {
@@ -316,10 +336,21 @@ fn with_state(mut reply: Reply, state: &Value) -> Reply {
     reply
 }
 
-/// `If-Match: "STATE"` as `ifInState`.
-fn if_match(headers: &HeaderMap) -> Map<String, Value> {
-    let field = headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok());
-    let state = field.map(str::trim).filter(|field| *field != "*");
-    let state = state.map(|field| field.trim_start_matches("W/").trim_matches('"'));
-    state.map(|state| ("ifInState".to_owned(), json!(state))).into_iter().collect()
+/// `If-Match = "*" / entity-tag` as `ifInState`. There is one state, so a list of tags makes no sense; a weak one
+/// never matches (RFC 9110 §13.1.1), as no state is written like that.
+fn if_match(headers: &HeaderMap) -> Result<Map<String, Value>, Problem> {
+    let Some(field) = headers.get(header::IF_MATCH) else { return Ok(Map::new()) };
+    let field = field.to_str().unwrap_or_default().trim();
+    if field == "*" {
+        return Ok(Map::new());
+    }
+    let state = field.strip_prefix('"').and_then(|field| field.strip_suffix('"'));
+    let is_one = |state: &&str| !state.contains('"');
+    match state.filter(is_one).or_else(|| field.starts_with("W/\"").then_some(field)) {
+        Some(state) => Ok([("ifInState".to_owned(), json!(state))].into_iter().collect()),
+        None => {
+            let why = "If-Match is neither * nor one state in quotes.";
+            Err(Problem::new(StatusCode::BAD_REQUEST, "invalidArguments", why))
+        }
+    }
 }

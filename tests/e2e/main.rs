@@ -15,6 +15,7 @@ mod dav_volumes;
 mod differential;
 mod dovecot;
 mod durability;
+mod experiences;
 mod files;
 mod haproxy;
 mod harness;

@@ -64,3 +64,24 @@ fn client_jmaplib() {
         .expect("runs");
     assert_success(&output, &["jmaplib"]);
 }
+
+/// schemathesis makes requests of the OpenAPI document, good ones and bad ones, and compares every answer with it.
+/// Left out: streams, which do not end; and the expectation that whatever the schema allows is taken, because what
+/// an e-mail or a mailbox may look like is told by problem details, not by the schema.
+#[test]
+fn client_schemathesis() {
+    let Some(python) = python_with("schemathesis", "4.32.5", "schemathesis") else { return };
+    let hub = Hub::start();
+    hub.deliver(ALICE, &message(BOB, ALICE, "before", "text"));
+    hub.arrived(ALICE, "before");
+    let document = format!("https://localhost:{}/api/v1/openapi.json", hub.ports().https);
+    let output = Command::new(python.with_file_name("schemathesis"))
+        .current_dir(hub.path(""))
+        .args(["run", &document, "--auth", &format!("{ALICE}:{PASSWORD}")])
+        .args(["--tls-verify", &hub.ports().ca.to_string_lossy()])
+        .args(["--exclude-path", "/api/v1/events", "--exclude-checks", "positive_data_acceptance"])
+        .args(["--max-examples", "15", "--seed", "1", "--continue-on-failure", "--no-color"])
+        .output()
+        .expect("runs");
+    assert_success(&output, &["schemathesis"]);
+}

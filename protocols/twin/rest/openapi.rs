@@ -14,6 +14,8 @@ pub(super) fn document() -> Value {
             paths.insert(format!("/api/v1/{name}/changes"), changes(known));
         }
     }
+    paths.insert("/api/v1/events".into(), events());
+    paths.insert("/api/v1/tickets".into(), tickets());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -21,10 +23,14 @@ pub(super) fn document() -> Value {
             "version": env!("CARGO_PKG_VERSION"),
             "description": "The objects of JMAP (RFC 8620, RFC 8621) over plain HTTP. ETag is the state of a type.",
         },
-        "security": [{ "basic": [] }],
+        "servers": [{ "url": "/" }],
+        "security": [{ "basic": [] }, { "bearer": [] }],
         "paths": paths,
         "components": {
-            "securitySchemes": { "basic": { "type": "http", "scheme": "basic" } },
+            "securitySchemes": {
+                "basic": { "type": "http", "scheme": "basic" },
+                "bearer": { "type": "http", "scheme": "bearer", "description": "OAuth 2.1: see /.well-known/oauth-authorization-server" },
+            },
             "schemas": {
                 "Object": { "type": "object", "properties": { "id": { "type": "string" } }, "additionalProperties": true },
                 "List": {
@@ -48,6 +54,11 @@ pub(super) fn document() -> Value {
                         "updated": { "type": "array", "items": { "type": "string" } },
                         "destroyed": { "type": "array", "items": { "type": "string" } },
                     },
+                },
+                "Ticket": {
+                    "type": "object",
+                    "required": ["ticket", "expiresIn"],
+                    "properties": { "ticket": { "type": "string" }, "expiresIn": { "type": "integer" } },
                 },
                 "Problem": {
                     "type": "object",
@@ -85,6 +96,8 @@ fn responses(good: &[(&str, &str, Option<&str>)]) -> Value {
         }
         all.insert((*status).to_owned(), response);
     }
+    let text = json!({ "text/plain": { "schema": { "type": "string" } } });
+    all.insert("401".to_owned(), json!({ "description": "Who asks?", "content": text }));
     let problem = json!({ "schema": { "$ref": "#/components/schemas/Problem" } });
     all.insert(
         "default".to_owned(),
@@ -118,7 +131,8 @@ fn list(known: &Type) -> Value {
         operation(known, "list", &parameters, &responses(&[("200", "The objects", Some("List"))])),
     );
     if known.has(Verb::Set) {
-        let answers = responses(&[("201", "What the server has set of it", Some("Object"))]);
+        let mut answers = responses(&[("201", "What the server has set of it", Some("Object"))]);
+        answers["201"]["links"] = links(known);
         let mut create = operation(known, "create", &[if_match()], &answers);
         create["requestBody"] = json!({ "required": true, "content": content("Object") });
         item.insert("post".into(), create);
@@ -154,6 +168,40 @@ fn changes(known: &Type) -> Value {
     json!({ "get": operation(known, "changes", &parameters, &answers) })
 }
 
+/// Pages follow these with `fetch`, or with EventSource and a ticket.
+fn events() -> Value {
+    let parameters = [
+        parameter("query", "types", "string", "Names of types, separated by commas; all without it"),
+        parameter("query", "ticket", "string", "In place of the Authorization field"),
+        parameter("query", "lastEventId", "string", "As Last-Event-ID, which goes before"),
+        parameter("header", "Last-Event-ID", "string", "The id of the last event that was seen"),
+    ];
+    let mut answers = responses(&[("200", "ready, change, reset and ping, one after the other", None)]);
+    answers["200"]["content"] = json!({ "text/event-stream": { "schema": { "type": "string" } } });
+    json!({ "get": {
+        "operationId": "events",
+        "tags": ["Events"],
+        "description": "Data of change: type, oldState, newState, created and updated (objects), destroyed (ids).",
+        "parameters": parameters,
+        "responses": answers,
+    } })
+}
+
+fn tickets() -> Value {
+    let answers = responses(&[("201", "Good for a minute, for events only", Some("Ticket"))]);
+    json!({ "post": {
+        "operationId": "createTicket", "tags": ["Events"], "parameters": [], "responses": answers,
+    } })
+}
+
 fn if_match() -> Value {
-    parameter("header", "If-Match", "string", "Only if this is still the state, in quotes")
+    let mut field = parameter("header", "If-Match", "string", "Only if this is still the state, in quotes");
+    field["schema"]["pattern"] = json!("^(\\*|\"[!#-~]*\")$");
+    field
+}
+
+/// What can be done with an object that was made.
+fn links(known: &Type) -> Value {
+    let link = |verb: &str| json!({ "operationId": format!("{verb}{}", known.name), "parameters": { "id": "$response.body#/id" } });
+    json!({ "get": link("get"), "update": link("update"), "destroy": link("destroy") })
 }

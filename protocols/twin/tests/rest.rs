@@ -28,6 +28,13 @@ async fn an_object_from_its_making_to_its_end() {
     let merge = json!({ "keywords": { "$seen": true } }).to_string();
     let stale = [("content-type", "application/merge-patch+json"), ("if-match", "\"0\"")];
     assert_eq!(world.send("PATCH", &path, &stale, merge.as_bytes()).await.status, 412);
+    for nonsense in ["0", "\"0", "\"a\", \"b\""] {
+        let fields = [("content-type", "application/merge-patch+json"), ("if-match", nonsense)];
+        assert_eq!(world.send("PATCH", &path, &fields, merge.as_bytes()).await.status, 400, "{nonsense}");
+    }
+    let weak = format!("W/{etag}");
+    let weak = [("content-type", "application/merge-patch+json"), ("if-match", weak.as_str())];
+    assert_eq!(world.send("PATCH", &path, &weak, merge.as_bytes()).await.status, 412);
     let fresh = [("content-type", "application/merge-patch+json"), ("if-match", etag.as_str())];
     assert_eq!(world.send("PATCH", &path, &fresh, merge.as_bytes()).await.status, 204);
 
@@ -78,6 +85,9 @@ async fn every_type_is_described() {
     let document =
         world.send("GET", "/api/v1/openapi.json", &[("authorization", "Basic eDp5")], b"").await.json();
     assert_eq!(document["openapi"], "3.1.0");
+    for path in ["/api/v1/events", "/api/v1/tickets"] {
+        assert!(document["paths"][path].is_object(), "{path}");
+    }
     for known in TYPES.iter().filter(|known| known.has_objects()) {
         let path = &document["paths"][format!("/api/v1/{}", known.name)];
         assert!(path["get"].is_object(), "{}", known.name);
@@ -85,4 +95,26 @@ async fn every_type_is_described() {
         let list = world.send("GET", &format!("/api/v1/{}", known.name), &[], b"").await;
         assert_eq!(list.status, 200, "{}: {:?}", known.name, list.body);
     }
+}
+
+/// The page to try things on needs no password, and nothing from anywhere else.
+#[tokio::test]
+async fn the_page_is_all_of_this_hub() {
+    let world = World::new().await;
+    let nobody = [("authorization", "Basic eDp5")];
+    for (path, media_type) in [
+        ("/api/v1", "text/html; charset=utf-8"),
+        ("/api/v1/", "text/html; charset=utf-8"),
+        ("/api/v1/try.js", "text/javascript; charset=utf-8"),
+        ("/api/v1/try.css", "text/css; charset=utf-8"),
+    ] {
+        let answer = world.send("GET", path, &nobody, b"").await;
+        assert_eq!((answer.status, answer.field("content-type")), (200, Some(media_type)), "{path}");
+        let policy = answer.field("content-security-policy").expect("a policy");
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'"), "{policy}");
+        let text = String::from_utf8(answer.body.to_vec()).expect("text");
+        assert!(!text.contains("//cdn") && !text.contains("https://"), "{path} names another host");
+        assert!(!text.contains("innerHTML") && !text.contains("<script>"), "{path}");
+    }
+    assert_eq!(world.send("POST", "/api/v1/", &nobody, b"").await.status, 405);
 }
