@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -11,7 +11,7 @@ use std::time::Instant;
 use tempfile::TempDir;
 
 use crate::harness::{PASSWORD, PATIENCE, has_program};
-use crate::postgres::{free_port, is_root, signal};
+use crate::postgres::{free_port, is_listening, is_root, signal};
 
 /// A running server. Dropping it stops the server and removes its directory.
 pub(crate) struct Dovecot {
@@ -65,7 +65,7 @@ impl Dovecot {
             .expect("start of dovecot");
         let mut dovecot = Self { child, directory, port };
         let started = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        while !is_listening((Ipv4Addr::LOCALHOST, port)) {
             let ended = dovecot.child.try_wait().expect("a child that can be waited for");
             assert!(ended.is_none() && started.elapsed() < PATIENCE, "Dovecot: {ended:?}\n{}", dovecot.log());
             std::thread::sleep(std::time::Duration::from_millis(10));

@@ -11,7 +11,7 @@ use test_dns::Names;
 
 use crate::harness::{ALICE, Hub, PASSWORD, PATIENCE, has_program, message};
 use crate::imap_client::Imap;
-use crate::postgres::free_port;
+use crate::postgres::{free_port, is_listening};
 use crate::senders::{resolver, serve};
 use crate::smtp_client::Smtp;
 
@@ -48,7 +48,7 @@ impl Haproxy {
             .expect("start of haproxy");
         let mut haproxy = Self { child, _directory: directory };
         let started = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, smtp)).is_err() {
+        while !is_listening((Ipv4Addr::LOCALHOST, smtp)) {
             let ended = haproxy.child.try_wait().expect("a child that can be waited for");
             assert!(ended.is_none(), "haproxy ended: {ended:?}");
             assert!(started.elapsed() < PATIENCE, "haproxy does not listen");

@@ -1,7 +1,7 @@
 //! Debian's Pebble, an ACME server for tests, with its small name server, on free loopback ports.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::harness::{Hub, PATIENCE, Ports, has_program};
-use crate::postgres::free_port;
+use crate::postgres::{free_port, is_listening};
 
 /// A running server. Dropping it kills the server and removes its directory.
 pub(crate) struct Pebble {
@@ -109,7 +109,7 @@ impl Pebble {
 
     fn wait_for(&mut self, port: u16) {
         let started = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        while !is_listening((Ipv4Addr::LOCALHOST, port)) {
             let ended = self.children.iter_mut().find_map(|child| child.try_wait().expect("its state"));
             assert!(ended.is_none() && started.elapsed() < PATIENCE, "Pebble: {ended:?}\n{}", self.log());
             std::thread::sleep(std::time::Duration::from_millis(10));

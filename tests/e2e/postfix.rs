@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -11,7 +11,7 @@ use std::time::Instant;
 use tempfile::TempDir;
 
 use crate::harness::{PATIENCE, has_program};
-use crate::postgres::{free_port, is_root, signal};
+use crate::postgres::{free_port, is_listening, is_root, signal};
 
 /// A running server. Dropping it stops the server and removes its directory.
 pub(crate) struct Postfix {
@@ -65,7 +65,7 @@ impl Postfix {
             .expect("start of postfix");
         let mut postfix = Self { child, directory, address };
         let started = Instant::now();
-        while TcpStream::connect(address).is_err() {
+        while !is_listening(address) {
             let ended = postfix.child.try_wait().expect("a child that can be waited for");
             assert!(ended.is_none() && started.elapsed() < PATIENCE, "Postfix: {ended:?}\n{}", postfix.log());
             std::thread::sleep(std::time::Duration::from_millis(10));

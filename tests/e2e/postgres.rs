@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -168,6 +168,13 @@ fn postgres_ids() -> (u32, u32) {
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("its address").port()
+}
+
+/// True if somebody listens there. A port that nobody has can be the one that the connection begins at,
+/// and then it is connected to itself.
+pub(crate) fn is_listening(address: impl Into<SocketAddr>) -> bool {
+    let address = address.into();
+    TcpStream::connect(address).is_ok_and(|stream| stream.local_addr().is_ok_and(|own| own != address))
 }
 
 fn run(command: &mut Command) -> Output {

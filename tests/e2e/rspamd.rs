@@ -1,14 +1,14 @@
 //! Debian's rspamd as a milter on a free loopback port, with a configuration of its own.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use tempfile::TempDir;
 
 use crate::harness::{PATIENCE, has_program};
-use crate::postgres::{free_port, is_root};
+use crate::postgres::{free_port, is_listening, is_root};
 
 /// A running filter. Dropping it kills the filter and removes its directory.
 pub(crate) struct Rspamd {
@@ -48,7 +48,7 @@ impl Rspamd {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let mut rspamd = Self { child: child.expect("start of rspamd"), directory, port };
         let started = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        while !is_listening((Ipv4Addr::LOCALHOST, port)) {
             let ended = rspamd.child.try_wait().expect("a child that can be waited for");
             assert!(ended.is_none() && started.elapsed() < PATIENCE, "rspamd: {ended:?}\n{}", rspamd.log());
             std::thread::sleep(std::time::Duration::from_millis(10));

@@ -39,7 +39,7 @@ blob = client.upload(b"Subject: uploaded\r\n\r\ntext", content_type="message/rfc
 assert client.download(blob.blob_id, name="x.eml", content_type="message/rfc822") == b"Subject: uploaded\r\n\r\ntext"
 parsed = call("Email/parse", {"blobIds": [blob.blob_id]})
 
-book = call("AddressBook/get", {"ids": None}).list[0]
+book = call("AddressBook/get", {"ids": None}).items[0]
 card = {"@type": "Card", "version": "1.0", "addressBookIds": {book.id: True}, "name": {"full": "Jane Doe"},
         "emails": {"e1": {"address": "jane@example.com"}}}
 created = call("ContactCard/set", {"create": {"jane": card}}).created["jane"]
