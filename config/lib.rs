@@ -23,7 +23,7 @@ pub use proxy::Proxy;
 pub use rates::Rates;
 pub use read::{Errors, Problem};
 pub use sections::{
-    Acme, Authentication, Config, General, Limits, Listen, Lmtp, Log, Milter, Outbound, Public, Relay,
+    Acme, Authentication, Config, Files, General, Limits, Listen, Lmtp, Log, Milter, Outbound, Public, Relay,
     Resolver, Tls,
 };
 pub use value::{

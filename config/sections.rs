@@ -281,6 +281,18 @@ section! {
 }
 
 section! {
+    /// Files of twins. What is kept of earlier times counts towards the quota.
+    pub struct Files {
+        /// Earlier contents of each file that are kept when it is replaced. 0 keeps none.
+        versions: u32 = 20;
+        /// How long they are kept, in whole days.
+        version_age: Duration = secs(90 * 86_400);
+        /// How long what was deleted stays in the trash, in whole days. With "0s" it is gone at once.
+        trash_age: Duration = secs(30 * 86_400);
+    }
+}
+
+section! {
     /// Logs, to standard error.
     pub struct Log {
         /// "text" for people, "json" for programs. The option --log wins.
@@ -339,6 +351,7 @@ config! {
     lmtp: Lmtp,
     milter: Milter,
     rules: Rules,
+    files: Files,
     log: Log,
 }
 

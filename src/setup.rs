@@ -80,7 +80,7 @@ impl Setup {
                 relay: self.config.relay.host.is_some(),
                 clock_scale: self.config.outbound.clock_scale,
             },
-            files: hub::files::FileSettings::default(),
+            files: file_settings(&self.config.files),
             document_reader: document::reader(),
             pages: services.https_origin(&services.host("*")),
         }
@@ -207,5 +207,14 @@ mod tests {
         assert_eq!(setup.host_name(&["b.test".to_owned()]), "mail.xn--4ca.test");
         setup.config.general.hostname = Some("mx.a.test".to_owned());
         assert_eq!(setup.host_name(&["b.test".to_owned()]), "mx.a.test");
+    }
+}
+
+fn file_settings(files: &hub_config::Files) -> hub::files::FileSettings {
+    let days = |age: std::time::Duration| u32::try_from(age.as_secs().div_ceil(86_400)).unwrap_or(u32::MAX);
+    hub::files::FileSettings {
+        versions: files.versions as usize,
+        version_days: days(files.version_age),
+        trash_days: days(files.trash_age),
     }
 }

@@ -230,6 +230,17 @@ impl Tx {
         Ok(())
     }
 
+    /// Leaves so many bytes of those in use out of account, until [`Tx::claim_back_bytes`].
+    pub fn lend_bytes(&mut self, account: AccountId, bytes: u64) -> Result<()> {
+        self.give_back_bytes(account, bytes)
+    }
+
+    /// Counts them again, whatever the quota.
+    pub fn claim_back_bytes(&mut self, account: AccountId, bytes: u64) -> Result<()> {
+        self.account_mut(account)?.bytes += bytes;
+        Ok(())
+    }
+
     /// Reads the counters of mailboxes that are not known yet.
     pub(crate) async fn load_mailboxes(&mut self, mut ids: Vec<(AccountId, MailboxId)>) -> Result<()> {
         ids.retain(|id| !self.mailboxes.contains_key(id) && !self.load_known(*id));

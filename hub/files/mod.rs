@@ -7,6 +7,7 @@
 //! Limits: a name has 255 bytes, a path [`FilePath::LEVELS`] names and [`FilePath::BYTES`] bytes, a twin
 //! [`NODES`] files and folders. A file is as large as quota and disk allow.
 
+mod assemble;
 mod change;
 mod changes;
 mod conditions;
@@ -33,6 +34,7 @@ use hub_storage::Storage;
 pub use hub_storage::files::NodeId;
 use hub_storage::files::NodeRow;
 
+pub use assemble::Assembly;
 pub use changes::{FileChange, FileChanges, SyncDepth};
 pub use conditions::{Conditions, IfList, IfTerm, Precondition, StateOf};
 pub use find::{FoundFiles, TextFinder};

@@ -167,3 +167,64 @@ pub(crate) async fn expire(
     while storage.expire_uploads(now - UPLOAD_AGE).await? {}
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use hub_storage::{Database, Options, Storage};
+
+    use super::*;
+    use crate::files::{Conditions, FileMetadata};
+    use crate::{Address, Door, Secret, Settings};
+
+    async fn write(files: &Files, at: &str, bytes: &[u8]) {
+        let path = FilePath::parse(at).expect("a path");
+        let mut upload = files.begin(&path, None, Conditions::default()).await.expect("begun");
+        upload.write(bytes).await.expect("written");
+        upload.finish(FileMetadata::default()).await.expect("stored");
+    }
+
+    /// What is kept of earlier times goes when its time is over, and not before.
+    #[tokio::test]
+    async fn everything_has_its_time() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let options = Options { data_dir: directory.path().to_owned(), database: Database::Sqlite };
+        let hub = Hub::open(Storage::open(options).await.expect("opens"), Settings::default())
+            .await
+            .expect("opens");
+        hub.add_domain("example.org").await.expect("added");
+        let alice = Address::parse("alice@example.org").expect("an address");
+        hub.add_twin(&alice, &Secret::new("alice")).await.expect("added");
+        let account = hub.login("alice", &Secret::new("alice"), Door::Dav).await.expect("right");
+        let (files, uploads) = (account.files(), account.uploads());
+        write(&files, "kept", b"first").await;
+        write(&files, "kept", b"second").await;
+        write(&files, "deleted", b"deleted").await;
+        files
+            .delete(&FilePath::parse("deleted").expect("a path"), Conditions::default())
+            .await
+            .expect("deleted");
+        write(&uploads, "part", b"part").await;
+
+        let (now, settings) = (crate::unix_now(), hub.0.settings.files);
+        let kept = FilePath::parse("kept").expect("a path");
+        for (seconds, trashed, versions, parts) in [
+            (UPLOAD_AGE - 60, 1, 1, 1),
+            (UPLOAD_AGE + 60, 1, 1, 0),
+            (30 * DAY - 60, 1, 1, 0),
+            (30 * DAY + 60, 0, 1, 0),
+            (90 * DAY - 60, 0, 1, 0),
+            (90 * DAY + 60, 0, 0, 0),
+        ] {
+            expire(&hub.0.storage, settings, now + seconds).await.expect("expired");
+            let listed = uploads.list(&uploads.lookup(&FilePath::root()).await.expect("there")).next().await;
+            let found = (
+                files.trash().await.expect("read").len(),
+                files.versions(&kept).await.expect("read").len(),
+                listed.expect("read").map_or(0, |nodes| nodes.len()),
+            );
+            assert_eq!(found, (trashed, versions, parts), "after {seconds} s");
+        }
+        hub.remove_files().await.expect("removed");
+        assert_eq!(files.quota().await.expect("read").0, 6, "only the present content counts");
+    }
+}

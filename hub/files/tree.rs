@@ -239,7 +239,7 @@ impl Work {
     }
 
     /// Puts it into the trash, unless nobody is going to miss it.
-    async fn throw_away(&self, tx: &mut Tx, found: &Found) -> Decision<()> {
+    pub(super) async fn throw_away(&self, tx: &mut Tx, found: &Found) -> Decision<()> {
         let (node, above) = (found.existing()?, found.above());
         if self.top == NodeId::UPLOADS || is_litter(node) || self.settings.trash_days == 0 {
             return files::remove(tx, self.account, node, &above).await;

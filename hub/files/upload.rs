@@ -12,10 +12,6 @@ use crate::{Error, Result};
 
 /// A body of up to so many bytes is rather taken and then refused than asked about beforehand.
 const SMALL: u64 = 64 << 10;
-/// Bytes read at a time when parts are put together.
-const PIECE: usize = 128 << 10;
-/// Parts of one file at most.
-const PARTS: usize = 10_000;
 
 /// What is known of a file besides its bytes.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +46,17 @@ impl Files {
         expected: Option<u64>,
         conditions: Conditions,
     ) -> Result<Upload> {
+        self.begin_with(path, expected, conditions, 0).await
+    }
+
+    /// The same; `freed` bytes of the owner will go in exchange for the file.
+    pub(super) async fn begin_with(
+        &self,
+        path: &FilePath,
+        expected: Option<u64>,
+        conditions: Conditions,
+        freed: u64,
+    ) -> Result<Upload> {
         let mut room = None;
         if expected.is_none_or(|bytes| bytes > SMALL) {
             let given_back = match self.by {
@@ -58,7 +65,7 @@ impl Files {
                 By::Grant | By::Link(_) => 0,
             };
             if let (used, Some(limit)) = self.quota().await? {
-                let free = (limit + given_back).saturating_sub(used);
+                let free = (limit + given_back + freed).saturating_sub(used);
                 if expected.is_some_and(|bytes| bytes > free) {
                     return Err(Error::OverQuota { used, limit });
                 }
@@ -76,48 +83,6 @@ impl Files {
         work.may_put(&found, conditions)?;
         let is_kept = work.settings.versions > 0;
         Ok(found.node().filter(|_| !is_kept).map_or(0, |node| node.size))
-    }
-
-    /// Puts the files in the folder `parts` of `uploads` together, in the order of their names (numbers
-    /// as numbers), to the file at `path`, and removes the folder. Errors as of [`Files::begin`] and
-    /// [`Upload::finish`]; `Limit` for more than 10,000 parts.
-    pub async fn assemble(
-        &self,
-        uploads: &Self,
-        parts: &FilePath,
-        path: &FilePath,
-        metadata: FileMetadata,
-        conditions: Conditions,
-    ) -> Result<Placed> {
-        let folder = uploads.lookup(parts).await?;
-        let mut upload = self.begin(path, Some(folder.size), conditions).await?;
-        let mut nodes = Vec::new();
-        let mut listing = uploads.list(&folder);
-        while let Some(page) = listing.next().await? {
-            nodes.extend(page.into_iter().filter(|node| !node.is_folder()));
-            if nodes.len() > PARTS {
-                return Err(Error::Limit("parts of an upload"));
-            }
-        }
-        nodes.sort_by_cached_key(|node| (node.name.parse::<u64>().unwrap_or(u64::MAX), node.name.clone()));
-        for node in nodes {
-            let file = uploads.open_node(node).await?;
-            let mut offset = 0;
-            while offset < file.node.size {
-                let piece = file.read(offset, PIECE).await?;
-                if piece.is_empty() {
-                    break;
-                }
-                offset += piece.len() as u64;
-                upload.write(&piece).await?;
-            }
-        }
-        let placed = upload.finish(metadata).await?;
-        // Should this fail, it goes with what was forgotten.
-        if let Err(error) = uploads.delete(parts, Conditions::default()).await {
-            tracing::warn!(%error, "parts of an upload are left until tomorrow");
-        }
-        Ok(placed)
     }
 }
 
@@ -145,6 +110,16 @@ impl Upload {
     /// Puts the file in its place. What was there becomes a version of it, if it had content. Errors as
     /// of [`Files::begin`].
     pub async fn finish(self, metadata: FileMetadata) -> Result<Placed> {
+        self.finish_instead_of(None, metadata).await
+    }
+
+    /// The same; what is at the path of `parts`, in other files of the owner, goes in the same commit, so
+    /// its bytes do not count beside the new ones. `NotFound` if it has gone.
+    pub(super) async fn finish_instead_of(
+        self,
+        parts: Option<(Work, FilePath)>,
+        metadata: FileMetadata,
+    ) -> Result<Placed> {
         let content = match self.spool.is_empty() {
             true => Content::Empty,
             false => Content::New(Arc::new(self.spool.finish().await?)),
@@ -159,7 +134,17 @@ impl Upload {
                     let found = work.find_to_add(tx, &path).await?;
                     work.check(tx, &found, &conditions).await?;
                     work.may_put(&found, &conditions)?;
-                    work.put(tx, &found, content, metadata).await
+                    let Some((others, parts)) = parts else {
+                        return work.put(tx, &found, content, metadata).await;
+                    };
+                    let parts = others.find(tx, &parts).await?;
+                    let bytes = parts.existing()?.size;
+                    others.throw_away(tx, &parts).await?;
+                    // They are given back by and by, but it is settled that they are.
+                    tx.lend_bytes(work.account, bytes)?;
+                    let placed = work.put(tx, &found, content, metadata).await?;
+                    tx.claim_back_bytes(work.account, bytes)?;
+                    Ok(placed)
                 })
             })
             .await?;

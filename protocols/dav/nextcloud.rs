@@ -4,15 +4,17 @@
 use hub::Account;
 use hub::files::FilePath;
 use hyper::StatusCode;
+use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
 use serde_json::{Value, json};
 
+use crate::checksum::Checksum;
 use crate::path::Place;
 use crate::put::{metadata, stored};
 use crate::reply::{self, Reply};
 use crate::shares::Spot;
 use crate::status::Refusal;
-use crate::{Call, tree};
+use crate::{Call, head, precondition, tree};
 
 /// A version of Nextcloud that knows all that is here. Its clients refuse old ones.
 const VERSION: [u32; 4] = [28, 0, 0, 0];
@@ -133,8 +135,26 @@ pub(crate) async fn assemble(call: &Call, parts: FilePath) -> Result<Reply, Refu
     // The type of a MOVE is not the file's.
     metadata.content_type = String::new();
     let (uploads, path) = (call.account.uploads(), target.path());
-    let placed = target.files.assemble(&uploads, &parts, &path, metadata, call.conditions()?).await?;
-    Ok(stored(headers, &placed))
+    // What clients say is about the file that is made, not about the parts.
+    let at = target.share.as_ref().map_or_else(FilePath::root, |(_, at)| at.clone());
+    let conditions = precondition::conditions(&call.head.uri, headers, &target.location, &at)?;
+    let (total, mut checksum) = (total(headers)?, Checksum::expected(headers)?);
+    let look = |piece: &[u8]| checksum.update(piece);
+    let assembly = target.files.assemble((&uploads, &parts), &path, conditions, look).await?;
+    if total.is_some_and(|total| total != assembly.len()) {
+        return Err(Refusal::Status(
+            StatusCode::BAD_REQUEST,
+            "The parts are not as long as OC-Total-Length says.",
+        ));
+    }
+    checksum.check()?;
+    Ok(stored(headers, &assembly.finish(metadata).await?))
+}
+
+/// How long the client knows the whole to be.
+fn total(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
+    let bad = Refusal::Status(StatusCode::BAD_REQUEST, "OC-Total-Length is not a number.");
+    head::named(headers, "oc-total-length").map(str::parse).transpose().map_err(|_| bad)
 }
 
 #[cfg(test)]

@@ -26,8 +26,10 @@ pub(crate) async fn answer(call: &mut Call, spot: &Spot) -> Result<Reply, Refusa
     let fields = form::read(&mut call.body, MAX_FORM).await?;
     match action.as_str() {
         "delete" => delete(spot).await,
+        "empty" => empty(spot, &fields).await,
         "folder" => folder(spot, &fields).await,
         "link" => link(call, spot, &fields).await,
+        "purge" => purge(spot, &fields).await,
         "rename" => rename(spot, &fields).await,
         "restore" => restore(spot, &fields).await,
         "share" => share(spot, &fields).await,
@@ -72,6 +74,22 @@ async fn restore(spot: &Spot, fields: &Fields) -> Result<Reply, Refusal> {
     let (files, _) = spot.files()?;
     files.restore(NodeId(number(fields.get("id"))?), None).await?;
     Ok(redirect("/files/?trash&done=restored"))
+}
+
+async fn purge(spot: &Spot, fields: &Fields) -> Result<Reply, Refusal> {
+    let (files, _) = spot.files()?;
+    files.purge(NodeId(number(fields.get("id"))?)).await?;
+    Ok(redirect("/files/?trash&done=purged"))
+}
+
+async fn empty(spot: &Spot, fields: &Fields) -> Result<Reply, Refusal> {
+    let (files, _) = spot.files()?;
+    if fields.get("sure") != "yes" {
+        let why = "What leaves the trash cannot be brought back: say that nothing of it is needed.";
+        return Err(Refusal::Status(StatusCode::BAD_REQUEST, "The trash is as it was", why));
+    }
+    files.empty_trash().await?;
+    Ok(redirect("/files/?trash&done=purged"))
 }
 
 async fn version(spot: &Spot, fields: &Fields) -> Result<Reply, Refusal> {

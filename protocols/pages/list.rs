@@ -123,6 +123,7 @@ fn said(done: &str) -> Option<&'static str> {
         "deleted" => "It is in the trash now.",
         "folder" => "The folder is made.",
         "link-removed" => "The link leads nowhere any more.",
+        "purged" => "It is gone for good, and its room is free.",
         "renamed" => "It has its new name.",
         "restored" => "It is back where it was.",
         "shared" => "It is shared.",

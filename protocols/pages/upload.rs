@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use http_body_util::BodyExt as _;
-use hub::files::{Conditions, FileMetadata, FilePath, Files, Upload};
+use hub::files::{Conditions, FileMetadata, FilePath, Files, Precondition, Upload};
 use hub_content::text;
 use hub_wire::http::{Body, BoxError};
 use hyper::StatusCode;
@@ -74,9 +74,17 @@ async fn store(
     replaces: bool,
     mut field: Field<'static>,
 ) -> Result<(), Refusal> {
-    let path = if replaces { path } else { files.free_path(&path).await? };
+    let mut conditions = Conditions::default();
+    let path = match replaces {
+        true => path,
+        false => {
+            // Somebody may take the name meanwhile: then nothing is replaced, and the sender is told.
+            conditions.preconditions.push(Precondition::NotExists);
+            files.free_path(&path).await?
+        }
+    };
     let content_type = field.content_type().map_or_else(String::new, ToString::to_string);
-    let mut upload: Upload = files.begin(&path, None, Conditions::default()).await?;
+    let mut upload: Upload = files.begin(&path, None, conditions).await?;
     while let Some(piece) = piece(&mut field).await? {
         upload.write(&piece).await?;
     }

@@ -502,6 +502,24 @@ async fn changes_are_told_for_one_level_or_all() {
     assert!(matches!(unknown, Err(Error::Stale)));
 }
 
+/// What is put together need not fit beside its parts.
+#[tokio::test]
+async fn parts_count_once() {
+    let Fixture { alice, files, .. } = &fixture_with(Some(1_000), FileSettings::default()).await;
+    let uploads = alice.uploads();
+    folder(&uploads, "id").await;
+    for name in ["1", "2"] {
+        write(&uploads, &format!("id/{name}"), &[b'x'; 450]).await;
+    }
+    let parts = (&uploads, &path("id"));
+    let assembly = files.assemble(parts, &path("whole"), none(), |_| {}).await.expect("room");
+    assembly.finish(FileMetadata::default()).await.expect("room");
+    assert_eq!(read(files, "whole").await.len(), 900);
+    let again = files.assemble(parts, &path("whole"), none(), |_| {}).await;
+    assert!(matches!(again, Err(Error::NotFound(_))), "they are gone");
+    assert!(matches!(try_write(files, "more", &[b'x'; 200], none()).await, Err(Error::OverQuota { .. })));
+}
+
 #[tokio::test]
 async fn parts_become_a_file() {
     let Fixture { alice, files, .. } = &fixture().await;
@@ -512,7 +530,11 @@ async fn parts_become_a_file() {
     }
     assert!(names(files, "").await.is_empty(), "nobody sees them");
     let metadata = FileMetadata { modified_at: Some(5), ..FileMetadata::default() };
-    let placed = files.assemble(&uploads, &path("id"), &path("whole"), metadata, none()).await.expect("done");
+    let mut seen = Vec::new();
+    let look = |piece: &[u8]| seen.extend_from_slice(piece);
+    let assembly = files.assemble((&uploads, &path("id")), &path("whole"), none(), look).await.expect("read");
+    assert_eq!(assembly.len(), seen.len() as u64);
+    let placed = assembly.finish(metadata).await.expect("done");
     assert_eq!((placed.node.modified_at, placed.created), (5, true));
     assert_eq!(read(files, "whole").await, b"first second third");
     assert!(names(&uploads, "").await.is_empty());

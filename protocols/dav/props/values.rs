@@ -220,7 +220,9 @@ pub(super) fn quota_available(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 }
 
 pub(super) fn quota_used(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    let quota = subject.context.quota.filter(|_| subject.has_quota());
+    // How much somebody else has is none of a grantee's business.
+    let is_own = subject.context.share.is_none();
+    let quota = subject.context.quota.filter(|_| is_own && subject.has_quota());
     text(xml, quota.map(|(used, _)| used.to_string()).as_deref())
 }
 

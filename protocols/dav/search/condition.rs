@@ -217,6 +217,8 @@ fn wild(pattern: &str) -> Vec<Wild> {
     let mut rest = pattern.chars();
     while let Some(character) = rest.next() {
         wild.push(match character {
+            // Several of them are one, and each costs a walk.
+            '%' if wild.last() == Some(&Wild::AnyText) => continue,
             '%' => Wild::AnyText,
             '_' => Wild::AnyOne,
             '\\' => Wild::This(rest.next().unwrap_or('\\')),

@@ -122,6 +122,30 @@ async fn files_are_sent_looked_at_and_changed() {
     assert_eq!(read(&files, "Photos & more/c.txt").await, "one");
 }
 
+/// Who has no room left can make some.
+#[tokio::test]
+async fn the_trash_is_emptied() {
+    let world = World::new().await;
+    let cookie = world.log_in(ALICE).await;
+    let files = world.account(ALICE).await.files();
+    for name in ["a.txt", "b.txt", "c.txt"] {
+        write(&files, name, name).await;
+        world.post(&format!("/files/{name}?do=delete"), &cookie, "").await;
+    }
+    let trashed = files.trash().await.expect("read");
+    let (used, _) = files.quota().await.expect("read");
+    let purged = world.post("/files/?do=purge", &cookie, &format!("id={}", trashed[0].node.id.0)).await;
+    assert_eq!((purged.status, purged.field("location")), (303, "/files/?trash&done=purged"));
+    assert_eq!(files.trash().await.expect("read").len(), 2);
+    assert_eq!(files.quota().await.expect("read").0, used - 5);
+    assert_eq!(world.post("/files/?do=purge", &cookie, "id=99999").await.status, 404);
+
+    assert_eq!(world.post("/files/?do=empty", &cookie, "").await.status, 400, "not sure");
+    assert_eq!(world.post("/files/?do=empty", &cookie, "sure=yes").await.status, 303);
+    assert!(files.trash().await.expect("read").is_empty());
+    assert_eq!(files.quota().await.expect("read").0, used - 15);
+}
+
 #[tokio::test]
 async fn files_are_found_by_name_and_text() {
     let world = World::new().await;
