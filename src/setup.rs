@@ -127,6 +127,15 @@ fn refuse_other_directory(config: &Config, file: &Path, data_dir: &Path) -> Resu
     Ok(())
 }
 
+fn file_settings(files: &hub_config::Files) -> hub::files::FileSettings {
+    let days = |age: std::time::Duration| u32::try_from(age.as_secs().div_ceil(86_400)).unwrap_or(u32::MAX);
+    hub::files::FileSettings {
+        versions: files.versions as usize,
+        version_days: days(files.version_age),
+        trash_days: days(files.trash_age),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,14 +216,5 @@ mod tests {
         assert_eq!(setup.host_name(&["b.test".to_owned()]), "mail.xn--4ca.test");
         setup.config.general.hostname = Some("mx.a.test".to_owned());
         assert_eq!(setup.host_name(&["b.test".to_owned()]), "mx.a.test");
-    }
-}
-
-fn file_settings(files: &hub_config::Files) -> hub::files::FileSettings {
-    let days = |age: std::time::Duration| u32::try_from(age.as_secs().div_ceil(86_400)).unwrap_or(u32::MAX);
-    hub::files::FileSettings {
-        versions: files.versions as usize,
-        version_days: days(files.version_age),
-        trash_days: days(files.trash_age),
     }
 }
