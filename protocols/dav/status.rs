@@ -9,8 +9,8 @@ use tracing::warn;
 
 use crate::head::{BadField, Elsewhere};
 use crate::path::{BadPath, Location};
-use crate::reply::{self, Reply, sentence};
-use crate::xml::{Malformed, Xml, status_line};
+use crate::reply::{self, Reply};
+use crate::xml::{Malformed, TWINHUB, Xml, status_line};
 
 /// Why a request is not carried out.
 #[derive(Debug)]
@@ -34,11 +34,11 @@ pub(crate) enum Refusal {
 pub(crate) fn of(refusal: &Refusal, method: &Method, location: &Location) -> Reply {
     match refusal {
         Refusal::Hub(error) => of_hub(error, method, location),
-        Refusal::Status(status, text) => sentence(*status, text),
+        Refusal::Status(status, text) => refused(*status, text),
         Refusal::Condition(status, name) => reply::condition(*status, name, |_| {}),
         Refusal::Of(status, namespace, name) => reply::condition_of(*status, namespace, name, None),
         Refusal::Method(allowed) => {
-            let mut reply = sentence(StatusCode::METHOD_NOT_ALLOWED, "This cannot be done here.");
+            let mut reply = refused(StatusCode::METHOD_NOT_ALLOWED, "This cannot be done here.");
             reply::set(&mut reply, header::ALLOW, HeaderValue::from_static(allowed));
             reply
         }
@@ -55,12 +55,33 @@ pub(crate) fn of(refusal: &Refusal, method: &Method, location: &Location) -> Rep
 }
 
 fn insufficient_scope(needed: Scopes) -> Reply {
-    let mut reply = sentence(StatusCode::FORBIDDEN, "The token does not cover this.");
+    let mut reply = refused(StatusCode::FORBIDDEN, "The token does not cover this.");
     let challenge = http_login::insufficient_scope(&needed.to_string());
     if let Ok(challenge) = HeaderValue::try_from(challenge) {
         reply::set(&mut reply, header::WWW_AUTHENTICATE, challenge);
     }
     reply
+}
+
+/// What no RFC has a condition for is told by one of ours, so that a program finds an element wherever
+/// something is refused (RFC 4918 §16), and a person the sentence.
+fn refused(status: StatusCode, text: &str) -> Reply {
+    let condition = match status {
+        StatusCode::BAD_REQUEST => "malformed-request",
+        StatusCode::NOT_FOUND => "not-found",
+        StatusCode::METHOD_NOT_ALLOWED => "method-not-allowed",
+        StatusCode::REQUEST_TIMEOUT => "request-came-too-slowly",
+        StatusCode::CONFLICT => "conflict",
+        StatusCode::PRECONDITION_FAILED => "precondition-failed",
+        StatusCode::PAYLOAD_TOO_LARGE => "request-too-large",
+        StatusCode::URI_TOO_LONG => "uri-too-long",
+        StatusCode::RANGE_NOT_SATISFIABLE => "range-not-satisfiable",
+        StatusCode::BAD_GATEWAY => "destination-elsewhere",
+        StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+        StatusCode::INSUFFICIENT_STORAGE => "limit-exceeded",
+        _ => "forbidden",
+    };
+    reply::explained(status, TWINHUB, condition, text, None)
 }
 
 fn of_hub(error: &Error, method: &Method, location: &Location) -> Reply {
@@ -96,7 +117,7 @@ fn of_hub(error: &Error, method: &Method, location: &Location) -> Reply {
             StatusCode::SERVICE_UNAVAILABLE
         }
     };
-    sentence(status, &error.to_string())
+    refused(status, &error.to_string())
 }
 
 /// What the hub says of a whole tree, where a lock within it may be in the way: then that is what the

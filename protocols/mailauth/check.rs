@@ -45,11 +45,18 @@ pub struct Envelope {
 pub struct Sender {
     envelope: Envelope,
     verdict: Verdict,
+    takes_no_mail: bool,
 }
 
 impl Sender {
     pub fn verdict(&self) -> &Verdict {
         &self.verdict
+    }
+
+    /// The domain of the reverse-path says that nobody there takes mail (RFC 7505 §4.2): no bounce could
+    /// ever arrive, and no answer.
+    pub fn takes_no_mail(&self) -> bool {
+        self.takes_no_mail
     }
 }
 
@@ -101,10 +108,15 @@ impl Authenticator {
             receiver: &self.host_name,
         };
         let late = (AuthResult::TempError, None);
-        let (iprev, spf, listed) = tokio::join!(
+        let (iprev, spf, listed, takes_no_mail) = tokio::join!(
             async { timeout(self.most_time, iprev::check(&self.dns, envelope.peer)).await.unwrap_or(late) },
             self.spf(query),
             timeout(self.most_time, dnsbl::of_envelope(&self.dns, &self.lists, &envelope)),
+            async {
+                // Whatever goes wrong, nothing is known against the domain.
+                envelope.reverse_path.is_some()
+                    && timeout(self.most_time, self.has_null_mx(&domain)).await.unwrap_or(false)
+            },
         );
         (verdict.iprev, verdict.ptr) = iprev;
         verdict.listed = listed.unwrap_or_default();
@@ -118,7 +130,12 @@ impl Authenticator {
             domain,
             aligned: false,
         };
-        Sender { envelope, verdict }
+        Sender { envelope, verdict, takes_no_mail }
+    }
+
+    async fn has_null_mx(&self, domain: &str) -> bool {
+        let hosts = self.dns.mail_hosts(domain).await.unwrap_or_default();
+        !hosts.is_empty() && hosts.iter().all(|host| host.trim_end_matches('.').is_empty())
     }
 
     /// `check_host` of RFC 7208 §4.
@@ -145,7 +162,7 @@ impl Authenticator {
         header: &[u8],
         body: impl Iterator<Item = io::Result<Bytes>> + Send + 'static,
     ) -> io::Result<Verdict> {
-        let Sender { envelope, mut verdict } = sender;
+        let Sender { envelope, mut verdict, .. } = sender;
         let Some(mut message) = parse(header, now) else { return Ok(verdict) };
         let chain = hub_dkim::read(&message.headers);
         let forms = wanted(&message, last_forms(&chain));

@@ -24,6 +24,9 @@ const MOST_AUTHORS: usize = 10;
 
 const UNDECIDED: Reply =
     Reply::new(451, "4.7.1", "Cannot tell yet whether the sender is genuine, try again later");
+/// RFC 7505 §4.2
+const TAKES_NO_MAIL: Reply =
+    Reply::new(550, "5.7.27", "The sender's domain takes no mail (null MX), so none comes from it");
 pub(crate) const HEADER_TOO_LARGE: Reply = Reply::new(552, "5.3.4", "The header is larger than 1 MiB");
 
 /// What DNS tells of the peer and the reverse-path, asked while the message is still coming.
@@ -67,6 +70,9 @@ pub(crate) async fn verify(
         Failure::from(UNDECIDED)
     };
     let sender = pending.finish().await.map_err(undecided)?;
+    if sender.takes_no_mail() {
+        return Err(TAKES_NO_MAIL.into());
+    }
     suspects::refuse_listed(sender.verdict(), envelope)?;
     let checked = authenticator.message(sender, unix_now(), &header, incoming.body()).await;
     let mut verdict = checked.map_err(undecided)?;

@@ -13,6 +13,8 @@ pub(crate) use writer::Xml;
 pub(crate) const DAV: &str = "DAV:";
 /// RFC 4791
 pub(crate) const CALDAV: &str = "urn:ietf:params:xml:ns:caldav";
+/// Conditions that no RFC has.
+pub(crate) const TWINHUB: &str = "urn:twinhub:dav";
 /// RFC 6352
 pub(crate) const CARDDAV: &str = "urn:ietf:params:xml:ns:carddav";
 /// Apple's calendar server

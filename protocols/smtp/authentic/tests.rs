@@ -147,6 +147,25 @@ async fn the_authors_domain_decides() {
 }
 
 #[tokio::test]
+async fn rfc7505_4_2_who_takes_no_mail_sends_none() {
+    let mut zone = world();
+    zone.add("silent.example", zone::mail_host(0, "."));
+    zone.add("odd.example", zone::mail_host(0, "."));
+    zone.add("odd.example", zone::mail_host(10, "mx.odd.example"));
+    let world = start_with(zone, Duration::ZERO).await;
+    let message = "From: x@lax.example\r\nSubject: s\r\n\r\nhi";
+    for (sender, reply) in [
+        ("x@silent.example", "550 5.7.27"),
+        // Beside others the null MX is a mistake (RFC 7505 §3).
+        ("x@odd.example", "250 2.0.0"),
+        ("", "250 2.0.0"),
+    ] {
+        let said = world.send("192.0.2.8", sender, message).await;
+        assert!(said.starts_with(reply), "{sender}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn no_trick_with_from_escapes() {
     let world = start().await;
     let crowd = (0..11).map(|n| format!("x@d{n}.example")).collect::<Vec<_>>().join(", ");

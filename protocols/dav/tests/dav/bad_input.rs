@@ -3,7 +3,14 @@
 use bytes::Bytes;
 use hub_wire::http;
 
-use crate::world::{HOME, World};
+use crate::world::{Answer, HOME, World};
+
+/// With this status, and with an element that says why (RFC 4918 §16).
+fn assert_refused(answer: &Answer, status: u16, what: &str) {
+    assert_eq!(answer.status, status, "{what}: {}", answer.text());
+    let body = answer.text();
+    assert!(body.starts_with("<?xml") && body.contains("<D:error"), "{what}: {body}");
+}
 
 const BOMB: &str = "<?xml version=\"1.0\"?><!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;\">]>\
 <D:propfind xmlns:D=\"DAV:\"><D:prop><D:displayname>&b;</D:displayname></D:prop></D:propfind>";
@@ -29,7 +36,7 @@ async fn xml_that_is_not_read() {
         for method in ["PROPFIND", "PROPPATCH", "REPORT", "SEARCH", "LOCK"] {
             let answer = world.send(method, HOME, &[("Depth", "0")], body).await;
             let shown = &body[..body.len().min(60)];
-            assert_eq!(answer.status, status, "{method} {shown}: {}", answer.text());
+            assert_refused(&answer, status, &format!("{method} {shown}"));
         }
     }
     let names: String = (0..1000).map(|n| format!("<a{n}/>")).collect();
@@ -58,13 +65,13 @@ async fn paths_that_are_none() {
         let shown = &bad[..bad.len().min(30)];
         for method in ["GET", "PUT", "MKCOL", "DELETE", "PROPFIND", "LOCK"] {
             let answer = world.send(method, &format!("{HOME}{bad}"), &[("Depth", "0")], "").await;
-            assert_eq!(answer.status, status, "{method} {shown}");
+            assert_refused(&answer, status, &format!("{method} {shown}"));
         }
         let destination = format!("{HOME}{bad}");
         for method in ["COPY", "MOVE"] {
             let answer =
                 world.send(method, &format!("{HOME}a"), &[("Destination", destination.as_str())], "").await;
-            assert_eq!(answer.status, 400, "{method} to {shown}");
+            assert_refused(&answer, 400, &format!("{method} to {shown}"));
         }
     }
     assert_eq!(world.get("a").await.text(), "1");
@@ -86,7 +93,7 @@ async fn destinations_elsewhere() {
     ] {
         for method in ["COPY", "MOVE"] {
             let answer = world.send(method, &format!("{HOME}a"), &[("Destination", destination)], "").await;
-            assert_eq!(answer.status, status, "{method} to {destination}");
+            assert_refused(&answer, status, &format!("{method} to {destination}"));
         }
     }
     assert_eq!(world.get("a").await.text(), "1");
@@ -142,7 +149,7 @@ async fn a_flood_of_locks_ends() {
         "x".repeat(100_000)
     );
     let answer = world.send("LOCK", &format!("{HOME}b"), &[], &owner).await;
-    assert_eq!(answer.status, 413);
+    assert_refused(&answer, 413, "a body that is too large");
 }
 
 #[tokio::test]
@@ -189,7 +196,7 @@ async fn bodies_of_another_length_are_not_kept() {
         [("Content-Length", "9"), ("Content-Length", "3"), ("X-Expected-Entity-Length", "9")]
     {
         let answer = world.send("PUT", &path, &[(field, length)], "12345").await;
-        assert_eq!(answer.status, 400, "{field}: {length}");
+        assert_refused(&answer, 400, &format!("{field}: {length}"));
         assert_eq!(world.get("a").await.status, 404);
     }
     let fields = [("Content-Length", "5"), ("X-Expected-Entity-Length", "9")];
