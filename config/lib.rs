@@ -7,6 +7,7 @@
 
 mod dnsbl;
 mod examine;
+mod files;
 mod nearest;
 mod network;
 mod proxy;
@@ -18,12 +19,13 @@ mod sections;
 mod value;
 
 pub use dnsbl::Dnsbl;
+pub use files::Files;
 pub use network::{Network, Networks};
 pub use proxy::Proxy;
 pub use rates::Rates;
 pub use read::{Errors, Problem};
 pub use sections::{
-    Acme, Authentication, Config, Files, General, Limits, Listen, Lmtp, Log, Milter, Outbound, Public, Relay,
+    Acme, Authentication, Config, General, Limits, Listen, Lmtp, Log, Milter, Outbound, Public, Relay,
     Resolver, Tls,
 };
 pub use value::{

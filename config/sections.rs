@@ -8,6 +8,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use crate::dnsbl::Dnsbl;
+use crate::files::Files;
 use crate::network::Networks;
 use crate::proxy::Proxy;
 use crate::rates::Rates;
@@ -277,18 +278,6 @@ section! {
         /// Folder with scripts of the site, which every twin's rules can use: include :global "NAME" means
         /// the file NAME.sieve. Read at the start; at most 32 files of 64 KiB.
         global_scripts: Option<PathBuf> = None, "\"/etc/twinhub/sieve\"";
-    }
-}
-
-section! {
-    /// Files of twins. What is kept of earlier times counts towards the quota.
-    pub struct Files {
-        /// Earlier contents of each file that are kept when it is replaced. 0 keeps none.
-        versions: u32 = 20;
-        /// How long they are kept, in whole days.
-        version_age: Duration = secs(90 * 86_400);
-        /// How long what was deleted stays in the trash, in whole days. With "0s" it is gone at once.
-        trash_age: Duration = secs(30 * 86_400);
     }
 }
 

@@ -3,6 +3,7 @@
 /** What the hub can do, by its URIs. */
 export const CAPABILITIES = {
     blob: "urn:ietf:params:jmap:blob",
+    contacts: "urn:ietf:params:jmap:contacts",
     core: "urn:ietf:params:jmap:core",
     mail: "urn:ietf:params:jmap:mail",
     quota: "urn:ietf:params:jmap:quota",

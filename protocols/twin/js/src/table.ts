@@ -4,6 +4,7 @@
 /** What the hub can do, by its URIs. */
 export const CAPABILITIES = {
   blob: "urn:ietf:params:jmap:blob",
+  contacts: "urn:ietf:params:jmap:contacts",
   core: "urn:ietf:params:jmap:core",
   mail: "urn:ietf:params:jmap:mail",
   quota: "urn:ietf:params:jmap:quota",
@@ -19,6 +20,8 @@ export type TypeName =
   | "Identity"
   | "EmailSubmission"
   | "VacationResponse"
+  | "AddressBook"
+  | "ContactCard"
   | "Quota";
 
 /** Those that can be made, changed or removed. */
@@ -27,7 +30,9 @@ export type SettableType =
   | "Email"
   | "Identity"
   | "EmailSubmission"
-  | "VacationResponse";
+  | "VacationResponse"
+  | "AddressBook"
+  | "ContactCard";
 
 /** Those that are told what has changed of. */
 export type ChangingType =
@@ -36,6 +41,8 @@ export type ChangingType =
   | "Email"
   | "Identity"
   | "EmailSubmission"
+  | "AddressBook"
+  | "ContactCard"
   | "Quota";
 
 /** Those that there are events of. */
@@ -45,7 +52,9 @@ export type PushedType =
   | "Email"
   | "Identity"
   | "EmailSubmission"
-  | "VacationResponse";
+  | "VacationResponse"
+  | "AddressBook"
+  | "ContactCard";
 
 /** Methods of JMAP. */
 export type Method =
@@ -80,6 +89,15 @@ export type Method =
   | "EmailSubmission/set"
   | "VacationResponse/get"
   | "VacationResponse/set"
+  | "AddressBook/get"
+  | "AddressBook/changes"
+  | "AddressBook/set"
+  | "ContactCard/get"
+  | "ContactCard/changes"
+  | "ContactCard/query"
+  | "ContactCard/queryChanges"
+  | "ContactCard/set"
+  | "ContactCard/copy"
   | "Quota/get"
   | "Quota/changes"
   | "Quota/query"
