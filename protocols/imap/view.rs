@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use hub::{Flags, IdSet, Record, Snapshot, Uid, difference};
+use hub::{Flags, IdSet, Modseq, Record, Snapshot, Uid, difference};
 
 use crate::encode::{self, Buffer};
 use crate::grammar::command::SequenceSet;
@@ -93,6 +93,26 @@ impl View {
             records.extend(self.base.iter_from(first).take(count));
         } else {
             records.extend((first..=last).map_while(|index| self.get(index)));
+        }
+    }
+
+    /// The records of `first..=last` (cut to the view's length) with their indexes; with `since`, those
+    /// whose modseq is above it.
+    pub(crate) fn numbered(
+        &self,
+        first: u32,
+        last: u32,
+        since: Option<Modseq>,
+        records: &mut Vec<(u32, Record)>,
+    ) {
+        let wanted = |(index, record): (u32, &Record)| {
+            since.is_none_or(|since| record.modseq > since).then_some((index, *record))
+        };
+        if self.ghosts.is_empty() {
+            records.extend((first..=last).zip(self.base.iter_from(first)).filter_map(wanted));
+        } else {
+            let found = (first..=last).map_while(|index| Some((index, self.get(index)?)));
+            records.extend(found.filter_map(wanted));
         }
     }
 

@@ -135,14 +135,9 @@ async fn run(c: &mut Conversation, plan: &Plan, ranges: &[(u32, u32)]) -> Result
     let (user, selected) = session.selected()?;
     let account: Account = user.account.clone();
     let mut records: Vec<(u32, Record)> = Vec::new();
-    let mut copied: Vec<Record> = Vec::new();
     for (first, last) in ranges.iter().flat_map(|&(first, last)| pages(first, last)) {
-        copied.clear();
         records.clear();
-        selected.view.copy_records(first, last, &mut copied);
-        let since = plan.changed_since.unwrap_or(0);
-        let numbered = (first..).zip(copied.iter().copied());
-        records.extend(numbered.filter(|(_, record)| plan.changed_since.is_none() || record.modseq > since));
+        selected.view.numbered(first, last, plan.changed_since, &mut records);
         if plan.has_flags() {
             let flags = records.iter().fold(Flags::NONE, |all, (_, record)| all | record.flags);
             announce(user, selected, flags, &mut link.out).await;

@@ -182,6 +182,13 @@ proptest! {
                     view.copy_records(0, u32::MAX, &mut records);
                     let known: Vec<_> = records.iter().map(|r| (r.uid, r.flags.0)).collect();
                     prop_assert_eq!(&known, &client.messages);
+                    let (mut all, mut changed) = (Vec::new(), Vec::new());
+                    view.numbered(0, u32::MAX, None, &mut all);
+                    prop_assert!(all.iter().map(|(_, record)| record).eq(&records));
+                    let middle = records.iter().map(|record| record.modseq).max().unwrap_or(0) / 2;
+                    view.numbered(0, u32::MAX, Some(middle), &mut changed);
+                    all.retain(|(_, record)| record.modseq > middle);
+                    prop_assert_eq!(all, changed);
                     for (index, record) in records.iter().enumerate() {
                         prop_assert_eq!(view.get(index as u32), Some(record));
                         prop_assert_eq!(view.lower_bound(record.uid), index as u32);
