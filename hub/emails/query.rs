@@ -157,6 +157,16 @@ impl Emails<'_> {
     }
 }
 
+/// What is mostly sorted by: each comparison is one of two numbers that lie beside each other. What is
+/// equal stays in order.
+fn by_number(candidates: &[Candidate], values: &[i64], descending: bool) -> Vec<Candidate> {
+    let key = |value: i64| if descending { !value } else { value };
+    let keys = values.iter().zip(0u32..).map(|(value, at)| (key(*value), at));
+    let mut keys: Vec<(i64, u32)> = keys.collect();
+    keys.sort_unstable();
+    keys.into_iter().map(|(_, at)| candidates[at as usize]).collect()
+}
+
 impl Universe<'_> {
     pub(crate) fn all(&self) -> impl Iterator<Item = Candidate> + use<> {
         (0..self.starts.len().saturating_sub(1) as u32).map(Candidate)
@@ -184,6 +194,9 @@ impl Universe<'_> {
         let mut columns = Vec::with_capacity(sort.len());
         for criterion in sort {
             columns.push((criterion.descending, self.column(criterion.key, &candidates).await?));
+        }
+        if let [(descending, Column::Numbers(values))] = columns.as_slice() {
+            return Ok(by_number(&candidates, values, *descending));
         }
         let mut order: Vec<u32> = (0..candidates.len() as u32).collect();
         // Stable, and quick for what is nearly sorted: mailboxes are in the order of arrival.
