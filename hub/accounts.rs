@@ -92,10 +92,12 @@ impl Account {
         let key = address.key();
         let without_detail = address.without_detail().map(|plain| plain.key());
         let own = self.hub.0.storage.addresses(Some(self.id)).await?;
-        Ok(own
-            .iter()
-            .map(|row| row.written.to_lowercase())
-            .any(|own| own == key || without_detail.as_ref().is_some_and(|plain| own == *plain)))
+        let has = |wanted: &String| own.iter().any(|row| row.written.to_lowercase() == *wanted);
+        if has(&key) || !without_detail.as_ref().is_some_and(has) {
+            return Ok(has(&key));
+        }
+        // With this detail it may be somebody else's.
+        Ok(self.hub.members(key).await?.is_empty())
     }
 
     /// Bytes in use and the limit in bytes (`None`: no limit).

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use hub_storage::accounts as rows;
+use hub_storage::rooms::{RoomKind, set_room};
 use hub_storage::{mailboxes, twins};
 
 use crate::{AccountId, Address, Door, Error, Hub, Result, Role, Secret, password, unix_now};
@@ -97,19 +98,41 @@ impl Hub {
     /// Makes a twin with its INBOX and the usual mailboxes. `Exists`; `NotFound` if the domain is
     /// not hosted here.
     pub async fn add_twin(&self, handle: &Address, password: &Secret) -> Result<AccountId> {
+        let id = self.add_account(handle, Some(password), None).await?;
+        tracing::info!(twin = %handle, "twin added");
+        Ok(id)
+    }
+
+    /// Nobody can log in to one without a password.
+    pub(crate) async fn add_account(
+        &self,
+        handle: &Address,
+        password: Option<&Secret>,
+        room: Option<(RoomKind, String)>,
+    ) -> Result<AccountId> {
         if !self.0.storage.has_domain(handle.domain()).await? {
             return Err(Error::NotFound("domain"));
         }
-        let kept = self.keep_password(password).await?;
+        let (hash, scram) = match password {
+            Some(password) => self.keep_password(password).await.map(|kept| (kept.hash, kept.scram))?,
+            None => (String::new(), Vec::new()),
+        };
         let (key, written) = (handle.key(), handle.to_string());
         let quota = self.0.settings.default_quota.unwrap_or(0);
-        let identity = crate::twins::new_identity(handle, unix_now())?;
+        let identity = match room {
+            None => crate::twins::new_identity(handle, unix_now())?,
+            // Nobody writes to other hubs from one.
+            Some(_) => None,
+        };
         let id = self
             .0
             .storage
             .transact([], move |tx| {
                 Box::pin(async move {
-                    let id = rows::add_account(tx, &key, &written, &kept.hash, &kept.scram, quota).await?;
+                    let id = rows::add_account(tx, &key, &written, &hash, &scram, quota).await?;
+                    if let Some((kind, name)) = room {
+                        set_room(tx, id, kind, &name).await?;
+                    }
                     for (name, role) in FIRST_MAILBOXES {
                         mailboxes::create(tx, id, hub_storage::MailboxRow::ROOT, name, Some(role), true)
                             .await?;
@@ -123,7 +146,6 @@ impl Hub {
                 })
             })
             .await?;
-        tracing::info!(twin = %handle, "twin added");
         Ok(id)
     }
 

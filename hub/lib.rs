@@ -40,6 +40,7 @@ mod queue;
 mod recent;
 mod removals;
 mod reports;
+pub mod rooms;
 mod route;
 mod rules;
 pub mod schedule;
@@ -167,6 +168,7 @@ struct Inner {
     junk: Arc<junk::Junk>,
     /// Messages about calendars have come by mail.
     itip_news: Arc<tokio::sync::Notify>,
+    itip_pace: schedule::Pace,
     /// Something in a calendar has changed: its next alarm may be another one.
     alarm_news: Arc<tokio::sync::Notify>,
     maintenance: Mutex<tokio::task::JoinSet<()>>,
@@ -245,6 +247,7 @@ impl Hub {
             etags,
             file_watches: files::FileWatches::default(),
             itip_news: Arc::default(),
+            itip_pace: schedule::Pace::default(),
             listings: files::Listings::default(),
             lately: files::Lately::default(),
             alarm_news: Arc::default(),

@@ -1,6 +1,7 @@
 //! Administration: what can be asked of a hub, over the control socket of a running server or of
 //! the storage directly, and how the hub's answers read in words.
 
+use hub::schedule::FreeBusyAccess;
 use hub::{Address, Door, Error, Hub, Secret};
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +64,9 @@ pub(crate) enum Request {
     Reports {
         kind: Reported,
     },
+    Room {
+        what: crate::rooms::Request,
+    },
     Sieve {
         address: String,
         what: crate::sieve::Request,
@@ -81,6 +85,11 @@ pub(crate) enum Request {
     TwinCapabilities {
         address: String,
         hide: Option<Vec<String>>,
+    },
+    TwinFreeBusy {
+        address: String,
+        /// Shown, if it is not to be changed.
+        who: Option<String>,
     },
     TwinList,
     TwinPassword {
@@ -112,6 +121,9 @@ pub(crate) enum Answer {
     },
     Domains(Vec<String>),
     Done,
+    FreeBusy {
+        who: String,
+    },
     /// A sentence for the person who asked.
     Failed(String),
     Grants(Vec<crate::tokens::Grant>),
@@ -133,6 +145,7 @@ pub(crate) enum Answer {
     Script(String),
     Scripts(Vec<crate::sieve::Script>),
     Reports(Vec<Received>),
+    Rooms(Vec<crate::rooms::Listed>),
     Shares(Vec<crate::files::Share>),
     Status {
         version: String,
@@ -225,6 +238,7 @@ async fn execute(hub: &Hub, request: Request) -> Result<Answer, String> {
         Request::Calendars { address, what } => return crate::calendars::execute(hub, &address, what).await,
         Request::Files { address, what } => return crate::files::execute(hub, &address, what).await,
         Request::Identity { address, what } => return crate::identity::execute(hub, &address, what).await,
+        Request::Room { what } => return crate::rooms::execute(hub, what).await,
         Request::Sieve { address, what } => return crate::sieve::execute(hub, &address, what).await,
         Request::Token { address, what } => return crate::tokens::execute(hub, &address, what).await,
         Request::AliasList { address } => return aliases(hub, address.as_deref()).await,
@@ -318,6 +332,17 @@ async fn execute(hub: &Hub, request: Request) -> Result<Answer, String> {
             let hidden = hidden.map_err(|error| about_twin(&twin, error))?;
             return Ok(Answer::Capabilities { hidden });
         }
+        Request::TwinFreeBusy { address, who } => {
+            let twin = parse(&address)?;
+            if let Some(who) = who {
+                let mut all = FreeBusyAccess::ALL.into_iter();
+                let access = all.find(|access| access.name() == who).ok_or("nobody is called so")?;
+                let set = hub.set_free_busy_access(&twin, access).await;
+                set.map_err(|error| about_twin(&twin, error))?;
+            }
+            let access = hub.free_busy_access(&twin).await.map_err(|error| about_twin(&twin, error))?;
+            return Ok(Answer::FreeBusy { who: access.name().to_owned() });
+        }
         Request::TwinQuota { address, limit } => {
             let twin = parse(&address)?;
             hub.set_quota(&twin, limit).await.map_err(|error| about_twin(&twin, error))?;
@@ -354,7 +379,7 @@ fn named_door(name: &str) -> Result<Door, String> {
     Door::from_name(name).ok_or_else(|| format!("there is no door {name:?}"))
 }
 
-fn not_hosted(address: &Address) -> String {
+pub(crate) fn not_hosted(address: &Address) -> String {
     let domain = address.domain();
     format!("the domain {domain} is not hosted here; add it first: twinhub domain add {domain}")
 }

@@ -4,11 +4,13 @@ mod calendars;
 mod files;
 pub(crate) mod identity;
 mod queue;
+pub(crate) mod room;
 pub(crate) mod token;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use hub::schedule::FreeBusyAccess;
 use hub_config::{Database, LogFormat, Quota};
 
 pub(crate) use calendars::{CalendarRight, Calendars, Which};
@@ -64,6 +66,9 @@ pub(crate) enum Command {
     /// More addresses for a twin
     #[command(subcommand, visible_alias = "aliases")]
     Alias(Alias),
+    /// Rooms and other things that can be reserved
+    #[command(subcommand, visible_alias = "rooms")]
+    Room(room::Room),
     /// Passwords for single devices, to be revoked one by one
     #[command(subcommand)]
     AppPassword(AppPassword),
@@ -228,6 +233,18 @@ Examples:
         /// Hide none
         #[arg(long)]
         show_all: bool,
+    },
+    /// Show or change who may ask when a twin is busy
+    #[command(after_help = "\
+What a twin does, and where, is told to nobody. Calendars that are set to take no time are never counted.
+Examples:
+  twinhub twin free-busy alice@example.org
+  twinhub twin free-busy alice@example.org known      # whom alice has written to")]
+    FreeBusy {
+        address: String,
+        /// everybody (of this hub), known or nobody
+        #[arg(value_parser = free_busy)]
+        who: Option<FreeBusyAccess>,
     },
     #[command(flatten)]
     Identity(identity::Identity),
@@ -422,6 +439,11 @@ fn database(text: &str) -> Result<Database, &'static str> {
 
 fn quota(text: &str) -> Result<Quota, &'static str> {
     Quota::parse(text).ok_or("expected a size such as 10GiB, or \"unlimited\"")
+}
+
+fn free_busy(text: &str) -> Result<FreeBusyAccess, &'static str> {
+    let mut all = FreeBusyAccess::ALL.into_iter();
+    all.find(|access| access.name() == text).ok_or("expected everybody, known or nobody")
 }
 
 fn door(text: &str) -> Result<hub::Door, &'static str> {

@@ -36,6 +36,13 @@ pub(crate) async fn twin(setup: &Setup, command: Twin) -> Result<()> {
             Ok(())
         }
         Twin::Identity(command) => crate::identity::run(setup, command).await,
+        Twin::FreeBusy { address, who } => {
+            let who = who.map(|who| who.name().to_owned());
+            let request = Request::TwinFreeBusy { address: address.clone(), who };
+            let Answer::FreeBusy { who } = answer(ask(setup, request).await?)? else { return odd() };
+            print(&format!("Who may ask when {} is busy: {who}.\n", printable(&address)))?;
+            Ok(())
+        }
         Twin::List { list } => {
             let Answer::Twins(twins) = answer(look(setup, Request::TwinList).await?)? else { return odd() };
             let row = |twin: &admin::Twin| {

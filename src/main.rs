@@ -17,6 +17,7 @@ mod listeners;
 mod log;
 mod queue;
 mod reports;
+mod rooms;
 mod rules;
 mod serve;
 mod services;
@@ -102,6 +103,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             Command::Queue(command) => queue::run(&setup, command).await?,
             Command::Junk(command) => commands::junk(&setup, command).await?,
             Command::Reports(command) => commands::reports(&setup, command).await?,
+            Command::Room(command) => rooms::run(&setup, command).await?,
             Command::Sieve(command) => sieve::run(&setup, command).await?,
             Command::Serve(options) => serve::run(&setup, &options).await?,
             Command::Twin(command) => commands::twin(&setup, command).await?,

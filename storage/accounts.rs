@@ -245,6 +245,8 @@ pub async fn remove_account(tx: &mut Tx, account: AccountId) -> Result<()> {
     crate::twins::remove_all_of(tx, account).await?;
     crate::uploads::remove_all_of(tx, account).await?;
     for sql in [
+        "DELETE FROM free_busy WHERE account = $1",
+        "DELETE FROM room WHERE account = $1",
         "DELETE FROM email WHERE account = $1",
         "DELETE FROM mailbox_message WHERE account = $1",
         "DELETE FROM mailbox WHERE account = $1",

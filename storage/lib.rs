@@ -37,6 +37,7 @@ mod patience;
 mod power;
 pub mod queue;
 pub mod reports;
+pub mod rooms;
 pub mod sieve;
 mod spool;
 pub mod submissions;

@@ -21,11 +21,23 @@ impl Collections {
         from: i64,
         to: i64,
     ) -> Result<Vec<Busy>> {
+        self.busy_besides("", calendars, owner, (from, to)).await
+    }
+
+    /// The same without an object, by its UID.
+    pub(crate) async fn busy_besides(
+        &self,
+        uid: &str,
+        calendars: &[Collection],
+        owner: &[String],
+        (from, to): (i64, i64),
+    ) -> Result<Vec<Busy>> {
         let mut all = Vec::new();
         for one in calendars {
             let floating = calendar::zone_of(&one.facts.time_zone).unwrap_or(Zone::UTC);
             let window = TimeWindow { from, to };
-            let rows = self.storage().items_within(self.account, one.id, window).await?;
+            let mut rows = self.storage().items_within(self.account, one.id, window).await?;
+            rows.retain(|row| row.uid != uid);
             for rows in portions(&rows) {
                 let ids: Vec<ItemId> = rows.iter().map(|row| row.id).collect();
                 let data = self.storage().item_data(self.account, &ids).await?;

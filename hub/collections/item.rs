@@ -8,9 +8,9 @@ use hub_storage::items::{CollectionId, CollectionKind, ItemId, ItemKind, ItemRow
 
 use crate::collections::calendar::Read;
 use crate::collections::settings::{check_name, set_properties};
-use crate::collections::{Collections, MOST_BYTES, Overwrite, PropertyName, calendar, card};
+use crate::collections::{Collections, MOST_BYTES, Overwrite, PropertyName, Reach, calendar, card};
 use crate::precondition::Precondition;
-use crate::{Error, Result, unix_now};
+use crate::{AccountId, Error, Result, unix_now};
 
 /// Bytes of a UID: RFC 7986 §5.3 asks that 255 be understood.
 pub(super) const UID: usize = 1_000;
@@ -226,13 +226,11 @@ impl Collections {
         let (collection, name) = (collection.to_owned(), name.to_owned());
         let remove = self.storage().transact([account], move |tx| {
             Box::pin(async move {
-                let from = reach.to_change(tx, &collection).await?;
-                let existing = rows::existing(tx, account, from.id, &name, "").await?;
-                if let Err(error) = check(&preconditions, existing.named.as_ref()) {
-                    return Ok(Err(error));
-                }
-                let Some(row) = existing.named else { return Ok(Err(Error::NotFound("item"))) };
-                rows::remove(tx, account, from.id, &[row]).await.map(Ok)
+                let row = match existing(tx, reach, (account, &collection), &name, &preconditions).await? {
+                    Ok(row) => row,
+                    Err(error) => return Ok(Err(error)),
+                };
+                rows::remove(tx, account, row.collection, &[row]).await.map(Ok)
             })
         });
         remove.await?
@@ -250,12 +248,10 @@ impl Collections {
         let (collection, name) = (collection.to_owned(), name.to_owned());
         let patch = self.storage().transact([account], move |tx| {
             Box::pin(async move {
-                let within = reach.to_change(tx, &collection).await?;
-                let existing = rows::existing(tx, account, within.id, &name, "").await?;
-                if let Err(error) = check(&preconditions, existing.named.as_ref()) {
-                    return Ok(Err(error));
-                }
-                let Some(row) = existing.named else { return Ok(Err(Error::NotFound("item"))) };
+                let row = match existing(tx, reach, (account, &collection), &name, &preconditions).await? {
+                    Ok(row) => row,
+                    Err(error) => return Ok(Err(error)),
+                };
                 set_properties(tx, account, row.id.0, properties).await.map(Ok)
             })
         });
@@ -380,6 +376,20 @@ impl Collections {
     }
 }
 
+/// An item as it is in a transaction. `NotFound`, `Stale`.
+async fn existing(
+    tx: &mut hub_storage::Tx,
+    reach: Reach,
+    (account, collection): (AccountId, &str),
+    name: &str,
+    preconditions: &[Precondition],
+) -> hub_storage::Result<Result<ItemRow>> {
+    let within = reach.to_change(tx, collection).await?;
+    let row = rows::existing(tx, account, within.id, name, "").await?.named;
+    let checked = check(preconditions, row.as_ref());
+    Ok(checked.and_then(|()| row.ok_or(Error::NotFound("item"))))
+}
+
 /// RFC 4791 §5.3.2.1, RFC 6352 §6.3.2.1. Cards that have none may get one.
 pub(crate) fn is_another(before: &ItemRow, new: &NewItem) -> bool {
     let has_own = |uid: &str| !uid.starts_with(card::BY_NAME);
@@ -410,6 +420,6 @@ pub(crate) fn check(preconditions: &[Precondition], there: Option<&ItemRow>) -> 
     }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

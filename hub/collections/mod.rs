@@ -27,7 +27,7 @@ pub use calendar::zone_of;
 pub(crate) use calendar::{MESSAGES, message_index};
 pub use granted::{Notification, SharedFrom, tag_of};
 pub use item::{Item, Placed, PutOutcome, Refusal};
-pub(crate) use item::{check as check_preconditions, is_another};
+pub(crate) use item::{check as check_preconditions, hex, is_another};
 pub(crate) use keep::keep_indexed;
 pub use query::{Found, MOST_FOUND, portions_of};
 pub(crate) use reach::{By, Reach};

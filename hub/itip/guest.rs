@@ -1,10 +1,11 @@
-//! What somebody without a calendar program sees of a meeting, and answers.
+//! Answers that no calendar program writes: of guests who have none, and of rooms.
 
 use crate::Error;
-use crate::address::{CalendarUser, user};
+use crate::address::{CalendarUser, Owner, user};
 use crate::calendar::{Calendar, Component};
 use crate::compare::{attendee, attendees, participation};
-use crate::message::{self, Method};
+use crate::message::{self, Message, Method};
+use crate::text::with_parameter;
 
 /// `PARTSTAT` of an answer (RFC 5545 §3.2.12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +86,33 @@ pub fn reply_of(object: &[u8], guest: &CalendarUser, answer: Answer, now: i64) -
     let replied = |component| message::replied(component, guest, Some(answer.name()), now);
     let replies = calendar.components.iter().filter(invites).map(replied).collect();
     Ok(message::calendar(Method::Reply, &calendar, replies))
+}
+
+/// An invitation as whoever it invites has answered it, and the answer (RFC 5546 §3.2.3). `None` if it
+/// invites nobody of these addresses.
+pub fn answered(
+    object: &[u8],
+    owner: &Owner,
+    answer: Answer,
+    now: i64,
+) -> Result<Option<(Vec<u8>, Message)>, Error> {
+    let mut calendar = Calendar::parse(object)?;
+    let organizer = calendar.organizer()?;
+    let mut users = calendar.components.iter().flat_map(|component| attendees(component).into_keys());
+    let (Some(guest), Some(organizer)) = (users.find(|who| owner.has(who)), organizer) else {
+        return Ok(None);
+    };
+    drop(users);
+    for component in &mut calendar.components {
+        component.block.rewrite("ATTENDEE", |property, text| {
+            let text = (user(property) == guest).then(|| with_parameter(text, "RSVP", None))?;
+            Some(with_parameter(&text, "PARTSTAT", Some(answer.name())))
+        });
+    }
+    let object = calendar.write();
+    let data = reply_of(&object, &guest, answer, now)?;
+    let (uid, method) = (calendar.uid, Method::Reply);
+    Ok(Some((object, Message { method, uid, sender: guest, recipients: vec![organizer], data })))
 }
 
 #[cfg(test)]

@@ -26,10 +26,10 @@ mod received;
 mod status;
 mod text;
 
-pub use address::{CalendarUser, Owner};
+pub use address::{CalendarUser, Owner, with_detail};
 pub use apply::{Ignored, Outcome, apply};
 pub use free_busy::FreeBusyRequest;
-pub use guest::{Answer, Invitation, reply_of};
+pub use guest::{Answer, Invitation, answered, reply_of};
 pub use message::{Message, Method};
 pub use plan::{Change, Plan, Role, plan};
 pub use received::Received;

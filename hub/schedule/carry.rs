@@ -111,7 +111,9 @@ impl Hub {
         Ok(match self.route(&address).await? {
             Route::Elsewhere => Reach::Mail(address),
             Route::Local(members) => match (members.accounts.as_slice(), members.elsewhere.as_slice()) {
-                ([account], []) if self.owner(*account).await?.has(&user) => Reach::Twin(*account),
+                ([account], []) if self.owner(*account, &[recipient.as_bytes()]).await?.has(&user) => {
+                    Reach::Twin(*account)
+                }
                 // Whoever an alias stands for gets mail, as everybody that it leads to, and whoever takes
                 // what nobody else has.
                 _ => Reach::Mail(address),

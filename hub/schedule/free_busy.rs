@@ -1,5 +1,6 @@
-//! When other twins are busy, for one who asks through an outbox (RFC 6638 §5). Whoever is a twin of this
-//! hub may ask; what others do, and where, is not told.
+//! When other twins are busy, for one who asks through an outbox (RFC 6638 §5). Every twin of this
+//! hub may ask, unless who is asked about wants it otherwise (`access.rs`); what others do, and where, is not
+//! told.
 
 use bytes::Bytes;
 use hub_ical::free_busy;
@@ -40,7 +41,8 @@ impl Account {
             Ok(request) => request,
             Err(error) => return Ok(FreeBusyOutcome::NotUnderstood(error.to_string())),
         };
-        if !self.hub.owner(self.id).await?.has(&request.organizer) {
+        let organizer = &request.organizer;
+        if !self.hub.owner(self.id, &[organizer.as_str().as_bytes()]).await?.has(organizer) {
             return Ok(FreeBusyOutcome::NotOwn);
         }
         if request.attendees.len() > MOST_ASKED {
@@ -78,6 +80,9 @@ impl Account {
                 return Ok(RecipientBusy { recipient, status: "3.7;Invalid calendar user", object: None });
             }
         };
+        if !self.may_ask(account).await? {
+            return Ok(RecipientBusy { recipient, status: "3.8;No authority", object: None });
+        }
         match self.busy_object(request, account, line).await {
             Ok(object) => Ok(RecipientBusy { recipient, status: "2.0;Success", object: Some(object) }),
             // The others can still be answered for.
@@ -92,8 +97,7 @@ impl Account {
         let collections = self.hub.calendars_of(account);
         let mut calendars = collections.list().await?;
         calendars.retain(|calendar| !calendar.facts.is_transparent);
-        let own = self.hub.addresses_of(account).await?;
-        let owner: Vec<String> = own.iter().map(|own| format!("mailto:{own}").to_lowercase()).collect();
+        let owner = self.hub.uris_of(account).await?;
         let (from, to) = (request.from, request.to);
         let busy = collections.busy(&calendars, &owner, from, to).await?;
         let lines: Vec<String> = request.head.iter().cloned().chain([line.to_owned()]).collect();

@@ -26,6 +26,9 @@ impl Hub {
         let (Some(account), Ok(received)) = read else {
             return self.settle_itip(key, status::NOT_DELIVERED).await;
         };
+        if !self.0.itip_pace.take(message.account, unix_now()) {
+            return Err(Error::Limit("mails about calendars in an hour; the rest waits"));
+        }
         let from = sender(&account, &message.sender).await?;
         let page = match received.method {
             Method::Add | Method::Request => self.rsvp_url(message, &from, &key.recipient).await?,

@@ -20,23 +20,30 @@
 //! [`Collections::move_scheduled`]: crate::collections::Collections::move_scheduled
 //! [`Collections::remove_scheduled`]: crate::collections::Collections::remove_scheduled
 
+mod access;
 mod carry;
 mod free_busy;
 mod imip;
 mod mail;
+mod pace;
 mod post;
 mod receive;
+mod reserve;
 mod rsvp;
 mod store;
 mod tell;
 mod transfer;
 
-use hub_itip::Owner;
+use std::collections::BTreeSet;
 
+use hub_itip::{CalendarUser, Owner, with_detail};
+
+pub use access::FreeBusyAccess;
 pub(crate) use carry::keep_carried;
 pub use free_busy::{FreeBusyOutcome, RecipientBusy};
 pub(crate) use imip::message;
 pub(crate) use mail::{base64_lines, encoded_words};
+pub(crate) use pace::Pace;
 pub use rsvp::RSVP;
 pub use store::{NotAllowed, ScheduleOutcome, ScheduleRequest};
 
@@ -79,18 +86,29 @@ impl Account {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 impl Hub {
     async fn addresses_of(&self, account: AccountId) -> Result<Vec<String>> {
         let rows = self.0.storage.addresses(Some(account)).await?;
         Ok(rows.into_iter().map(|row| row.written).filter(|address| !address.starts_with("*@")).collect())
     }
 
-    async fn owner(&self, account: AccountId) -> Result<Owner> {
-        Ok(self.addresses_of(account).await?.into_iter().collect())
+    /// Calendar user addresses as `hub_ical` compares them: in lower case.
+    async fn uris_of(&self, account: AccountId) -> Result<Vec<String>> {
+        let own = self.addresses_of(account).await?;
+        Ok(own.iter().map(|own| format!("mailto:{own}").to_lowercase()).collect())
+    }
+
+    /// Who an account is in some texts: an address with a `+detail` may be somebody else's.
+    async fn owner(&self, account: AccountId, texts: &[&[u8]]) -> Result<Owner> {
+        let own: Owner = self.addresses_of(account).await?.into_iter().collect();
+        let named: BTreeSet<String> = texts.iter().flat_map(|text| with_detail(text)).collect();
+        let mut others = Vec::new();
+        for address in named.into_iter().take(hub_itip::MOST_ATTENDEES) {
+            if own.has(&CalendarUser::new(&address)) && !self.members(address.clone()).await?.is_empty() {
+                others.push(address);
+            }
+        }
+        Ok(own.except(others))
     }
 
     fn calendars_of(&self, account: AccountId) -> Collections {

@@ -26,7 +26,8 @@ impl Account {
     }
 
     async fn say(&self, message: Received) -> Result<FreeBusyOutcome> {
-        if !self.hub.owner(self.id).await?.has(message.author()) {
+        let author = message.author();
+        if !self.hub.owner(self.id, &[author.as_str().as_bytes()]).await?.has(author) {
             return Ok(FreeBusyOutcome::NotOwn);
         }
         let storage = &self.hub.0.storage;

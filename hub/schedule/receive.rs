@@ -2,17 +2,17 @@
 //! one commit.
 
 use bytes::Bytes;
-use hub_itip::{Ignored, Outcome, Received, apply};
+use hub_itip::{Ignored, Method, Outcome, Received, apply};
 use hub_storage::items as rows;
 use hub_storage::items::{CollectionId, ItemRow, NewItem, ScheduleTag};
 use hub_storage::itip::{self, ItipKey, ItipRow, NewItip};
 
 use super::carry::status;
 use super::store::{notes, takes};
-use super::{ATTEMPTS, INBOX, MOST_IN_INBOX, hex};
-use crate::collections::{Collection, CollectionKind, Collections, ItemKind, message_index};
+use super::{ATTEMPTS, INBOX, MOST_IN_INBOX};
+use crate::collections::{Collection, CollectionKind, Collections, ItemKind, hex, message_index};
 use crate::decide::Decided;
-use crate::{AccountId, Address, Error, Hub, Result, Route, unix_now};
+use crate::{AccountId, Address, Error, Hub, Result, Route, SyncState, unix_now};
 
 /// What a message comes to.
 struct Effect {
@@ -25,11 +25,13 @@ struct Effect {
 }
 
 /// An object, and where it goes.
-struct Put {
+pub(super) struct Put {
     calendar: String,
     into: CollectionId,
     before: Option<ItemRow>,
     new: NewItem,
+    /// Nothing else in the calendar may have changed since.
+    state: Option<SyncState>,
 }
 
 impl Effect {
@@ -67,7 +69,8 @@ impl Hub {
             Some((row, _)) => self.0.storage.item_data(account, &[row.id]).await?.pop().map(|(_, data)| data),
             None => None,
         };
-        let owner = self.owner(account).await?;
+        let texts = [stored.as_deref().unwrap_or_default(), &message.data];
+        let owner = self.owner(account, &texts).await?;
         let is_answer = received.method.is_of_attendee();
         let (outcome, received) =
             crate::apart(move || (apply(stored.as_deref(), &received, &owner, unix_now()), received)).await?;
@@ -83,9 +86,14 @@ impl Hub {
             // Whoever is not known may write, but not take the twin's time: that is left to the twin.
             Ok(Outcome::Put(_)) if before.is_none() && !self.may_invite(key, message, account).await? => {}
             Ok(Outcome::Put(object)) => {
+                let (object, state, answer) = match received.method {
+                    Method::Add | Method::Request => self.reserved(account, received.uid(), object).await?,
+                    _ => (object, None, None),
+                };
+                effect.answers = notes(answer.into_iter().collect());
                 let tag = if is_answer { ScheduleTag::Same } else { ScheduleTag::Fresh };
                 match self.place(&calendars, before, received.uid(), object.into()).await? {
-                    Some(put) => effect.put = Some(Put { new: NewItem { tag, ..put.new }, ..put }),
+                    Some(put) => effect.put = Some(Put { new: NewItem { tag, ..put.new }, state, ..put }),
                     None => return Ok(Effect::nothing(status::REJECTED)),
                 }
             }
@@ -132,6 +140,7 @@ impl Hub {
             into: calendar.id,
             before: before.map(|(row, _)| row),
             new,
+            state: None,
         }))
     }
 
@@ -167,9 +176,15 @@ impl Hub {
         let reach = self.calendars_of(account).reach();
         let take_in = self.0.storage.transact(accounts, move |tx| {
             Box::pin(async move {
-                if let Some(Put { calendar, into, before, new }) = &effect.put {
+                if let Some(Put { calendar, into, before, new, state }) = &effect.put {
                     if !takes(tx, reach, calendar, *into, new.kind).await? {
                         return Ok(false);
+                    }
+                    if let Some(state) = state {
+                        let there = rows::collection(tx, account, CollectionKind::Calendar, calendar).await?;
+                        if SyncState::all(there.modseq) != *state {
+                            return Ok(false);
+                        }
                     }
                     let existing = rows::existing(tx, account, *into, &new.name, &new.uid).await?;
                     if existing.named != *before || existing.same_uid.is_some() {

@@ -10,7 +10,7 @@ use hub_storage::itip::{self, NewItip};
 use super::ATTEMPTS;
 use crate::collections::{
     By, Collection, CollectionKind, Collections, MOST_BYTES, Placed, PutOutcome, Reach, Refusal,
-    check_preconditions, is_another,
+    check_preconditions, hex, is_another,
 };
 use crate::{AccountId, Error, Precondition, Result, unix_now};
 
@@ -94,7 +94,7 @@ impl Collections {
     ) -> Result<(String, ScheduleOutcome)> {
         let mut random = [0; 16];
         crate::password::random(&mut random)?;
-        let name = format!("{}.{ending}", super::hex(&random));
+        let name = format!("{}.{ending}", hex(&random));
         let request =
             ScheduleRequest { preconditions: vec![Precondition::NotExists], ..ScheduleRequest::default() };
         let outcome = self.put_scheduled(collection, &name, data, request).await?;
@@ -242,7 +242,8 @@ impl Collections {
         new: Option<Bytes>,
         request: &ScheduleRequest,
     ) -> Result<std::result::Result<Plan, Itip>> {
-        let owner = self.hub().owner(self.account()).await?;
+        let texts = [before.data.as_deref().unwrap_or_default(), new.as_deref().unwrap_or_default()];
+        let owner = self.hub().owner(self.account(), &texts).await?;
         let (old, reply) = (before.data.clone(), !request.is_silent);
         crate::apart(move || {
             let (old, new) = (old.as_deref(), new.as_deref());

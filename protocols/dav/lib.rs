@@ -48,6 +48,7 @@ use std::sync::Arc;
 
 use hub::collections::CollectionKind;
 use hub::files::{Conditions, FilePath, Files};
+use hub::rooms::Room;
 use hub::{Account, Hub};
 use hub_wire::http::{self, Answer, Body, Client, Mount};
 use hub_wire::limits::LoginDelay;
@@ -157,6 +158,9 @@ impl Service {
 
 impl Call {
     async fn answer(&mut self) -> Result<Reply, Refusal> {
+        if let Some(room) = self.room().await? {
+            return propfind::of_room(self, &room).await;
+        }
         self.check_owner().await?;
         auth::check_scope(&self.account, &self.head.method, &self.location.place)?;
         if let Place::Items { .. } = self.location.place {
@@ -185,6 +189,16 @@ impl Call {
             "UNLOCK" => lock::unlock(self).await,
             _ => Err(self.method_not_allowed()),
         }
+    }
+
+    /// The room whose principal is looked at, if it is one.
+    async fn room(&self) -> Result<Option<Room>, Refusal> {
+        let Place::Principal { handle } = &self.location.place else { return Ok(None) };
+        let handle = handle.to_lowercase();
+        if self.head.method.as_str() != "PROPFIND" || handle == self.account.handle().key() {
+            return Ok(None);
+        }
+        Ok(self.account.rooms().await?.into_iter().find(|room| room.address.key() == handle))
     }
 
     /// A home is its twin's alone, and its proxies'; whether others exist is not told.

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use hub::Address;
 use hub::collections::Access;
 use hub::files::{FileLock, FilePath, Files, Node, Shares};
+use hub::rooms::Room;
 use hub_wire::http::{self, Gone};
 use hyper::StatusCode;
 use tracing::warn;
@@ -15,6 +16,7 @@ use crate::head::{Depth, Prefer};
 use crate::path::{Place, encode_into, proxy_name};
 use crate::props::{Ask, Context, Subject, What};
 use crate::reply::{self, Reply};
+use crate::report::principals;
 use crate::shares::{Spot, Tree};
 use crate::status::Refusal;
 use crate::xml::{CALDAV, CALENDAR_SERVER, Multistatus, Xml};
@@ -358,6 +360,18 @@ pub(crate) async fn of_principals(call: &Call, ask: &Ask, context: &mut Context)
         context.proxies = call.account.proxies().await?;
     }
     Ok(())
+}
+
+/// The principal of a room.
+pub(crate) async fn of_room(call: &mut Call, room: &Room) -> Result<Reply, Refusal> {
+    let ask = asked(call).await?;
+    let context = context(call, None).await?;
+    Ok(reply::xml(
+        StatusCode::MULTI_STATUS,
+        Xml::document("multistatus", |xml| {
+            principals::response(xml, &context, &ask, What::Room(room));
+        }),
+    ))
 }
 
 fn children(place: &Place, base: &str, handle: &str) -> Vec<(String, What<'static>)> {

@@ -8,6 +8,7 @@ mod values;
 use hub::Address;
 use hub::collections::{Access, Collection, CollectionGrant, CollectionKind, Item, Notification};
 use hub::files::{FileLock, Granted, Node, PropertyName};
+use hub::rooms::Room;
 
 use crate::xml::{DAV, Element, MICROSOFT, Name, PropStat, Xml};
 use table::{Live, TABLE};
@@ -47,6 +48,8 @@ pub(crate) enum What<'a> {
     /// Where the twin finds what it has not seen yet, and one thing of it.
     Notifications(&'a [Notification]),
     Notification(&'a Notification),
+    /// The principal of a room, which every twin may look at.
+    Room(&'a Room),
     /// A folder that the hub makes up, with what others share.
     Shares(&'a Node),
 }
@@ -62,6 +65,7 @@ impl What<'_> {
             | Self::Notifications(_)
             | Self::Principal
             | Self::ProxyGroup(_)
+            | Self::Room(_)
             | Self::Shares(_) => None,
         }
     }

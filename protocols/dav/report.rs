@@ -1,7 +1,7 @@
 //! REPORT: synchronisation (RFC 6578), and reports about principals (RFC 3744 §9, RFC 3253 §3.8).
 
 mod expand;
-mod principals;
+pub(crate) mod principals;
 
 use hub::SyncState;
 use hub::files::{FileChanges, FilePath, Files, SyncDepth};

@@ -32,6 +32,7 @@ pub(super) use super::queue::*;
 pub(super) use super::read::save_dates_are_told_by_uid;
 pub(super) use super::replace::a_replacement_is_one_commit;
 pub(super) use super::reports::{a_report_is_kept_once, what_happens_is_counted_until_reported};
+pub(super) use super::rooms::rooms_are_accounts;
 pub(super) use super::scattered::scattered_sets_are_exact;
 pub(super) use super::sharing::{collections_are_granted_and_described, grants_are_found_from_both_sides};
 pub(super) use super::sieve::{scripts_are_kept, what_runs_have_noted_expires};

@@ -25,6 +25,7 @@ mod queue;
 mod read;
 mod replace;
 mod reports;
+mod rooms;
 mod scattered;
 mod sharing;
 mod sieve;
@@ -153,6 +154,7 @@ cases! {
     contacts_are_known_until_they_expire,
     alarms_are_due_once,
     itip_messages_are_told_once,
+    rooms_are_accounts,
     scheduling_objects_have_tags,
     collections_are_granted_and_described,
     programs_register_within_a_limit,

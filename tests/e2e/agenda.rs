@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::clients::{configuration, run};
-use crate::harness::{ALICE, Database, Hub, PASSWORD, has_program, installed};
+use crate::harness::{ALICE, Database, Hub, PASSWORD, has_program, installed, wait_until};
 use crate::on_both_databases;
 
 on_both_databases!(client_vdirsyncer_khal_khard);
@@ -177,3 +177,36 @@ fn client_python_caldav() {
     let text = run(&hub, "/usr/bin/python3", &[&script, &url, ALICE, PASSWORD], b"").expect_ok();
     assert!(text.contains("all done"), "{text}");
 }
+
+/// Made on the command line, found by calendar programs, and answering by itself.
+#[test]
+fn a_room_is_made_found_and_reserved() {
+    if !has_program("curl", "curl") {
+        return;
+    }
+    let hub = Hub::start();
+    hub.admin(&["room", "add", "big@hub.test", "Big room"]);
+    hub.admin(&["room", "add", "beamer@hub.test", "Beamer", "--resource"]);
+    let listed = hub.admin(&["room", "list"]);
+    assert!(listed.contains("big@hub.test") && listed.contains("resource"), "{listed}");
+    let (status, found) = curl(&hub, "REPORT", "/dav/principals/", ROOMS);
+    assert!(status == 207 && found.contains("Big room") && !found.contains("Beamer"), "{status} {found}");
+    let people = format!(
+        "ORGANIZER:mailto:{ALICE}\r\nATTENDEE:mailto:{ALICE}\r\nATTENDEE;CUTYPE=ROOM:mailto:big@hub.test\r\nSUMMARY"
+    );
+    let path = format!("/dav/calendars/{ALICE}/calendar/m.ics");
+    let meeting = event("m", "Plans").replace("SUMMARY", &people).replace("2026", "2089");
+    assert_eq!(curl(&hub, "PUT", &path, &meeting).0, 201);
+    wait_until("the room's answer", || {
+        let (_, text) = curl(&hub, "GET", &path, "");
+        text.replace("\r\n ", "").contains("PARTSTAT=ACCEPTED").then_some(())
+    });
+    let who = hub.admin(&["twin", "free-busy", ALICE, "nobody"]);
+    assert!(who.contains("nobody"), "{who}");
+    hub.admin(&["room", "remove", "beamer@hub.test", "--yes"]);
+    assert!(!hub.admin(&["room", "list"]).contains("beamer"));
+}
+
+const ROOMS: &str = "<D:principal-property-search xmlns:D=\"DAV:\"><D:property-search><D:prop>\
+<C:calendar-user-type xmlns:C=\"urn:ietf:params:xml:ns:caldav\"/></D:prop><D:match>ROOM</D:match>\
+</D:property-search><D:prop><D:displayname/></D:prop></D:principal-property-search>";

@@ -1,7 +1,9 @@
 //! Scheduling between twins, and with others by mail, on a fresh SQLite storage each.
 
 mod alarms;
+mod free_busy;
 mod proposals;
+mod rooms;
 
 use hub::collections::*;
 use hub::schedule::*;
@@ -359,36 +361,44 @@ async fn what_a_crash_left_is_carried_once() {
 }
 
 #[tokio::test]
-async fn rfc6638_5_when_others_are_busy() {
-    let Fixture { alice, bob, .. } = &fixture().await;
-    put(alice, "m.ics", &meeting(BOB)).await;
-    let ask = |organizer: &str| {
-        format!(
-            "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VFREEBUSY\r\nUID:f\r\nDTSTART:20900601T000000Z\r\n\
-             DTEND:20900602T000000Z\r\nORGANIZER:mailto:{organizer}\r\nATTENDEE;CN=B:mailto:bob@example.org\r\n\
-             END:VFREEBUSY\r\nEND:VCALENDAR\r\n"
-        )
-    };
-    let forged = alice.post_to_outbox(ask("bob@example.org").into()).await.expect("asked");
-    assert_eq!(forged, FreeBusyOutcome::NotOwn);
-    let answered = async || match alice.post_to_outbox(ask("alice@example.org").into()).await.expect("asked")
-    {
-        FreeBusyOutcome::Answered(mut answers) => answers.remove(0).object.expect("an answer"),
-        other => panic!("{other:?}"),
-    };
-    let text = answered().await;
-    for words in [
-        "METHOD:REPLY\r\n",
-        "UID:f\r\n",
-        "ATTENDEE;CN=B:mailto:bob@example.org\r\n",
-        "FREEBUSY;FBTYPE=BUSY:20900601T100000Z/20900601T110000Z\r\n",
-    ] {
-        has(&text, words);
+async fn an_address_with_detail_is_whose_it_is() {
+    let Fixture { hub, alice, bob, .. } = &fixture().await;
+    hub.add_alias(&address("alice+team@example.org"), bob.handle()).await.expect("made");
+    let team = "ATTENDEE:mailto:alice+team@example.org\r\nATTENDEE:mailto:bob+x@example.org\r\n";
+    put(alice, "m.ics", &meeting(team)).await;
+    let (_, text) = only(bob).await;
+    has(&text, "SUMMARY:Plans\r\n");
+    has(&only(alice).await.1, "ATTENDEE;SCHEDULE-STATUS=1.2:mailto:alice+team@example.org");
+    // She cannot organize in that name.
+    let theirs = meeting(GUEST).replace("ORGANIZER:mailto:alice@", "ORGANIZER:mailto:alice+team@");
+    put(alice, "t.ics", &theirs.replace("UID:meeting", "UID:t")).await;
+    assert_eq!(hub.queue(&QueueFilter::default()).await.expect("read").len(), 0);
+    assert!(!alice.may_send_as(&address("alice+team@example.org")).await.expect("read"));
+    assert!(alice.may_send_as(&address("alice+other@example.org")).await.expect("read"));
+}
+
+/// The calendar may go, and another one come in its place, between the look and the commit.
+#[tokio::test]
+async fn nothing_is_left_of_a_calendar_that_goes_meanwhile() {
+    let Fixture { alice, .. } = &fixture().await;
+    let calendars = &alice.calendars();
+    calendars.list().await.expect("made");
+    let before = alice.quota().await.expect("read").0;
+    for round in 0..30 {
+        calendars.create("work", CollectionPatch::default()).await.expect("made");
+        let text = meeting(GUEST).replace("UID:meeting", &format!("UID:{round}"));
+        let put = calendars.put_scheduled("work", "m.ics", text.into(), ScheduleRequest::default());
+        let replace = async {
+            for _ in 0..round % 5 {
+                tokio::task::yield_now().await;
+            }
+            calendars.remove("work").await.expect("removed");
+            calendars.create("work", CollectionPatch::default()).await.expect("made");
+        };
+        let (put, ()) = tokio::join!(put, replace);
+        let stored = all(calendars, "work").await.len();
+        assert!(stored == 0 || put.is_ok(), "{put:?}");
+        calendars.remove("work").await.expect("removed");
+        assert_eq!(alice.quota().await.expect("read").0, before, "something lies nowhere");
     }
-    assert!(!text.contains("Plans"), "{text}");
-    let long = ask("alice@example.org").replace("DTEND:2090", "DTEND:2092");
-    assert!(matches!(alice.post_to_outbox(long.into()).await, Err(Error::Limit(_))));
-    let hidden = CollectionPatch { is_transparent: Some(true), ..CollectionPatch::default() };
-    bob.calendars().update("calendar", hidden).await.expect("updated");
-    assert!(!answered().await.contains("FREEBUSY;"));
 }

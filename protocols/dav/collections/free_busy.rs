@@ -25,8 +25,11 @@ pub(super) async fn answer(call: &Call, target: &Target, root: &Element) -> Resu
     if target.at == Within::Home {
         calendars.retain(|calendar| !calendar.facts.is_transparent);
     }
-    let owner = target.guest.as_ref().map_or(call.account.handle(), |guest| &guest.owner);
-    let owner = [format!("mailto:{owner}").to_lowercase()];
+    let owner = match &target.guest {
+        Some(guest) => vec![format!("mailto:{}", guest.owner)],
+        None => call.account.calendar_user_addresses().await?,
+    };
+    let owner: Vec<String> = owner.iter().map(|address| address.to_lowercase()).collect();
     let busy = target.collections.busy(&calendars, &owner, range.from, range.to).await?;
     let text = free_busy((range.from, range.to), hub::unix_now(), &busy, &[], &[]);
     Ok(reply::with_content(StatusCode::OK, "text/calendar; charset=utf-8", text))

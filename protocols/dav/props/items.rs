@@ -275,7 +275,12 @@ pub(super) fn addressbook_home(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 fn home(subject: &Subject<'_>, folder: &str, xml: &mut Xml) -> bool {
     let has = !matches!(
         subject.what,
-        What::Item(..) | What::Node(_) | What::Notification(_) | What::Notifications(_) | What::ProxyGroup(_)
+        What::Item(..)
+            | What::Node(_)
+            | What::Notification(_)
+            | What::Notifications(_)
+            | What::ProxyGroup(_)
+            | What::Room(_)
     );
     if has {
         let mut href = folder.to_owned();
@@ -288,6 +293,11 @@ fn home(subject: &Subject<'_>, folder: &str, xml: &mut Xml) -> bool {
 
 /// `<!ELEMENT calendar-user-address-set (DAV:href*)>` (RFC 6638 §2.4.1)
 pub(super) fn user_addresses(subject: &Subject<'_>, xml: &mut Xml) -> bool {
+    if let What::Room(room) = subject.what {
+        xml.leaf("href", &format!("mailto:{}", room.address));
+        xml.leaf("href", &principal_of(&room.address.to_string()));
+        return true;
+    }
     if subject.is_principal() {
         let handle = [format!("mailto:{}", subject.context.handle)];
         let all =
@@ -340,6 +350,7 @@ pub(super) fn user_type(subject: &Subject<'_>, xml: &mut Xml) -> bool {
     match subject.what {
         What::Principal => xml.text("INDIVIDUAL"),
         What::ProxyGroup(_) => xml.text("GROUP"),
+        What::Room(room) => xml.text(room.user_type()),
         _ => return false,
     }
     true

@@ -60,6 +60,7 @@ impl Subject<'_> {
                 | What::Notifications(_)
                 | What::Principal
                 | What::ProxyGroup(_)
+                | What::Room(_)
                 | What::Shares(_)
         );
         !is_made_up && self.share().is_none() && self.guest().is_none()
@@ -105,7 +106,7 @@ pub(super) fn resource_type(subject: &Subject<'_>, xml: &mut Xml) -> bool {
             items::resource_type(kind, collection, xml);
             sharing::resource_type(subject, collection, xml);
         }
-        What::Principal => {
+        What::Principal | What::Room(_) => {
             xml.empty("collection");
             xml.empty("principal");
         }
@@ -117,6 +118,7 @@ pub(super) fn display_name(subject: &Subject<'_>, xml: &mut Xml) -> bool {
     match subject.what {
         What::Node(node) | What::Shares(node) if !node.name.is_empty() => xml.text(&node.name),
         What::Node(_) | What::Principal | What::Shares(_) => xml.text(&subject.context.handle),
+        What::Room(room) => xml.text(&room.name),
         What::Above => xml.text("Twin Hub"),
         What::Collection(_, collection) => xml.text(items::name_of(collection)),
         What::Home(kind) => xml.text(items::name_of_home(kind)),
@@ -234,6 +236,7 @@ pub(super) fn reports(subject: &Subject<'_>, xml: &mut Xml) -> bool {
         What::Notification(_) | What::Notifications(_) => &[],
         What::Collection(kind, _) => items::reports(kind),
         What::Home(kind) => items::reports_of_home(kind),
+        What::Room(_) => &[],
         What::Principal | What::ProxyGroup(_) => &[
             (DAV, "expand-property"),
             (DAV, "principal-match"),
@@ -276,7 +279,7 @@ pub(super) fn principal(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 }
 
 pub(super) fn owner(subject: &Subject<'_>, xml: &mut Xml) -> bool {
-    if let What::Above = subject.what {
+    if let What::Above | What::Room(_) = subject.what {
         return false;
     }
     let owner = match (subject.share(), subject.guest()) {
@@ -291,6 +294,7 @@ pub(super) fn owner(subject: &Subject<'_>, xml: &mut Xml) -> bool {
 pub(super) fn principal_url(subject: &Subject<'_>, xml: &mut Xml) -> bool {
     match subject.what {
         What::Principal => xml.leaf("href", &principal_of(&subject.context.handle)),
+        What::Room(room) => xml.leaf("href", &principal_of(&room.address.to_string())),
         What::ProxyGroup(access) => {
             xml.leaf("href", &sharing::group_url(&subject.context.handle, access));
         }

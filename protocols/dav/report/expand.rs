@@ -109,7 +109,7 @@ fn of_others(xml: &mut Xml, context: &Context, access: Access, property: &Elemen
 fn reference(xml: &mut Xml, context: &Context, property: &Element) {
     let nested = property.children.iter().any(|child| !child.children.is_empty());
     if !nested {
-        return principals::response(xml, context, &Ask::These(names(property)));
+        return principals::response(xml, context, &Ask::These(names(property)), What::Principal);
     }
     let subject = Subject { what: What::Principal, context, locks: Vec::new(), dead: &[] };
     xml.dav("response", |xml| {

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
+use hub::rooms::RoomKind;
 use hub::{Account, Address, Door, Hub, Secret, Settings};
 use hub_dav::Service;
 use hub_storage::{Database, Options, Storage};
@@ -56,6 +57,8 @@ impl World {
             let address = Address::parse(twin).expect("an address");
             hub.add_twin(&address, &Secret::new("password")).await.expect("added");
         }
+        let room = Address::parse("big@example.org").expect("an address");
+        hub.add_room(&room, RoomKind::Room, "Big room, third floor").await.expect("added");
         let service = Arc::new(Service { hub, delays: Arc::new(LoginDelay::new()) });
         Self { service, _folder: folder }
     }
