@@ -1,12 +1,14 @@
-//! Bytes that clients can ask for: messages, uploads, the parts of both, and pictures of cards.
+//! Bytes that clients can ask for: messages, uploads, the parts of both, files, and pictures of cards.
 
 use std::ops::Range;
 
 use bytes::Bytes;
+use hub::files::OpenFile;
 use hub::{Account, Error, Incoming, Message, OpenMessage, OpenUpload, Result, Scopes, StagedBlob};
 use hub_mime::{Part, Scanner, SummaryView, TransferDecoder, has_attachment, part_encoding};
 
 use crate::contacts::photo;
+use crate::files;
 use crate::ids::{BlobId, BlobOf};
 
 /// Read at once.
@@ -18,6 +20,7 @@ pub(crate) const HELD: u64 = 4 << 20;
 
 /// A blob that was looked up.
 pub(crate) enum Blob {
+    File(Box<OpenFile>),
     Held(Bytes),
     Message(OpenMessage, u64),
     Slice(Box<Self>, Range<u64>),
@@ -36,6 +39,7 @@ pub(crate) struct Parts {
 impl Blob {
     pub(crate) fn size(&self) -> u64 {
         match self {
+            Self::File(file) => file.node.size,
             Self::Held(bytes) => bytes.len() as u64,
             Self::Message(_, size) => *size,
             Self::Slice(_, range) => range.end - range.start,
@@ -49,6 +53,7 @@ impl Blob {
         let end = range.end.min(self.size());
         let start = range.start.min(end);
         match self {
+            Self::File(file) => file.read(start, (end - start) as usize).await,
             Self::Held(bytes) => Ok(bytes.slice(start as usize..end as usize)),
             Self::Message(message, _) => message.read(start..end).await,
             Self::Slice(inner, slice) => Box::pin(inner.read(slice.start + start..slice.start + end)).await,
@@ -141,8 +146,13 @@ impl Parts {
 
 /// Opens a blob. `NotFound` for what the account does not have.
 pub(crate) async fn open(account: &Account, id: &BlobId) -> Result<Blob> {
-    if let BlobOf::Card(card) = id.of {
-        return photo::open(account, card, &id.parts).await.map(Blob::Held);
+    check_scope(account, id.of)?;
+    match id.of {
+        BlobOf::Card(card) => return photo::open(account, card, &id.parts).await.map(Blob::Held),
+        BlobOf::File(node) => {
+            return files::content(account, node, &id.parts).await.map(|file| Blob::File(Box::new(file)));
+        }
+        BlobOf::Email(_) | BlobOf::Upload(_) => {}
     }
     let Some((last, above)) = id.parts.split_last() else { return whole(account, id.of).await };
     let mut message = message(account, id.of).await?;
@@ -174,7 +184,7 @@ pub(crate) async fn incoming(account: &Account, id: &BlobId) -> Result<Incoming>
 async fn whole(account: &Account, of: BlobOf) -> Result<Blob> {
     check_scope(account, of)?;
     match of {
-        BlobOf::Card(_) => Err(Error::NotFound("blob")),
+        BlobOf::Card(_) | BlobOf::File(_) => Err(Error::NotFound("blob")),
         BlobOf::Upload(id) => Ok(Blob::Upload(account.upload(id).await?)),
         BlobOf::Email(id) => {
             if !account.emails().find(&[id]).await?.contains_key(&id) {
@@ -193,6 +203,7 @@ fn check_scope(account: &Account, of: BlobOf) -> Result<()> {
     account.require(match of {
         BlobOf::Card(_) => Scopes::CONTACTS_READ,
         BlobOf::Email(_) => Scopes::MAIL_READ,
+        BlobOf::File(_) => Scopes::FILES_READ,
         BlobOf::Upload(_) => Scopes::NONE,
     })
 }

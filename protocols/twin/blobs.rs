@@ -237,7 +237,7 @@ pub(crate) async fn lookup(
 fn of_email(id: &str) -> Option<hub::EmailId> {
     match BlobId::parse(id)?.of {
         BlobOf::Email(email) => Some(email),
-        BlobOf::Card(_) | BlobOf::Upload(_) => None,
+        BlobOf::Card(_) | BlobOf::File(_) | BlobOf::Upload(_) => None,
     }
 }
 

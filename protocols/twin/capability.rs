@@ -6,12 +6,14 @@ use serde_json::{Value, json};
 use crate::blobs;
 use crate::core::limits;
 use crate::core::query::COLLATIONS;
+use crate::files;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Capability {
     Blob,
     Contacts,
     Core,
+    FileNode,
     Mail,
     Quota,
     Submission,
@@ -19,10 +21,11 @@ pub(crate) enum Capability {
 }
 
 impl Capability {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Blob,
         Self::Contacts,
         Self::Core,
+        Self::FileNode,
         Self::Mail,
         Self::Quota,
         Self::Submission,
@@ -34,6 +37,7 @@ impl Capability {
             Self::Blob => "urn:ietf:params:jmap:blob",
             Self::Contacts => "urn:ietf:params:jmap:contacts",
             Self::Core => "urn:ietf:params:jmap:core",
+            Self::FileNode => "urn:ietf:params:jmap:filenode",
             Self::Mail => "urn:ietf:params:jmap:mail",
             Self::Quota => "urn:ietf:params:jmap:quota",
             Self::Submission => "urn:ietf:params:jmap:submission",
@@ -46,6 +50,7 @@ impl Capability {
         match self {
             Self::Blob | Self::Core | Self::Quota => Scopes::NONE,
             Self::Contacts => Scopes::CONTACTS_READ,
+            Self::FileNode => Scopes::FILES_READ,
             Self::Mail | Self::VacationResponse => Scopes::MAIL_READ,
             Self::Submission => Scopes::MAIL_READ.and(Scopes::MAIL_SEND),
         }
@@ -69,6 +74,7 @@ impl Capability {
                 "collationAlgorithms": COLLATIONS,
             }),
             Self::Blob
+            | Self::FileNode
             | Self::Contacts
             | Self::Mail
             | Self::Quota
@@ -88,6 +94,7 @@ impl Capability {
             }),
             // RFC 9610 §1.5.1.
             Self::Contacts => json!({ "maxAddressBooksPerCard": 1, "mayCreateAddressBook": true }),
+            Self::FileNode => files::capability(),
             Self::Core | Self::Quota | Self::VacationResponse => json!({}),
             // Nothing is held back for later.
             Self::Submission => json!({ "maxDelayedSend": 0, "submissionExtensions": { "DSN": [] } }),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use hub::collections::{CollectionId, ItemId};
+use hub::files::NodeId;
 use hub::{AccountId, EmailId, MailboxId};
 
 pub(crate) fn account(id: AccountId) -> String {
@@ -21,6 +22,10 @@ pub(crate) fn email(id: EmailId) -> String {
     format!("E{}", id.0)
 }
 
+pub(crate) fn file(id: NodeId) -> String {
+    format!("F{}", id.0)
+}
+
 pub(crate) fn mailbox(id: MailboxId) -> String {
     format!("M{}", id.0)
 }
@@ -35,6 +40,10 @@ pub(crate) fn parse_address_book(text: &str) -> Option<CollectionId> {
 
 pub(crate) fn parse_card(text: &str) -> Option<ItemId> {
     number(text, 'C').map(ItemId)
+}
+
+pub(crate) fn parse_file(text: &str) -> Option<NodeId> {
+    number(text, 'F').map(NodeId)
 }
 
 pub(crate) fn parse_email(text: &str) -> Option<EmailId> {
@@ -57,10 +66,10 @@ pub(crate) fn number(text: &str, letter: char) -> Option<i64> {
 }
 
 /// Bytes that a client can ask for: a message, an upload, or a part of one of these, or a part of a message
-/// that is such a part. Or what lies in a card, by a number that stands for what is in it.
+/// that is such a part. Or what lies in a card or in a file, by a number that stands for what is in it.
 ///
 /// ```text
-/// blob-id = ("G" email / "U" upload) *("." part) / "P" card "." part    ; parts by their number in depth-first order
+/// blob-id = ("G" email / "U" upload) *("." part) / ("P" card / "N" file) "." part    ; parts by their number in depth-first order
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct BlobId {
@@ -73,6 +82,7 @@ pub(crate) struct BlobId {
 pub(crate) enum BlobOf {
     Card(ItemId),
     Email(EmailId),
+    File(NodeId),
     Upload(i64),
 }
 
@@ -95,6 +105,7 @@ impl BlobId {
         let first = pieces.next()?;
         let of = number(first, 'G').map(|id| BlobOf::Email(EmailId(id)));
         let of = of.or_else(|| number(first, 'U').map(BlobOf::Upload));
+        let of = of.or_else(|| number(first, 'N').map(|id| BlobOf::File(NodeId(id))));
         let of = of.or_else(|| number(first, 'P').map(|id| BlobOf::Card(ItemId(id))))?;
         let part = |piece: &str| {
             let is_number = !piece.is_empty() && piece.bytes().all(|byte| byte.is_ascii_digit());
@@ -110,6 +121,7 @@ impl fmt::Display for BlobId {
         match self.of {
             BlobOf::Card(id) => write!(f, "P{}", id.0)?,
             BlobOf::Email(id) => write!(f, "G{}", id.0)?,
+            BlobOf::File(id) => write!(f, "N{}", id.0)?,
             BlobOf::Upload(id) => write!(f, "U{id}")?,
         }
         self.parts.iter().try_for_each(|part| write!(f, ".{part}"))
@@ -123,7 +135,7 @@ mod tests {
     #[test]
     fn ids_are_read_back() {
         assert_eq!(parse_email(&email(EmailId(12))), Some(EmailId(12)));
-        for text in ["G12", "U3", "G12.0", "G12.3.1", "P7.4294967295"] {
+        for text in ["G12", "U3", "G12.0", "G12.3.1", "P7.4294967295", "N9.0"] {
             assert_eq!(BlobId::parse(text).map(|id| id.to_string()).as_deref(), Some(text));
         }
         for text in [

@@ -5,10 +5,10 @@
 //!
 //! The way of a request: `auth` opens the account, this file picks by path, `core::request` reads the calls,
 //! `run` carries them out one by one: it looks each up in the table of `methods`, which names one function
-//! per type and verb. `rest` says the same in plain HTTP, out of the same table; `push` tells of changes. `core` has what all types share, `mail` the types of mail, `contacts` those of contacts, with `items` for what is kept as text. `status` has the words
+//! per type and verb. `rest` says the same in plain HTTP, out of the same table; `push` tells of changes. `core` has what all types share, `mail` the types of mail, `files` that of files, `contacts` those of contacts, with `items` for what is kept as text. `status` has the words
 //! for what went wrong in the hub.
 //!
-//! RFCs: 8620 (JMAP), 8621 (mail, submission, vacation), 6750 (bearer tokens), 9404 (blobs), 9425 (quotas), 9610 (contacts), 9553 and 9555 (JSContact), 6901 (JSON pointer), 7493 (I-JSON), 9457 (problem details), 7617
+//! RFCs: 8620 (JMAP), 8621 (mail, submission, vacation), 6750 (bearer tokens), 9404 (blobs), 9425 (quotas), 9610 (contacts), 9553 and 9555 (JSContact), draft-ietf-jmap-filenode-14 (files), 6901 (JSON pointer), 7493 (I-JSON), 9457 (problem details), 7617
 //! (Basic), 9110 (ranges of downloads).
 
 mod api;
@@ -21,6 +21,7 @@ mod contacts;
 mod context;
 mod core;
 mod download;
+mod files;
 mod ids;
 mod items;
 mod mail;

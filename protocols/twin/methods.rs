@@ -11,6 +11,7 @@ use crate::contacts::{book, card};
 use crate::context::Context;
 use crate::core::arguments::Arguments;
 use crate::core::error::{MethodError, MethodErrorKind, MethodResult};
+use crate::files::node;
 use crate::mail::{email, email_set, identity, mailbox, query, snippet, submission, thread, vacation};
 use crate::{blobs, quota};
 
@@ -72,6 +73,7 @@ pub(crate) struct Rights {
 /// Blobs are not listed by type: who may read one depends on what it is a part of (`blob::open`).
 const FREE: Rights = Rights { read: Scopes::NONE, write: Scopes::NONE };
 const CONTACTS: Rights = Rights { read: Scopes::CONTACTS_READ, write: Scopes::CONTACTS_WRITE };
+const FILES: Rights = Rights { read: Scopes::FILES_READ, write: Scopes::FILES_WRITE };
 const MAIL: Rights = Rights { read: Scopes::MAIL_READ, write: Scopes::MAIL_WRITE };
 /// Who could send what it cannot read would send it to itself.
 const SENDING: Rights = Rights { read: Scopes::MAIL_READ, write: Scopes::MAIL_READ.and(Scopes::MAIL_SEND) };
@@ -105,6 +107,7 @@ pub(crate) struct Type {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StateOf {
     Contacts,
+    Files,
     Identities,
     Mail,
     Submissions,
@@ -247,6 +250,20 @@ pub(crate) static TYPES: &[Type] = &[
             run!(Query, card::query),
             run!(QueryChanges, card::query_changes),
             run!(Set, card::set),
+            run!(Copy, copy),
+        ],
+    },
+    Type {
+        name: "FileNode",
+        capability: Capability::FileNode,
+        rights: FILES,
+        pushed: Some(StateOf::Files),
+        verbs: &[
+            run!(Get, node::get),
+            run!(Changes, node::changes),
+            run!(Query, node::query),
+            run!(QueryChanges, node::query_changes),
+            run!(Set, node::set),
             run!(Copy, copy),
         ],
     },

@@ -76,8 +76,10 @@ async fn states(account: &Account, wanted: &Wanted) -> hub::Result<States> {
     let mail = account.emails().state().await?;
     let sending = account.sending_states().await?;
     let contacts = account.address_books().state().await?;
+    let files = account.files().files_state().await?;
     let state = |of: StateOf| match of {
         StateOf::Contacts => contacts,
+        StateOf::Files => files,
         StateOf::Identities => sending.identities,
         StateOf::Mail => mail,
         StateOf::Submissions => sending.submissions,

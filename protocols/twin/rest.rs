@@ -167,9 +167,13 @@ impl Problem {
             "overQuota" => StatusCode::INSUFFICIENT_STORAGE,
             "tooLarge" => StatusCode::PAYLOAD_TOO_LARGE,
             "serverFail" => StatusCode::SERVICE_UNAVAILABLE,
-            "alreadyExists" | "stateMismatch" | "cannotUnsend" | "mailboxHasChild" | "mailboxHasEmail" => {
-                StatusCode::CONFLICT
-            }
+            "alreadyExists"
+            | "stateMismatch"
+            | "cannotUnsend"
+            | "mailboxHasChild"
+            | "mailboxHasEmail"
+            | "addressBookHasContents"
+            | "nodeHasChildren" => StatusCode::CONFLICT,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         let mut problem = Self::new(status, kind, error["description"].as_str().unwrap_or_default());

@@ -126,6 +126,17 @@ impl Storage {
         Ok(names)
     }
 
+    /// Nodes by their ids, in any order, whatever tree they are in; what does not exist is left out.
+    pub async fn file_nodes(&self, account: AccountId, nodes: &[NodeId]) -> Result<Vec<NodeRow>> {
+        let sql = concat!(
+            "SELECT ",
+            node_columns!(),
+            " FROM (VALUES {values}) AS v CROSS JOIN file_node f WHERE f.account = v.column1 AND f.id = v.column2"
+        );
+        let rows = nodes.iter().map(|node| values![account, node.0]).collect();
+        self.reader().await?.query_many(sql, rows, |row| node_row(row, 0)).await
+    }
+
     /// The nodes from `top` down a path (names in NFC), as far as they exist.
     pub async fn file_path(&self, account: AccountId, top: NodeId, keys: &[String]) -> Result<Vec<NodeRow>> {
         let mut reader = self.reader().await?;

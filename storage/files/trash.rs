@@ -1,10 +1,11 @@
 //! What was deleted and can still be put back.
 
+use crate::changes::Kind;
 use crate::db::{Row, values};
 use crate::files::change::{move_to, remove};
 use crate::files::{NodeId, NodeRow, Place, node_columns, node_row};
 use crate::tx::Tx;
-use crate::{AccountId, Error, Result, Storage};
+use crate::{AccountId, Error, IdSet, Result, Storage};
 
 #[derive(Clone, Debug)]
 pub struct TrashRow {
@@ -82,5 +83,9 @@ fn leave(tx: &mut Tx, account: AccountId, node: NodeId) {
 /// Takes a node out of the trash to a place that is free.
 pub async fn restore(tx: &mut Tx, account: AccountId, node: &NodeRow, to: &Place) -> Result<NodeRow> {
     leave(tx, account, node.id);
-    move_to(tx, account, node, &[NodeId::TRASH], to).await
+    let restored = move_to(tx, account, node, &[NodeId::TRASH], to).await?;
+    // With all that is in it, for whoever was told that it has gone.
+    let created = std::iter::once(node.id.0 as u64).collect();
+    tx.journal(account, Kind::File, 0, created, IdSet::new(), IdSet::new());
+    Ok(restored)
 }

@@ -140,9 +140,8 @@ async fn find(books: &Collections, id: &str) -> SetResult<Collection> {
 async fn update_one(books: &Collections, id: &str, changes: &Object) -> SetResult<()> {
     let book = find(books, id).await?;
     let list = books.list().await?;
-    let prefs = Prefs::of(books, std::slice::from_ref(&book)).await?;
-    let all = Prefs::of(books, &list).await?;
-    let before = object(&book, &prefs, all.default(&list));
+    let prefs = Prefs::of(books, &list).await?;
+    let before = object(&book, &prefs, prefs.default(&list));
     let mut after = before.clone();
     patch::apply(&mut after, changes)?;
     after.retain(|name, value| before.get(name) != Some(value));

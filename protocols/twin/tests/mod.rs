@@ -4,6 +4,7 @@ mod contacts;
 mod core;
 mod emails;
 mod events;
+mod files;
 mod mailboxes;
 mod rest;
 mod sending;

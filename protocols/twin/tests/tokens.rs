@@ -107,6 +107,34 @@ async fn blobs_are_read_by_who_may_read_what_they_are_of() {
     assert_eq!(call(&world, &mail, "Blob/upload", create).await, "forbidden");
 }
 
+/// Nor does what lies in a file or a card go anywhere by its id.
+#[tokio::test]
+async fn files_and_pictures_are_read_by_who_may_read_them() {
+    let world = World::new().await;
+    let upload = world.upload(b"\x89PNG\r\n\x1a\n").await;
+    let file =
+        world.call("FileNode/set", json!({ "create": { "f": { "name": "p.png", "blobId": upload } } })).await;
+    let file = file["created"]["f"]["blobId"].as_str().unwrap_or_else(|| panic!("{file}")).to_owned();
+    let book =
+        world.call("AddressBook/get", json!({})).await["list"][0]["id"].as_str().expect("one").to_owned();
+    let card =
+        json!({ "addressBookIds": { book: true }, "media": { "p": { "kind": "photo", "blobId": file } } });
+    let made = world.call("ContactCard/set", json!({ "create": { "c": card } })).await;
+    let id = made["created"]["c"]["id"].clone();
+    let got = world.call("ContactCard/get", json!({ "ids": [id] })).await;
+    let photo =
+        got["list"][0]["media"]["p"]["blobId"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
+    let files = token(&world, Scopes::FILES_WRITE).await;
+    let contacts = token(&world, Scopes::CONTACTS_WRITE).await;
+    for (blob, may, may_not) in [(&file, &files, &contacts), (&photo, &contacts, &files)] {
+        let path = format!("/jmap/download/{}/{blob}/p", world.account_id);
+        assert_eq!(send(&world, may, "GET", &path, "").await.status, 200, "{blob}");
+        assert_eq!(send(&world, may_not, "GET", &path, "").await.status, 403, "{blob}");
+    }
+    let body = json!({ "name": "q.png", "blobId": photo }).to_string();
+    assert_eq!(send(&world, &files, "POST", "/api/v1/FileNode", &body).await.status, 403);
+}
+
 #[tokio::test]
 async fn the_session_has_what_the_token_covers() {
     let world = World::new().await;

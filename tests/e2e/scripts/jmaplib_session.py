@@ -11,7 +11,7 @@ from jmap.testing.conformance import analyse
 
 host, address, password, authority = sys.argv[1:]
 http = httpx.Client(verify=authority, follow_redirects=True)
-client = JMAPClient.connect(f"https://{host}/.well-known/jmap", auth=BasicAuth(address, password), http=http)
+client = JMAPClient.connect(f"https://{host}/.well-known/jmap", auth=BasicAuth(address, password), http=http, experimental=True)
 assert client.session.username == address
 
 client.echo(hello=True)
@@ -42,7 +42,7 @@ parsed = call("Email/parse", {"blobIds": [blob.blob_id]})
 book = call("AddressBook/get", {"ids": None}).items[0]
 card = {"@type": "Card", "version": "1.0", "addressBookIds": {book.id: True}, "name": {"full": "Jane Doe"},
         "emails": {"e1": {"address": "jane@example.com"}}}
-created = call("ContactCard/set", {"create": {"jane": card}}).created["jane"]
+call("ContactCard/set", {"create": {"jane": card}})
 cards = call("ContactCard/query", {"filter": {"email": "jane@example.com"}, "sort": [{"property": "updated"}]})
 assert len(cards.ids) == 1, cards
 state = call("ContactCard/get", {"ids": list(cards.ids)}).state
@@ -50,8 +50,16 @@ call("ContactCard/set", {"update": {cards.ids[0]: {"emails/e1/address": "jane@ex
 assert list(call("ContactCard/changes", {"sinceState": state}).updated) == list(cards.ids)
 call("AddressBook/changes", {"sinceState": state})
 
+words = client.upload(b"words", content_type="text/plain")
+call("FileNode/set", {"create": {"dir": {"name": "jmaplib"}, "file": {"name": "a.txt", "parentId": "#dir", "blobId": words.blob_id}}})
+nodes = call("FileNode/query", {"filter": {"nameMatch": "*.TXT"}, "sort": [{"property": "name"}]})
+node = call("FileNode/get", {"ids": list(nodes.ids), "fetchParents": True})
+assert len(node.items) == 2, node
+call("FileNode/set", {"update": {nodes.ids[0]: {"name": "b.txt"}}})
+assert list(call("FileNode/changes", {"sinceState": node.state}).updated) == list(nodes.ids)
+
 table = analyse(client.session, client.capabilities)
 print(table.markdown())
 supported = {row.urn for row in table.supported}
-for name in ("core", "mail", "submission", "vacationresponse", "quota", "contacts"):
+for name in ("core", "mail", "submission", "vacationresponse", "quota", "contacts", "filenode"):
     assert f"urn:ietf:params:jmap:{name}" in supported, table.markdown()

@@ -103,6 +103,6 @@ mod tests {
     }
 
     smoke_tests! {
-        address config dav_fields dav_xml idset imap_grammar imap_session managesieve_session mime sasl sieve smtp_command smtp_framer smtp_session summary twin_record
+        address config dav_fields dav_xml idset imap_grammar imap_session managesieve_session mime sasl sieve smtp_command smtp_framer smtp_session summary twin_record vcard
     }
 }

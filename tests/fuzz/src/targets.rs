@@ -105,6 +105,26 @@ pub const TARGETS: &[Target] = &[
             b"\n",
         ],
     },
+    Target { name: "vcard", run: vcard, words: VCARD_WORDS },
+];
+
+const VCARD_WORDS: &[&[u8]] = &[
+    b"\r\n",
+    b"\r\n ",
+    b"BEGIN:VCARD\r\n",
+    b"END:VCARD\r\n",
+    b"FN:",
+    b"N:a;b,c;;;",
+    b"item1.",
+    b"X-ABLABEL:",
+    b"EMAIL;PROP-ID=",
+    b"ADR;LABEL=\"^n\":",
+    b"NICKNAME:a,a",
+    b"RELATED;TYPE=",
+    b"JSPROP;JSPTR=\"emails/",
+    b";X-JSOF=",
+    b"\\,",
+    b"{\"a\":{}}",
 ];
 
 const MANAGESIEVE_WORDS: &[&[u8]] = &[
@@ -364,6 +384,16 @@ fn sasl(bytes: &[u8]) {
 }
 
 /// Any script ends, and within its limits; what it does is bounded.
+/// What was read and is written back stays, and is read as the same.
+fn vcard(bytes: &[u8]) {
+    use hub_jsobjects::card::{read, write};
+    let Ok(object) = read(bytes) else { return };
+    // What somebody else's JSPROP says may be no card.
+    let Ok(text) = write(Some(bytes), &object) else { return };
+    assert_eq!(read(&text).as_ref(), Ok(&object));
+    assert_eq!(write(Some(&text), &object), Ok(text));
+}
+
 fn sieve(bytes: &[u8]) {
     hub_sieve::fuzz::script(&String::from_utf8_lossy(bytes));
 }

@@ -5,6 +5,7 @@ export const CAPABILITIES = {
     blob: "urn:ietf:params:jmap:blob",
     contacts: "urn:ietf:params:jmap:contacts",
     core: "urn:ietf:params:jmap:core",
+    filenode: "urn:ietf:params:jmap:filenode",
     mail: "urn:ietf:params:jmap:mail",
     quota: "urn:ietf:params:jmap:quota",
     submission: "urn:ietf:params:jmap:submission",

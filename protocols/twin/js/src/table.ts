@@ -6,6 +6,7 @@ export const CAPABILITIES = {
   blob: "urn:ietf:params:jmap:blob",
   contacts: "urn:ietf:params:jmap:contacts",
   core: "urn:ietf:params:jmap:core",
+  filenode: "urn:ietf:params:jmap:filenode",
   mail: "urn:ietf:params:jmap:mail",
   quota: "urn:ietf:params:jmap:quota",
   submission: "urn:ietf:params:jmap:submission",
@@ -22,6 +23,7 @@ export type TypeName =
   | "VacationResponse"
   | "AddressBook"
   | "ContactCard"
+  | "FileNode"
   | "Quota";
 
 /** Those that can be made, changed or removed. */
@@ -32,7 +34,8 @@ export type SettableType =
   | "EmailSubmission"
   | "VacationResponse"
   | "AddressBook"
-  | "ContactCard";
+  | "ContactCard"
+  | "FileNode";
 
 /** Those that are told what has changed of. */
 export type ChangingType =
@@ -43,6 +46,7 @@ export type ChangingType =
   | "EmailSubmission"
   | "AddressBook"
   | "ContactCard"
+  | "FileNode"
   | "Quota";
 
 /** Those that there are events of. */
@@ -54,7 +58,8 @@ export type PushedType =
   | "EmailSubmission"
   | "VacationResponse"
   | "AddressBook"
-  | "ContactCard";
+  | "ContactCard"
+  | "FileNode";
 
 /** Methods of JMAP. */
 export type Method =
@@ -98,6 +103,12 @@ export type Method =
   | "ContactCard/queryChanges"
   | "ContactCard/set"
   | "ContactCard/copy"
+  | "FileNode/get"
+  | "FileNode/changes"
+  | "FileNode/query"
+  | "FileNode/queryChanges"
+  | "FileNode/set"
+  | "FileNode/copy"
   | "Quota/get"
   | "Quota/changes"
   | "Quota/query"
