@@ -106,6 +106,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/sqlite/0026_collection_grant.sql"),
         include_str!("migrations/postgres/0026_collection_grant.sql"),
     ),
+    (
+        include_str!("migrations/sqlite/0033_phonebook.sql"),
+        include_str!("migrations/postgres/0033_phonebook.sql"),
+    ),
 ];
 
 #[derive(Clone)]
