@@ -16,6 +16,7 @@ mod read;
 mod render;
 mod section;
 mod sections;
+mod twins;
 mod value;
 
 pub use dnsbl::Dnsbl;
@@ -28,6 +29,7 @@ pub use sections::{
     Acme, Authentication, Config, General, Limits, Listen, Lmtp, Log, Milter, Outbound, Public, Relay,
     Resolver, Tls,
 };
+pub use twins::Twins;
 pub use value::{
     AcmeChallenge, CertificateFiles, Database, Dnssec, Endpoint, Endpoints, LogFormat, LogLevel,
     MilterFailure, MtaSts, Quota, RelayTls, Size,

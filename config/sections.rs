@@ -15,6 +15,7 @@ use crate::rates::Rates;
 use crate::read::{Errors, Problem, Reader};
 use crate::render::Renderer;
 use crate::section::{Section, section};
+use crate::twins::Twins;
 use crate::value::{
     AcmeChallenge, CertificateFiles, Database, Dnssec, Endpoint, Endpoints, LogFormat, LogLevel,
     MilterFailure, MtaSts, Quota, RelayTls, Size,
@@ -341,6 +342,7 @@ config! {
     milter: Milter,
     rules: Rules,
     files: Files,
+    twins: Twins,
     log: Log,
 }
 

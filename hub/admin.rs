@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use hub_storage::accounts as rows;
+use hub_storage::mailboxes;
 use hub_storage::rooms::{RoomKind, set_room};
-use hub_storage::{mailboxes, twins};
 
 use crate::{AccountId, Address, Door, Error, Hub, Result, Role, Secret, password, unix_now};
 
@@ -139,9 +139,8 @@ impl Hub {
                         mailboxes::subscribe(tx, id, name, true).await?;
                     }
                     mailboxes::add_keywords(tx, id, &FIRST_KEYWORDS.map(str::to_owned)).await?;
-                    let identity =
-                        identity.map(|(row, record)| (twins::IdentityRow { account: id, ..row }, record));
-                    twins::add(tx, identity.into_iter().collect());
+                    let identity = identity.map(|identity| identity.of(id)).into_iter().collect();
+                    crate::twins::add_identities(tx, identity).await?;
                     Ok(id)
                 })
             })

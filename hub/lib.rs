@@ -78,6 +78,7 @@ pub use error::{Error, Result};
 pub use hub_ical as ical;
 pub use hub_identity as identity;
 pub use hub_itip as itip;
+pub use hub_merkle::Checkpoint;
 pub use hub_mime::{Part, PartKind, Summary};
 pub use hub_sieve::{Limits as SieveLimits, extensions as sieve_extensions};
 pub use hub_storage::{
@@ -116,7 +117,7 @@ pub use submit::{Notify, Return, Submission, SubmissionRecipient, Submitted};
 pub use sync_state::SyncState;
 pub use threads::{ThreadAlgorithm, Threads};
 pub use transport::StsPolicy;
-pub use twins::TwinIdentity;
+pub use twins::{Found, LONGEST_DESCRIPTOR, LONGEST_ENTRY, PeerHub, PeerTwin, TwinIdentity};
 pub use uploads::OpenUpload;
 pub use vacation::Vacation;
 pub use verdict::{AuthResult, DkimVerdict, DmarcPolicy, DmarcVerdict, Listing, SpfVerdict, Verdict};

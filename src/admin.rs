@@ -58,6 +58,9 @@ pub(crate) enum Request {
         address: String,
         what: crate::identity::Request,
     },
+    Phonebook {
+        what: crate::phonebook::Request,
+    },
     Queue {
         what: crate::queue::Request,
     },
@@ -132,11 +135,14 @@ pub(crate) enum Answer {
     IdentityChanged {
         overruled: Option<u64>,
     },
+    /// Of a log.
+    Head(crate::phonebook::Head),
     Junk(Learned),
     Keys(Vec<Key>),
     /// The secret part of its address.
     Link(String),
     Links(Vec<crate::files::Link>),
+    PhonebookEntry(crate::phonebook::Entry),
     Queue(Vec<crate::queue::Queued>),
     QueueChanged {
         done: usize,
@@ -302,6 +308,10 @@ async fn execute(hub: &Hub, request: Request) -> Result<Answer, String> {
         Request::Reports { kind } => {
             let reports = hub.received_reports(kind.into()).await.map_err(explain)?;
             return Ok(Answer::Reports(reports.into_iter().map(Received::from).collect()));
+        }
+        // The server that runs has answered it before it comes here: see serve.rs.
+        Request::Phonebook { .. } => {
+            return Err("only a hub that runs asks others; start it first: twinhub serve".to_owned());
         }
         // It is no request to be answered once: see control.rs.
         Request::Transfer => return Err("a transfer needs a connection of its own".to_owned()),

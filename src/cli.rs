@@ -3,6 +3,7 @@
 mod calendars;
 mod files;
 pub(crate) mod identity;
+pub(crate) mod phonebook;
 mod queue;
 pub(crate) mod room;
 pub(crate) mod token;
@@ -96,6 +97,11 @@ Example:
     /// Share a twin's calendars and address books with other twins
     #[command(subcommand)]
     Calendars(Calendars),
+    /// Who the twins of other hubs are
+    ///
+    /// Only the hub that runs asks others.
+    #[command(subcommand)]
+    Phonebook(phonebook::Phonebook),
     /// Mail that waits to leave this hub
     #[command(subcommand)]
     Queue(Queue),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::admin::{self, Answer};
 use crate::cli::identity::Identity;
-use crate::commands::{answer, ask, first_line, look, odd};
+use crate::commands::{answer, ask, done, first_line, look, odd};
 use crate::setup::Setup;
 use crate::text::{print, printable, time};
 
@@ -15,6 +15,7 @@ use crate::text::{print, printable, time};
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Request {
+    Hide { hidden: bool },
     Recovery { replace: bool },
     Rotate { words: Option<String>, behind: Option<u64> },
     Show,
@@ -26,6 +27,7 @@ pub(crate) struct Shown {
     id: String,
     handle: String,
     custody: String,
+    hidden: bool,
     recovery_at: Option<i64>,
     expires_at: i64,
     rotate: Vec<String>,
@@ -56,6 +58,7 @@ pub(crate) async fn execute(hub: &Hub, address: &str, request: Request) -> Resul
         error => admin::about_twin(&twin, error),
     };
     match request {
+        Request::Hide { hidden } => hub.hide_twin(&twin, hidden).await.map(|()| Answer::Done).map_err(about),
         Request::Recovery { replace } => {
             let words = hub.make_recovery_key(&twin, replace).await.map_err(about)?;
             Ok(Answer::Words(words.text()))
@@ -83,6 +86,14 @@ pub(crate) async fn run(setup: &Setup, command: Identity) -> Result<()> {
             let lines = shown.versions.iter().map(|version| format!("{}\n", version.record));
             let text = if records { lines.collect() } else { shown.text() };
             Ok(print(&text)?)
+        }
+        Identity::Hide { address } => {
+            done(ask(setup, about(&address, Request::Hide { hidden: true })).await?)?;
+            Ok(print(&format!("Other hubs find no twin {} any more.\n", printable(&address)))?)
+        }
+        Identity::Unhide { address } => {
+            done(ask(setup, about(&address, Request::Hide { hidden: false })).await?)?;
+            Ok(print(&format!("Other hubs find {}.\n", printable(&address)))?)
         }
         Identity::Recovery { address, replace } => {
             let asked = ask(setup, about(&address, Request::Recovery { replace })).await?;
@@ -124,6 +135,9 @@ impl Shown {
             time(self.expires_at),
             self.custody,
         );
+        if self.hidden {
+            text.push_str("Hidden:        other hubs are told that there is no such twin\n");
+        }
         for (what, keys) in [("Signs with:    ", &self.sign), ("Rotated by:    ", &self.rotate)] {
             keys.iter().for_each(|key| text.push_str(&format!("{what}{key}\n")));
         }
@@ -151,6 +165,7 @@ impl From<TwinIdentity> for Shown {
             id: identity.id().to_string(),
             handle: draft.handle.to_string(),
             custody: custody.to_owned(),
+            hidden: identity.is_hidden,
             recovery_at: identity.recovery_at,
             expires_at: draft.expires_at,
             rotate: draft.rotate.iter().map(ToString::to_string).collect(),

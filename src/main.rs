@@ -15,6 +15,7 @@ mod files;
 mod identity;
 mod listeners;
 mod log;
+mod phonebook;
 mod queue;
 mod reports;
 mod rooms;
@@ -100,6 +101,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             Command::Dns { domain } => dns::run(&setup, &domain).await?,
             Command::Domain(command) => commands::domain(&setup, command).await?,
             Command::Files(command) => files::run(&setup, command).await?,
+            Command::Phonebook(command) => phonebook::run(&setup, command).await?,
             Command::Queue(command) => queue::run(&setup, command).await?,
             Command::Junk(command) => commands::junk(&setup, command).await?,
             Command::Reports(command) => commands::reports(&setup, command).await?,

@@ -4,8 +4,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hub::{Address, Hub, Outgoing, ReportKind};
+use hub_https::Https;
 use hub_mailauth::{Authenticator, MadeReport, Reporting};
-use hub_smtp::Https;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 

@@ -8,9 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use hub::identity::SecretKey;
 use hub::{Address, Hub, Secret};
 use hub_certs::Certs;
 use hub_certs::acme::Acme;
+use hub_channel::Phonebook;
+use hub_https::Reach;
 use hub_mailauth::Authenticator;
 use hub_storage::Storage;
 use hub_web::Services;
@@ -69,7 +72,8 @@ async fn serve(setup: &Setup, options: &Serve, hub: &Hub, signals: &mut Signals)
         rules::load(hub, folder).await?;
     }
     let host_name = setup.host_name(&domains);
-    hub_certs::hub_key(&setup.hub_key_file())?;
+    let hub_key = SecretKey::from_pkcs8(&hub_certs::hub_key(&setup.hub_key_file())?.serialize_der());
+    let hub_key = hub_key.context("the hub's key cannot be used")?;
     let certs = Certs::open(hub_certs::Options {
         folder: setup.certificate_folder(),
         configured: setup.config.tls.certificates.clone(),
@@ -91,8 +95,10 @@ async fn serve(setup: &Setup, options: &Serve, hub: &Hub, signals: &mut Signals)
         Banner { setup, hub, certs: &certs, bound: &bound, services: &services, host_name: &host_name };
     let banner = banner.text(newcomer).await?;
     let ready = ready_text(&bound, certs.authority())?;
-    let mut tasks = start(setup, hub, &certs, bound, services, host_name, &shutdown)?;
-    let administration = tokio::spawn(administer(control, hub.clone(), certs.clone()));
+    let phonebook = phonebook(setup, hub)?;
+    let outside = Outside { services, host_name, key: hub_key };
+    let mut tasks = start(setup, hub, &certs, bound, outside, &shutdown)?;
+    let administration = tokio::spawn(administer(control, hub.clone(), certs.clone(), phonebook));
     text::print(&banner)?;
     info!("ready");
     // Last: who waits for the file finds everything said and done.
@@ -152,16 +158,25 @@ async fn make_first_twin(hub: &Hub, address: &str) -> Result<Option<(Address, Se
     Ok(Some((address, password)))
 }
 
+/// Who the hub is to others.
+struct Outside {
+    services: Services,
+    host_name: String,
+    /// The hub's own key.
+    key: SecretKey,
+}
+
 /// Starts a task per listener and the queue's worker. None of them ends before the shutdown.
 fn start(
     setup: &Setup,
     hub: &Hub,
     certs: &Certs,
     bound: Vec<Bound>,
-    services: Services,
-    host_name: String,
+    outside: Outside,
     shutdown: &CancellationToken,
 ) -> Result<JoinSet<()>> {
+    let Outside { services, host_name, key } = outside;
+    let channel = channel(hub, key, services.clone());
     let limits = &setup.config.limits;
     let imap_tls = certs.server_config(&["imap"])?;
     let sieve_tls = certs.server_config(&[])?;
@@ -199,7 +214,7 @@ fn start(
     let dav = Arc::new(hub_dav::Service { hub: hub.clone(), delays: Arc::clone(&login_delay) });
     let ports = hub_twin::Ports { http: services.ports.http, https: services.ports.https };
     let twin = Arc::new(hub_twin::Service::new(hub.clone(), login_delay, ports));
-    let mounts: Vec<Arc<dyn hub_wire::http::Mount>> = vec![oauth, dav, pages, twin];
+    let mounts: Vec<Arc<dyn hub_wire::http::Mount>> = vec![oauth, channel, dav, pages, twin];
     let web = Arc::new(hub_web::Service { hub: hub.clone(), services, challenges, mounts });
     let mut tasks = JoinSet::new();
     if let Some(settings) = acme::settings(&setup.config)? {
@@ -257,7 +272,7 @@ fn start(
     let reporter = reports::Reporter {
         hub: hub.clone(),
         authenticator: authenticator.clone(),
-        https: hub_smtp::Https::new(Arc::clone(&smtp.dns), &smtp.settings.trust_roots, 443)
+        https: hub_https::Https::new(Arc::clone(&smtp.dns), &smtp.settings.trust_roots, 443)
             .map_err(|error| anyhow!("tls.trust_roots: {error}"))?,
     };
     tasks.spawn(reports::run(reporter, kinds, shutdown.clone()));
@@ -269,6 +284,26 @@ fn start(
         shutdown.cancelled().await;
     });
     Ok(tasks)
+}
+
+/// What other hubs ask of this one.
+fn channel(hub: &Hub, key: SecretKey, services: Services) -> Arc<hub_channel::Service> {
+    let api = move |domain: &str| Some(services.https_origin(&services.host(domain))? + "/twin/v1");
+    Arc::new(hub_channel::Service::new(hub.clone(), key, Box::new(api)))
+}
+
+/// The way to ask other hubs.
+fn phonebook(setup: &Setup, hub: &Hub) -> Result<Phonebook> {
+    let config = &setup.config;
+    let roots = match &config.tls.trust_roots {
+        Some(path) => hub_certs::authorities(path).context("tls.trust_roots")?,
+        None => Vec::new(),
+    };
+    let dns = Arc::new(settings::dns(&config.resolver)?);
+    let https = hub_https::Https::new(dns, &roots, config.twins.port)
+        .map_err(|error| anyhow!("tls.trust_roots: {error}"))?;
+    let reach = if config.twins.private_networks { Reach::Anywhere } else { Reach::PublicInternet };
+    Ok(Phonebook::new(hub.clone(), https.within(reach)))
 }
 
 /// Does what is due with signing keys and with the records of twins, until the shutdown.
@@ -296,7 +331,7 @@ async fn tend_keys(
 }
 
 /// Answers the control socket. A new domain is in the certificate before its adding is answered.
-async fn administer(listener: tokio::net::UnixListener, hub: Hub, certs: Certs) {
+async fn administer(listener: tokio::net::UnixListener, hub: Hub, certs: Certs, phonebook: Phonebook) {
     let keeper = hub.clone();
     let transfer = move |stream| {
         let hub = keeper.clone();
@@ -307,8 +342,15 @@ async fn administer(listener: tokio::net::UnixListener, hub: Hub, certs: Certs) 
         }
     };
     let answer = move |request| {
-        let (hub, certs) = (hub.clone(), certs.clone());
+        let (hub, certs, phonebook) = (hub.clone(), certs.clone(), phonebook.clone());
         async move {
+            let request = match request {
+                Request::Phonebook { what } => {
+                    let answer = crate::phonebook::execute(&hub, &phonebook, what).await;
+                    return answer.unwrap_or_else(Answer::Failed);
+                }
+                other => other,
+            };
             let is_domain = matches!(request, Request::DomainAdd { .. });
             let answer = admin::run(&hub, request).await;
             if is_domain

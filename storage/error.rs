@@ -61,7 +61,7 @@ impl Error {
         }
     }
 
-    pub(crate) fn damaged(what: impl Into<String>) -> Self {
+    pub fn damaged(what: impl Into<String>) -> Self {
         Self::Damaged(what.into())
     }
 

@@ -107,6 +107,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("migrations/postgres/0026_collection_grant.sql"),
     ),
     (include_str!("migrations/sqlite/0027_rooms.sql"), include_str!("migrations/postgres/0027_rooms.sql")),
+    (
+        include_str!("migrations/sqlite/0028_phonebook.sql"),
+        include_str!("migrations/postgres/0028_phonebook.sql"),
+    ),
 ];
 
 #[derive(Clone)]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use aws_lc_rs::encoding::AsBigEndian as _;
 use aws_lc_rs::rand;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 
@@ -42,6 +43,12 @@ impl SecretKey {
     pub fn from_seed(seed: &[u8]) -> Option<Self> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).ok()?;
         Some(Self { seed: seed.try_into().ok()?, pair })
+    }
+
+    /// A key as files keep it (RFC 5958, RFC 8410).
+    pub fn from_pkcs8(der: &[u8]) -> Option<Self> {
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).ok()?;
+        Self::from_seed(pair.seed().ok()?.as_be_bytes().ok()?.as_ref())
     }
 
     pub fn from_words(words: &Words) -> Option<Self> {

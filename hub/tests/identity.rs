@@ -132,7 +132,7 @@ async fn a_record_that_ends_soon_is_renewed() {
     let record: Record = before.current().next(&draft, &key).expect("a record");
     row.expires_at = draft.expires_at;
     let change = place.storage.transact([account], move |tx| {
-        Box::pin(async move { rows::change(tx, &row, 1, 2, record.to_canonical().as_bytes()).await })
+        Box::pin(async move { rows::change(tx, &row, 1, (2, 0), record.to_canonical().as_bytes()).await })
     });
     change.await.expect("changed");
     place.hub.renew_identities().await.expect("renewed");

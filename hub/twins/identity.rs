@@ -5,12 +5,15 @@
 //! keys of DKIM: in its database. So it could speak for its twins, as it can read their mail. What it does
 //! not keep is the recovery key, which ranks higher: whoever has the words of it can overrule the hub.
 
+use std::collections::BTreeMap;
+
 use hub_identity::{
     Custody, Draft, Handle, Hash, History, Merged, Record, Refusal, SecretKey, TwinId, Words,
 };
-use hub_storage::Storage;
 use hub_storage::twins::{self as rows, IdentityRow};
+use hub_storage::{Storage, Tx};
 
+use super::log;
 use crate::{AccountId, Address, Error, Hub, Result, unix_now};
 
 /// A record is good for a year, and renewed two months before: peers that ask rarely still see the next one.
@@ -31,6 +34,8 @@ pub struct TwinIdentity {
     pub history: History,
     /// When the words of its recovery key were shown, Unix seconds.
     pub recovery_at: Option<i64>,
+    /// Other hubs are told that there is no such twin.
+    pub is_hidden: bool,
 }
 
 impl TwinIdentity {
@@ -65,6 +70,19 @@ impl Keys {
     }
 }
 
+/// An identity that nobody has seen yet.
+pub(crate) struct NewIdentity {
+    row: IdentityRow,
+    genesis: Record,
+}
+
+impl NewIdentity {
+    pub(crate) fn of(mut self, account: AccountId) -> Self {
+        self.row.account = account;
+        self
+    }
+}
+
 /// The handle of a twin with this address; `None` if an address like this cannot be one.
 pub(crate) fn handle_of(address: &Address) -> Option<Handle> {
     let url::Host::Domain(domain) = url::Host::parse(address.domain()).ok()? else { return None };
@@ -72,7 +90,7 @@ pub(crate) fn handle_of(address: &Address) -> Option<Handle> {
 }
 
 /// An identity for a new account, whose number is not known yet, and its first record.
-pub(crate) fn new_identity(handle: &Address, now: i64) -> Result<Option<(IdentityRow, Vec<u8>)>> {
+pub(crate) fn new_identity(handle: &Address, now: i64) -> Result<Option<NewIdentity>> {
     let Some(handle) = handle_of(handle) else { return Ok(None) };
     let keys = Keys::generate()?;
     let draft = Draft {
@@ -94,9 +112,10 @@ pub(crate) fn new_identity(handle: &Address, now: i64) -> Result<Option<(Identit
         signing_seed: keys.signing.seed().to_vec(),
         recovery_at: 0,
         expires_at: draft.expires_at,
+        hidden: false,
         created_at: now,
     };
-    Ok(Some((row, genesis.to_canonical().into_bytes())))
+    Ok(Some(NewIdentity { row, genesis }))
 }
 
 impl Hub {
@@ -104,7 +123,20 @@ impl Hub {
     pub async fn twin_identity(&self, handle: &Address) -> Result<TwinIdentity> {
         let own = self.own_identity(self.twin(handle).await?).await?;
         let Own { row, history, .. } = own;
-        Ok(TwinIdentity { history, recovery_at: (row.recovery_at > 0).then_some(row.recovery_at) })
+        let recovery_at = (row.recovery_at > 0).then_some(row.recovery_at);
+        Ok(TwinIdentity { history, recovery_at, is_hidden: row.hidden })
+    }
+
+    /// The handle that a mail address is; `None` if it can be none.
+    pub fn handle_of(&self, address: &Address) -> Option<Handle> {
+        handle_of(address)
+    }
+
+    /// Hides a twin from other hubs, or shows it. They are told then that there is none; mail for it still comes.
+    pub async fn hide_twin(&self, handle: &Address, hidden: bool) -> Result<()> {
+        let account = self.twin(handle).await?;
+        self.0.storage.transact([account], move |tx| Box::pin(rows::hide(tx, account, hidden))).await?;
+        Ok(())
     }
 
     /// Makes a recovery key and returns its words, which are kept nowhere. `Exists` if there is one already
@@ -200,15 +232,35 @@ impl Hub {
         let Own { mut row, mut history, seen } = own;
         let expected = history.current().seq();
         row.expires_at = record.draft().expires_at;
-        let (seq, text) = (record.seq(), record.to_canonical().into_bytes());
+        let (seq, hash, text) = (record.seq(), record.hash(), record.to_canonical().into_bytes());
+        let domain = record.draft().handle.domain().to_owned();
         let merged = history.accept(record, &seen, unix_now()).map_err(refused)?;
         let account = row.account;
         let change = self.0.storage.transact([account], move |tx| {
-            Box::pin(async move { rows::change(tx, &row, expected, seq, &text).await })
+            Box::pin(async move {
+                let leaf = log::append(tx, &domain, &[hash]).await?;
+                rows::change(tx, &row, expected, (seq, leaf), &text).await
+            })
         });
         change.await?;
         Ok(merged)
     }
+}
+
+/// Keeps new identities and puts their records into the logs of their domains.
+pub(crate) async fn add_identities(tx: &mut Tx, new: Vec<NewIdentity>) -> hub_storage::Result<()> {
+    let mut domains: BTreeMap<String, Vec<NewIdentity>> = BTreeMap::new();
+    for identity in new {
+        let domain = identity.genesis.draft().handle.domain().to_owned();
+        domains.entry(domain).or_default().push(identity);
+    }
+    for (domain, identities) in domains {
+        let hashes: Vec<Hash> = identities.iter().map(|identity| identity.genesis.hash()).collect();
+        let first = log::append(tx, &domain, &hashes).await?;
+        let row = |(leaf, new): (u64, NewIdentity)| (new.row, new.genesis.to_canonical().into_bytes(), leaf);
+        rows::add(tx, (first..).zip(identities).map(row).collect());
+    }
+    Ok(())
 }
 
 /// Gives an identity to every account that has none: they are older than identities.
@@ -222,18 +274,12 @@ pub(crate) async fn give_identities(storage: &Storage) -> Result<()> {
         for (account, handle) in &accounts {
             // What is kept as an address was one; if it cannot be read any more, others will say so.
             let Ok(handle) = Address::parse(handle) else { continue };
-            if let Some((row, record)) = new_identity(&handle, unix_now())? {
-                identities.push((IdentityRow { account: *account, ..row }, record));
+            if let Some(new) = new_identity(&handle, unix_now())? {
+                identities.push(new.of(*account));
             }
         }
         given += identities.len();
-        let give = storage.transact([], |tx| {
-            Box::pin(async move {
-                rows::add(tx, identities);
-                Ok(())
-            })
-        });
-        give.await?;
+        storage.transact([], |tx| Box::pin(add_identities(tx, identities))).await?;
     }
     if given > 0 {
         tracing::info!(given, "twins got their identities");

@@ -23,13 +23,13 @@ use std::time::Duration;
 
 use hub::{TlsDemand, TlsFailure};
 use hub_dns::{Dns, Kind};
+use hub_https::Https;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 use crate::Service;
 use crate::client::{Client, Greeting, StartTls, Stream};
 use crate::dial;
-use crate::https::Https;
 use crate::outbound::next_hop::{Broken, Connection, NoConnection, Server, Verdict, no_require_tls};
 use policy::{Plan, Policies};
 use sessions::{Flaw, Reports};

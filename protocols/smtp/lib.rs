@@ -28,7 +28,6 @@ mod framer;
 #[doc(hidden)]
 pub mod fuzz;
 mod headers;
-mod https;
 mod lmtp;
 mod mx;
 pub mod outbound;
@@ -51,7 +50,6 @@ mod transcripts;
 mod work;
 
 pub use content::{ContentFilter, OnError};
-pub use https::Https;
 pub use hub_milter::{Filter, Place};
 pub use rates::{RateSettings, Rates};
 pub use settings::{Relay, RelaySecurity, Settings};

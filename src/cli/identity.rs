@@ -12,6 +12,12 @@ pub(crate) enum Identity {
         #[arg(long)]
         records: bool,
     },
+    /// Hide a twin from other hubs: they are told that there is no such twin
+    #[command(after_help = "Mail for it still comes. `twinhub twin show` undoes it.")]
+    Hide { address: String },
+    /// Let other hubs find a hidden twin again
+    #[command(name = "show")]
+    Unhide { address: String },
     /// Make a twin's recovery key and show its 24 words, once
     #[command(after_help = "\
 Give the words to the twin: they are kept nowhere. Whoever has them can take the twin's identity back from

@@ -38,7 +38,9 @@ pub(super) use super::sharing::{collections_are_granted_and_described, grants_ar
 pub(super) use super::sieve::{scripts_are_kept, what_runs_have_noted_expires};
 pub(super) use super::terms::{an_interrupted_index_is_smaller_not_wrong, terms_lead_to_emails};
 pub(super) use super::transport::policies_are_kept_until_they_expire;
-pub(super) use super::twins::records_of_twins_are_kept_in_order;
+pub(super) use super::twins::{
+    logs_of_domains_grow, other_hubs_and_their_twins_are_known, records_of_twins_are_kept_in_order,
+};
 use super::{Ear, Place, account, email};
 use crate::messages::{change_flags, copy, expunge, move_to};
 use crate::{

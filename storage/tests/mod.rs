@@ -164,6 +164,8 @@ cases! {
     uploads_wait_for_their_use,
     what_is_sent_is_noted,
     records_of_twins_are_kept_in_order,
+    logs_of_domains_grow,
+    other_hubs_and_their_twins_are_known,
 }
 
 /// Hears of commits, and has no mailbox in memory.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use hub::{TlsDemand, TlsFailure, TlsPolicy, TlsPolicyKind};
 use hub_dns::{Addresses, Dns, Tlsa};
+use hub_https::Https;
 use rustls::pki_types::ServerName;
 
 use super::sessions::{Flaw, Report, Reports};
 use super::sts::{Mode, Policy, Store};
 use super::{Route, dane};
 use crate::Service;
-use crate::https::Https;
 use crate::outbound::next_hop::Verdict;
 
 /// What a connection to one host needs.

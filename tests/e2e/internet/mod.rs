@@ -5,6 +5,7 @@
 mod forwarder;
 mod invitations;
 mod loops;
+mod phonebook;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -30,13 +31,13 @@ struct Dns {
 }
 
 impl Internet {
-    /// A port that is free at the addresses of all hosts. It lies below those that the system gives to
+    /// A port that is free at the addresses of all hosts, like the one behind it. It lies below those that the system gives to
     /// outgoing connections, one of which could take it meanwhile.
     fn new() -> Self {
         let first = std::process::id() % 12_000;
         let port = (0..12_000)
             .map(|next| 20_000 + ((first + next) % 12_000) as u16)
-            .find(|port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok())
+            .find(|port| [*port, port + 1].iter().all(|port| is_free(*port)))
             .expect("one of them is free");
         Self { port, records: String::new() }
     }
@@ -83,6 +84,10 @@ impl Internet {
         let server = runtime.block_on(Names::signed(&self.records).serve());
         Dns { server, _runtime: runtime }
     }
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
 }
 
 impl Dns {

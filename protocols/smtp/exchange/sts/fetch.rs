@@ -7,7 +7,7 @@ use hyper::{Request, StatusCode};
 
 use super::MAX_POLICY;
 use crate::exchange::sessions::Flaw;
-use crate::https::{Https, Trouble};
+use hub_https::{Https, Trouble};
 
 pub(super) async fn policy(https: &Https, domain: &str) -> Result<String, Flaw> {
     let absent = |why: String| Flaw::new(TlsFailure::StsPolicyFetchError, why);

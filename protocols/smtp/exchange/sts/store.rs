@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use hub::{Hub, StsPolicy, TlsFailure};
 use hub_dns::Dns;
+use hub_https::Https;
 use tracing::{info, warn};
 
 use super::{Policy, fetch, id};
 use crate::Service;
 use crate::exchange::sessions::Flaw;
-use crate::https::Https;
 use crate::status::causes;
 use crate::work::unix_now;
 

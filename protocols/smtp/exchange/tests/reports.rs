@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use hub::{ReportKind, TlsDemand, TlsPolicyKind, TlsSession};
+use hub_https::Https;
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use test_dns::{Fault, Names};
 
 use super::policies::{Website, ok};
 use super::{World, certificate, world};
-use crate::https::Https;
 use crate::sink::{Sink, offering};
 use crate::work::unix_now;
 

@@ -1,5 +1,13 @@
-//! HTTPS as the way out needs it: one request on a connection of its own, to a host that shows a
-//! certificate for its name; no redirects, and no more of an answer than was agreed on.
+//! HTTPS towards other servers: one request on a connection of its own, to a host that shows a certificate
+//! for its name; no redirects, and no more of an answer than was agreed on.
+//!
+//! Strangers often say where to ask, so nothing is asked but names, which show that they are meant by their
+//! certificates; and a caller can keep to addresses of the public internet ([`Reach`]). What an answer means
+//! is the caller's business.
+//!
+//! RFC 9110, 9112 (HTTP), 6125 (names in certificates), 6890 (addresses that are not public).
+
+mod reach;
 
 use std::fmt;
 use std::io;
@@ -15,10 +23,12 @@ use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::dial;
+pub use reach::Reach;
 
+const CONNECT_TIME: Duration = Duration::from_secs(30);
 /// For a whole request (RFC 8461 §3.3 suggests a minute).
 const TIME: Duration = Duration::from_secs(60);
 /// Octets of an answer's header.
@@ -32,11 +42,12 @@ pub struct Https {
     dns: Arc<Dns>,
     tls: TlsConnector,
     port: u16,
+    reach: Reach,
 }
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(crate) enum Trouble {
+pub enum Trouble {
     /// The host is not there, or makes no sense.
     Absent(String),
     /// Its certificate is not one for its name.
@@ -50,7 +61,19 @@ impl Https {
         trust_roots: &[u8],
         port: u16,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self { dns, tls: tls_connector(trust_roots)?, port })
+        Ok(Self { dns, tls: tls_connector(trust_roots)?, port, reach: Reach::Anywhere })
+    }
+
+    /// Asks only hosts within this reach.
+    #[must_use]
+    pub fn within(mut self, reach: Reach) -> Self {
+        self.reach = reach;
+        self
+    }
+
+    /// The port that is asked where an address names none.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Hands a document over (RFC 8460 §5.4). Strangers say where to: nothing but the usual port is
@@ -68,34 +91,47 @@ impl Https {
         match answer {
             Ok(answer) if answer.status().is_success() => Ok(()),
             Ok(answer) => Err(format!("{url}: the answer is {}", answer.status())),
-            Err(Trouble::Absent(why) | Trouble::Unproven(why)) => Err(format!("{url}: {why}")),
+            Err(trouble) => Err(format!("{url}: {trouble}")),
         }
     }
 
     /// The answer, if its body has `most` octets at most.
-    pub(crate) async fn ask(
+    pub async fn ask(
         &self,
         host: &str,
         request: hyper::http::request::Builder,
         body: Bytes,
         most: usize,
     ) -> Result<Response<Bytes>, Trouble> {
-        let request = request.header(HOST, host).header(USER_AGENT, "twinhub").body(Full::new(body));
+        self.ask_at(host, self.port, request, body, most).await
+    }
+
+    /// The same at a port of its own.
+    pub async fn ask_at(
+        &self,
+        host: &str,
+        port: u16,
+        request: hyper::http::request::Builder,
+        body: Bytes,
+        most: usize,
+    ) -> Result<Response<Bytes>, Trouble> {
+        let authority = if port == self.port { host.to_owned() } else { format!("{host}:{port}") };
+        let request = request.header(HOST, authority).header(USER_AGENT, "twinhub").body(Full::new(body));
         let request = request.map_err(absent)?;
-        let answered = tokio::time::timeout(TIME, self.exchange(host, request, most)).await;
+        let answered = tokio::time::timeout(TIME, self.exchange((host, port), request, most)).await;
         answered.unwrap_or_else(|_| Err(absent("it took too long")))
     }
 
     async fn exchange(
         &self,
-        host: &str,
+        (host, port): (&str, u16),
         request: Request<Full<Bytes>>,
         most: usize,
     ) -> Result<Response<Bytes>, Trouble> {
         let addresses = self.dns.addresses(host).await.map_err(absent)?;
         let mut tcp = Err(absent("no address"));
         for ip in addresses.ips {
-            tcp = dial::connect(SocketAddr::new(ip, self.port)).await.map_err(|broken| absent(broken.0));
+            tcp = self.connect(SocketAddr::new(ip, port)).await;
             if tcp.is_ok() {
                 break;
             }
@@ -119,6 +155,24 @@ impl Https {
             // However it ended, what came before is still to be read.
             _ = connection => answer.await,
         }
+    }
+}
+
+impl Https {
+    async fn connect(&self, address: SocketAddr) -> Result<TcpStream, Trouble> {
+        if !self.reach.has(address.ip()) {
+            return Err(absent(format!("{} is no address of the public internet", address.ip())));
+        }
+        let connected = tokio::time::timeout(CONNECT_TIME, TcpStream::connect(address)).await;
+        let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        connected.map_err(|error| absent(format!("connection to {address}: {error}")))
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Absent(why) | Self::Unproven(why)) = self;
+        f.write_str(why)
     }
 }
 
