@@ -7,6 +7,7 @@ use hub_storage::imports;
 use hub_storage::items as rows;
 use hub_storage::items::{ItemRow, NewItem};
 
+use crate::collections::item::hex;
 use crate::collections::settings::check_name;
 use crate::collections::{BroughtIn, Collections, MOST_BYTES, Refusal, is_another};
 use crate::{Error, IdSet, Result};
@@ -53,6 +54,8 @@ impl Collections {
         objects: Vec<Incoming>,
     ) -> Result<BroughtIn> {
         self.reach().is_owner()?;
+        // If it is one of the usual ones, it is made now.
+        self.find(collection).await?;
         let mut done = BroughtIn::default();
         let mut read: Vec<Read> = Vec::with_capacity(objects.len());
         for Incoming { name, uid, data, number } in objects {
@@ -60,7 +63,11 @@ impl Collections {
                 done.refused.push((uid, Refusal::TooLarge(MOST_BYTES as u64)));
                 continue;
             }
-            check_name(&name)?;
+            // What cannot be a name here gets one.
+            let name = match check_name(&name) {
+                Ok(()) => name,
+                Err(_) => hex(&self.storage().fingerprint(name.as_bytes())[..16]),
+            };
             match self.read(&name, data).await? {
                 Ok(new) => read.push((new, uid, number)),
                 Err(refusal) => done.refused.push((uid, refusal)),
@@ -87,9 +94,11 @@ impl Collections {
             Box::pin(async move {
                 let mut done = BroughtIn::default();
                 let into = reach.to_change(tx, &collection).await?;
-                let wanted: Vec<NewItem> = read.iter().map(|(new, ..)| new.clone()).collect();
+                let wanted: Vec<(&str, &str)> =
+                    read.iter().map(|(new, ..)| (new.name.as_str(), new.uid.as_str())).collect();
                 let there = There::of(rows::existing_all(tx, account, into.id, &wanted).await?);
                 let mut taken = Vec::with_capacity(read.len());
+                let mut places = HashSet::new();
                 for (new, uid, number) in read {
                     match there.before(&new) {
                         _ if into.facts.components & new.kind as i64 == 0 => {
@@ -97,6 +106,10 @@ impl Collections {
                         }
                         Some(before) if is_another(before, &new) => {
                             done.refused.push((uid, Refusal::UidChanged));
+                        }
+                        // A card without UID may have the name of what another one replaces by its UID.
+                        Some(before) if !places.insert(before.id) => {
+                            done.refused.push((uid, Refusal::UidTaken(before.name.clone())));
                         }
                         before => taken.push((before.cloned(), new, number)),
                     }

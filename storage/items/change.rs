@@ -81,12 +81,12 @@ pub async fn existing(
     Ok(existing)
 }
 
-/// What a collection has of these names, and of these UIDs.
+/// What a collection has of these names and UIDs.
 pub async fn existing_all(
     tx: &mut Tx,
     account: AccountId,
     collection: CollectionId,
-    wanted: &[NewItem],
+    wanted: &[(&str, &str)],
 ) -> Result<Vec<ItemRow>> {
     let by_name = concat!(
         "SELECT ",
@@ -94,7 +94,7 @@ pub async fn existing_all(
         " FROM (VALUES {values}) AS v CROSS JOIN item i
           WHERE i.account = v.column1 AND i.collection = v.column2 AND i.name = v.column3"
     );
-    let names = wanted.iter().map(|new| values![account, collection.0, new.name.as_str()]).collect();
+    let names = wanted.iter().map(|(name, _)| values![account, collection.0, *name]).collect();
     let mut found = tx.connection.query_many(by_name, names, item_row).await?;
     let by_uid = concat!(
         "SELECT ",
@@ -102,7 +102,7 @@ pub async fn existing_all(
         " FROM (VALUES {values}) AS v CROSS JOIN item i
           WHERE i.account = v.column1 AND i.uid = v.column2 AND i.collection = v.column3"
     );
-    let uids = wanted.iter().map(|new| values![account, new.uid.as_str(), collection.0]).collect();
+    let uids = wanted.iter().map(|(_, uid)| values![account, *uid, collection.0]).collect();
     found.append(&mut tx.connection.query_many(by_uid, uids, item_row).await?);
     found.sort_by_key(|row| row.id.0);
     found.dedup_by_key(|row| row.id);

@@ -22,7 +22,7 @@ pub(super) struct Element {
     pub(super) local: String,
     /// The attribute `name`: the only one that is looked at.
     pub(super) name: Option<String>,
-    pub(super) children: Vec<Element>,
+    pub(super) children: Vec<Self>,
     /// Character data directly inside.
     pub(super) text: String,
 }

@@ -225,7 +225,7 @@ async fn one_broken_object_does_not_hold_up_the_others() {
 async fn servers_that_misbehave() {
     let world = World::new().await;
     let moved = |place: &str| Some((format!("302 Found\r\nLocation: {place}"), String::new()));
-    let cases: [(&str, Box<dyn Fn(&Request) -> Answer + Send + Sync>); 6] = [
+    let cases: [(&str, Box<Answers>); 6] = [
         ("leads elsewhere", Box::new(move |_| moved("https://elsewhere.test/dav/"))),
         ("leads in circles", Box::new(move |_| moved("/.well-known/caldav"))),
         ("log-in is refused", Box::new(|_| Some(("401 Unauthorized".to_owned(), String::new())))),
