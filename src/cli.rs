@@ -76,7 +76,7 @@ pub(crate) enum Command {
     /// Programs that twins have let in by OAuth
     #[command(subcommand, visible_alias = "tokens")]
     Token(token::Token),
-    /// Bring mail here from another server, an mbox file or a Maildir; events and contacts from files
+    /// Bring mail, calendars and contacts here from another server or from files
     ///
     /// Everything comes once: an import that was cut off goes on where it stopped, and a second one
     /// brings only what is new. It works while the hub runs.
@@ -138,6 +138,8 @@ Examples:
   twinhub import imap://alice@old.example.net:143/ --to alice@example.org
   twinhub import mbox old.mbox --to alice@example.org --mailbox Archive/old
   twinhub import maildir ~/Maildir --to alice@example.org
+  twinhub import caldav://alice@dav.example.net/ --to alice@example.org
+  twinhub import carddav://alice@dav.example.net/ --to alice@example.org
   twinhub import ics work.ics --to alice@example.org --collection work
   twinhub import vcf contacts.vcf --to alice@example.org
 
@@ -146,8 +148,8 @@ sent mail, drafts, junk and trash go into their counterparts here.";
 
 #[derive(Args)]
 pub(crate) struct Import {
-    /// imaps://USER@HOST/ or imap://USER@HOST/ (STARTTLS), with :PORT if needed; "mbox", "maildir", "ics" or
-    /// "vcf"
+    /// imaps://USER@HOST/, imap://USER@HOST/ (STARTTLS), caldav://USER@HOST/ or carddav://USER@HOST/, with
+    /// :PORT if needed; "mbox", "maildir", "ics" or "vcf"
     pub(crate) source: String,
     /// The file or folder, for mbox, maildir, ics and vcf
     pub(crate) path: Option<PathBuf>,

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use hub::{Hub, Secret};
-use hub_transfer::objects::{self, Objects};
-use hub_transfer::{Courier, Progress as _, imap, maildir, mbox};
+use hub_transfer::objects::{self, Objects, ObjectsKept};
+use hub_transfer::{Courier, Progress as _, dav, imap, maildir, mbox};
 use tokio::io::{AsyncRead, AsyncWrite, BufReader, BufWriter};
 
 use crate::cli::{Export, Format, Import};
@@ -56,23 +56,30 @@ impl Keeper {
 pub(crate) async fn import(setup: &Setup, options: &Import) -> Result<()> {
     let source = Source::of(options)?;
     let password = match &source {
-        Source::Imap(address) => Some(password(options, address)?),
+        Source::Dav(address) => Some(password(options, &address.user, &address.host)?),
+        Source::Imap(address) => Some(password(options, &address.user, &address.host)?),
         Source::Maildir(_) | Source::Mbox(_) | Source::Objects(..) => None,
     };
     let Keeper { stream, own } = Keeper::reach(setup).await?;
     let mut line = Line::new();
+    let tls = || {
+        let roots = match &setup.config.tls.trust_roots {
+            Some(path) => hub_certs::authorities(path).context("tls.trust_roots")?,
+            None => Vec::new(),
+        };
+        hub_wire::tls_connector(&roots).map_err(|error| anyhow!("tls.trust_roots: {error}"))
+    };
     let imported = async {
         let mut courier = Courier::open(stream, &options.to).await?;
         match (&source, &password) {
             (Source::Imap(address), Some(password)) => {
-                let roots = match &setup.config.tls.trust_roots {
-                    Some(path) => hub_certs::authorities(path).context("tls.trust_roots")?,
-                    None => Vec::new(),
-                };
-                let tls =
-                    hub_wire::tls_connector(&roots).map_err(|error| anyhow!("tls.trust_roots: {error}"))?;
-                let login = imap::Login { address, password, tls, pause: PAUSE };
+                let login = imap::Login { address, password, tls: tls()?, pause: PAUSE };
                 imap::import(&login, &mut courier, &mut line).await?;
+            }
+            (Source::Dav(address), Some(password)) => {
+                let login = dav::Login { address, password, tls: tls()?, pause: PAUSE };
+                let kept = dav::import(&login, &mut courier, &mut line).await?;
+                left_out(&kept, &mut line);
             }
             (Source::Mbox(path), _) => {
                 let file = tokio::fs::File::open(path).await.with_context(|| path.display().to_string())?;
@@ -85,14 +92,9 @@ pub(crate) async fn import(setup: &Setup, options: &Import) -> Result<()> {
                 let file = tokio::fs::File::open(path).await.with_context(|| path.display().to_string())?;
                 let collection = options.collection.as_deref().unwrap_or(kind.usual_collection());
                 let kept = objects::import(*kind, file, collection, &mut courier, &mut line).await?;
-                for (uid, why) in kept.refused.iter().take(MOST_REFUSED) {
-                    line.note(&format!("left out: {}: {why}", printable(uid)));
-                }
-                if let Some(more) = kept.refused.len().checked_sub(MOST_REFUSED).filter(|more| *more > 0) {
-                    line.note(&format!("left out: {more} more"));
-                }
+                left_out(&kept, &mut line);
             }
-            (Source::Imap(_), None) => bail!("a password is needed"),
+            (Source::Dav(_) | Source::Imap(_), None) => bail!("a password is needed"),
         }
         let lost: Vec<String> = courier.lost_keywords().map(printable).collect();
         if !lost.is_empty() {
@@ -110,7 +112,17 @@ pub(crate) async fn import(setup: &Setup, options: &Import) -> Result<()> {
     Ok(())
 }
 
+fn left_out(kept: &ObjectsKept, line: &mut Line) {
+    for (name, why) in kept.refused.iter().take(MOST_REFUSED) {
+        line.note(&format!("left out: {}: {why}", printable(name)));
+    }
+    if let Some(more) = kept.refused.len().checked_sub(MOST_REFUSED).filter(|more| *more > 0) {
+        line.note(&format!("left out: {more} more"));
+    }
+}
+
 enum Source<'a> {
+    Dav(dav::Address),
     Imap(imap::Address),
     Maildir(&'a Path),
     Mbox(&'a Path),
@@ -127,21 +139,27 @@ impl<'a> Source<'a> {
             (kind @ ("ics" | "maildir" | "mbox" | "vcf"), None) => {
                 bail!("which one? twinhub import {kind} PATH --to …")
             }
+            (address, None) if is_dav(address) => {
+                dav::Address::parse(address).map(Self::Dav).map_err(anyhow::Error::msg)
+            }
             (address, None) => imap::Address::parse(address).map(Self::Imap).map_err(anyhow::Error::msg),
             (_, Some(_)) => bail!("a path goes with \"mbox\", \"maildir\", \"ics\" or \"vcf\" only"),
         }
     }
 }
 
-fn password(options: &Import, address: &imap::Address) -> Result<Secret> {
+fn is_dav(address: &str) -> bool {
+    let scheme = address.split("://").next().unwrap_or_default().to_ascii_lowercase();
+    matches!(scheme.as_str(), "caldav" | "caldavs" | "carddav" | "carddavs")
+}
+
+fn password(options: &Import, user: &str, host: &str) -> Result<Secret> {
     let password = match options.password_stdin {
         true => commands::first_line()?,
-        false => rpassword::prompt_password(format!(
-            "Password of {} at {}: ",
-            printable(&address.user),
-            printable(&address.host)
-        ))
-        .context("no password can be asked for; see --password-stdin")?,
+        false => {
+            rpassword::prompt_password(format!("Password of {} at {}: ", printable(user), printable(host)))
+                .context("no password can be asked for; see --password-stdin")?
+        }
     };
     if password.is_empty() {
         bail!("the password is empty");

@@ -6,7 +6,7 @@ use hub_storage::items::{CollectionId, CollectionKind, ItemId};
 
 use crate::collections::item::hex;
 use crate::collections::query::portions_of;
-use crate::collections::{Collections, PutOutcome, Refusal};
+use crate::collections::{Collections, Incoming, Refusal, is_enough};
 use crate::{Error, Result};
 
 /// Bytes of a file that is brought in.
@@ -21,6 +21,14 @@ pub struct BroughtIn {
     pub unchanged: u64,
     /// By their UIDs.
     pub refused: Vec<(String, Refusal)>,
+}
+
+impl BroughtIn {
+    pub(super) fn add(&mut self, mut other: Self) {
+        self.stored += other.stored;
+        self.unchanged += other.unchanged;
+        self.refused.append(&mut other.refused);
+    }
 }
 
 impl Collections {
@@ -46,23 +54,16 @@ impl Collections {
             CollectionKind::AddressBook => "vcf",
         };
         let mut done = BroughtIn::default();
+        let mut batch: Vec<Incoming> = Vec::new();
         for part in (0..split.len()).map_while(|index| split.part(index, &file)) {
-            let before = self.find(collection).await?.state;
             // A name that anybody may use in a URL, and the same for the same UID.
-            let mut name =
-                format!("{}.{ending}", hex(&self.storage().fingerprint(part.uid.as_bytes())[..16]));
-            let data = Bytes::from(part.data);
-            let mut put = self.put(collection, &name, data.clone(), Vec::new()).await?;
-            if let PutOutcome::Refused(Refusal::UidTaken(other)) = put {
-                name = other;
-                put = self.put(collection, &name, data, Vec::new()).await?;
-            }
-            match put {
-                PutOutcome::Stored(_) if self.find(collection).await?.state == before => done.unchanged += 1,
-                PutOutcome::Stored(_) => done.stored += 1,
-                PutOutcome::Refused(refusal) => done.refused.push((part.uid, refusal)),
+            let name = format!("{}.{ending}", hex(&self.storage().fingerprint(part.uid.as_bytes())[..16]));
+            batch.push(Incoming { name, uid: part.uid, data: part.data.into(), number: None });
+            if is_enough(&batch) {
+                done.add(self.keep_all(collection, None, std::mem::take(&mut batch)).await?);
             }
         }
+        done.add(self.keep_all(collection, None, batch).await?);
         Ok(done)
     }
 

@@ -138,7 +138,8 @@ fn when(object: &Object<'_>, now: i64) -> ItemIndex {
     // All of it, if that is not too much; else the years around today.
     let (from, to) = match bounds.last {
         Some(last) if last.saturating_sub(bounds.first) < 100 * YEAR => {
-            (bounds.first, last.saturating_add(1))
+            // What is only due at a moment happens in windows that begin before it (RFC 4791 §9.9).
+            (bounds.first.saturating_sub(1), last.saturating_add(1))
         }
         _ => (now - YEARS_BACK * YEAR, now + YEARS_AHEAD * YEAR),
     };

@@ -44,7 +44,7 @@ pub(super) fn link_of(name: &str) -> Option<i64> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
-fn name_of(link: i64) -> String {
+pub(super) fn name_of(link: i64) -> String {
     format!("{SHARED}{link}")
 }
 

@@ -5,6 +5,7 @@
 //!
 //! Limits: [`MOST_COLLECTIONS`] of each kind for a twin, [`MOST_BYTES`] for an object.
 
+mod batch;
 mod bundle;
 mod calendar;
 mod card;
@@ -22,6 +23,7 @@ mod sync;
 pub use hub_storage::items::{CollectionFacts, CollectionId, CollectionKind, ItemId, ItemKind};
 
 pub use crate::files::{Overwrite, PropertyName};
+pub use batch::{Incoming, is_enough};
 pub use bundle::{BroughtIn, MOST_FILE, TakenOut};
 pub use calendar::zone_of;
 pub(crate) use calendar::{MESSAGES, message_index};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use hub_storage::items as rows;
 use hub_storage::items::{CollectionFacts, CollectionId, CollectionKind, CollectionRow, ItemKind};
 
-use crate::collections::granted::link_of;
+use crate::collections::granted::{link_of, name_of};
 use crate::collections::{By, Collections, MOST_COLLECTIONS, SharedFrom};
 use crate::files::{Property, PropertyName};
 use crate::{Error, Result, SyncState, schedule};
@@ -69,6 +69,9 @@ impl Collections {
     /// All of them, in the twin's order. A twin that has none gets the usual ones: programs have no use
     /// for an empty home.
     pub async fn list(&self) -> Result<Vec<Collection>> {
+        if let By::Grant { grantee, link } = self.by {
+            return Ok(vec![self.find_granted(grantee, link, &name_of(link)).await?]);
+        }
         let mut rows = self.storage().collections(self.account, self.kind).await?;
         if rows.is_empty() {
             self.make_usual_ones().await?;

@@ -284,8 +284,9 @@ impl Account {
         let before = self.proxies().await?.into_iter().filter(|grant| grant.access == access);
         let gone: Vec<AccountId> =
             before.map(|grant| grant.row.grantee).filter(|one| !wanted.contains(one)).collect();
-        let all: Vec<AccountId> =
-            std::iter::once(owner).chain(wanted.iter().copied()).chain(gone.iter().copied()).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let all: Vec<AccountId> = [&[owner], &wanted[..], &gone[..]].concat();
         let set = self.hub.0.storage.transact(all, move |tx| {
             Box::pin(async move {
                 for grantee in gone {

@@ -124,6 +124,35 @@ async fn the_usual_ones_are_there() {
     put(calendars, "tasks", "a.ics", &todo).await;
 }
 
+/// RFC 4791 §9.9: a task that is only due at a moment happens then.
+#[tokio::test]
+async fn tasks_without_a_start_are_found_by_what_they_are_due() {
+    let Fixture { calendars, .. } = &fixture().await;
+    for (name, due) in
+        [("date", "DUE;VALUE=DATE:20250108"), ("time", "DUE:20250108T100000Z"), ("never", "SUMMARY:x")]
+    {
+        let text = format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VTODO\r\nUID:{name}\r\n{due}\r\nEND:VTODO\r\n\
+             END:VCALENDAR\r\n"
+        );
+        put(calendars, "tasks", name, &text).await;
+    }
+    let test = |range, components| ComponentTest::Defined { range, properties: Vec::new(), components };
+    let todos = |from: &str, to: &str| {
+        let range = Some(TimeRange { from: at(from), to: at(to) });
+        let todos = ComponentFilter { name: "VTODO".into(), test: test(range, Vec::new()) };
+        ComponentFilter { name: "VCALENDAR".into(), test: test(None, vec![todos]) }
+    };
+    for (from, to, expected) in [
+        ("20250101T000000", "20250131T000000", &["date", "never", "time"][..]),
+        ("20250108T010000", "20250108T100001", &["never", "time"]),
+        ("20250108T100000", "20250109T100000", &["never"]),
+        ("20250201T000000", "20250301T000000", &["never"]),
+    ] {
+        assert_eq!(found(calendars, "tasks", todos(from, to)).await, expected, "{from}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_object_is_refused() {
     let Fixture { calendars, address_books, .. } = &fixture().await;

@@ -95,8 +95,8 @@ impl Mount for Service {
         let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         match first {
             "dav" | "remote.php" => true,
-            // Windows and others look at the parents of what they mount.
-            "" => matches!(method.as_str(), "OPTIONS" | "PROPFIND"),
+            // Windows and others look at the parents of what they mount; python-caldav looks for people there.
+            "" => matches!(method.as_str(), "OPTIONS" | "PROPFIND" | "REPORT"),
             ".well-known" => well_known(path).is_some(),
             _ => nextcloud::takes(path),
         }

@@ -6,7 +6,8 @@ use hub::IdSet;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::Error;
-use crate::frames::{Ask, Link, MAX_PIECE, Mailbox, Told};
+use crate::frames::{Ask, Collection, Link, MAX_PIECE, Mailbox, Told};
+use crate::objects::{Objects, ObjectsKept};
 
 /// One commit of the hub, and one round trip, for so many messages or bytes.
 const BATCH: u64 = 250;
@@ -57,10 +58,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Courier<S> {
         let role = role.map(str::to_owned);
         let ask = Ask::Folder { source: source.to_owned(), path: path.to_owned(), role };
         let Told::Known(ranges) = self.ask(&ask).await? else { return Err(odd()) };
-        self.known = IdSet::new();
-        for (first, last) in ranges {
-            self.known.insert_range(first, last);
-        }
+        self.learn(ranges);
         Ok(())
     }
 
@@ -105,6 +103,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Courier<S> {
     /// Forgets the message that is not complete: the source broke in the middle of it.
     pub async fn abandon(&mut self) -> Result<(), Error> {
         self.link.send(&Ask::Abandon, &[]).await.map_err(lost)
+    }
+
+    /// Begins with a collection of the source; afterwards [`Courier::knows`] tells what is there.
+    pub async fn collection(
+        &mut self,
+        kind: Objects,
+        source: &str,
+        collection: Collection,
+    ) -> Result<(), Error> {
+        let ask = Ask::Collection { kind, source: source.to_owned(), collection };
+        let Told::Known(ranges) = self.ask(&ask).await? else { return Err(odd()) };
+        self.learn(ranges);
+        Ok(())
+    }
+
+    fn learn(&mut self, ranges: Vec<(u64, u64)>) {
+        self.known = IdSet::new();
+        for (first, last) in ranges {
+            self.known.insert_range(first, last);
+        }
+    }
+
+    /// An object of a collection.
+    pub async fn object(&mut self, name: &str, number: u64, bytes: &[u8]) -> Result<(), Error> {
+        for piece in bytes.chunks(MAX_PIECE) {
+            self.send(&Ask::ObjectBytes, piece).await?;
+        }
+        self.send(&Ask::Object { name: name.to_owned(), number }, &[]).await
+    }
+
+    /// Tells what became of the objects since the last time.
+    pub async fn commit_objects(&mut self) -> Result<ObjectsKept, Error> {
+        match self.ask(&Ask::CommitObjects).await? {
+            Told::Objects(kept) => Ok(kept),
+            _ => Err(odd()),
+        }
     }
 
     /// Keywords for which the account had no room.

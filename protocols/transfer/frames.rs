@@ -38,6 +38,14 @@ pub(crate) enum Ask {
     FileBytes,
     /// The file is complete: it goes into this collection. Answered with `Objects`.
     Objects { kind: Objects, collection: String },
+    /// What follows goes into this collection, which is made if it is not there. Answered with `Known`.
+    Collection { kind: Objects, source: String, collection: Collection },
+    /// A piece of the object that is being sent.
+    ObjectBytes,
+    /// The object is complete.
+    Object { name: String, number: u64 },
+    /// Keep what was sent. Answered with `Objects`.
+    CommitObjects,
     /// All of a collection as a file, please. Answered with `Bytes` and `End`.
     ExportObjects { kind: Objects, collection: String },
 }
@@ -73,6 +81,21 @@ pub struct Mailbox {
     /// As in JMAP (RFC 8621 §2): `sent`, `trash` …
     pub role: Option<String>,
     pub messages: u64,
+}
+
+/// A calendar or an address book as another server has it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Collection {
+    /// The last segment of its URL.
+    pub name: String,
+    pub display_name: Option<String>,
+    pub description: Option<String>,
+    pub color: Option<String>,
+    pub position: Option<i64>,
+    /// As iCalendar text.
+    pub time_zone: Option<String>,
+    /// Names; empty if the server does not say.
+    pub components: Vec<String>,
 }
 
 /// One end of the stream.

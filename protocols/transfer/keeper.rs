@@ -10,6 +10,7 @@ use hub::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::info;
 
+use crate::collect::{self, Collecting};
 use crate::frames::{Ask, Link, MAX_PIECE, Mailbox, Told};
 use crate::objects;
 
@@ -34,7 +35,16 @@ pub async fn keep<S: AsyncRead + AsyncWrite + Unpin>(hub: &Hub, stream: S) -> io
     let mut keeper = match open(hub, &twin).await {
         Ok(account) => {
             let (spool, file) = (hub.spool(), BytesMut::new());
-            Keeper { hub, account, target: None, spool, batch: Vec::new(), lost: Vec::new(), file }
+            Keeper {
+                hub,
+                account,
+                target: None,
+                spool,
+                batch: Vec::new(),
+                lost: Vec::new(),
+                file,
+                collecting: None,
+            }
         }
         Err(error) => return fail(&mut link, error).await,
     };
@@ -112,8 +122,9 @@ struct Keeper<'a> {
     spool: Spool,
     batch: Vec<Imported>,
     lost: Vec<String>,
-    /// Of events or contacts, as far as it has come.
+    /// Of events or contacts, or one of them, as far as it has come.
     file: BytesMut,
+    collecting: Option<Collecting>,
 }
 
 impl Keeper<'_> {
@@ -153,6 +164,19 @@ impl Keeper<'_> {
             Ask::FileBytes => objects::add(&mut self.file, piece)?,
             Ask::Objects { kind, collection } => {
                 return objects::keep(&self.account, kind, &collection, &mut self.file).await.map(Some);
+            }
+            Ask::Collection { kind, source, collection } => {
+                let (collecting, known) = Collecting::begin(&self.account, kind, source, collection).await?;
+                self.collecting = Some(collecting);
+                return Ok(Some(Told::Known(known.ranges().to_vec())));
+            }
+            Ask::ObjectBytes => collect::piece(&mut self.file, piece),
+            Ask::Object { name, number } => {
+                let collecting = self.collecting.as_mut().ok_or_else(no_collection)?;
+                collecting.add(name, number, &mut self.file).await?;
+            }
+            Ask::CommitObjects => {
+                return self.collecting.as_mut().ok_or_else(no_collection)?.end().await.map(Some);
             }
             Ask::Open { .. } | Ask::Export { .. } | Ask::ExportObjects { .. } => {
                 return Err(Error::Invalid("that was asked before".to_owned()));
@@ -290,6 +314,10 @@ impl Keeper<'_> {
         }
         Ok(())
     }
+}
+
+fn no_collection() -> Error {
+    Error::Invalid("no collection was named".to_owned())
 }
 
 fn flag_names(flags: Flags, keywords: &Keywords) -> Vec<String> {

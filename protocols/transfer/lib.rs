@@ -1,5 +1,5 @@
 //! What moves house: mail from another IMAP server, an mbox file or a Maildir into a twin's mailboxes,
-//! files of events and contacts into its calendars and address books, and all of it out again.
+//! calendars and contacts from another server, or files of them, into its calendars and address books, and all of it out again.
 //!
 //! A transfer has two ends. The [`Courier`] belongs to the command: it reads a foreign server or
 //! files. The keeper ([`keep`]) belongs to the hub, and alone knows it. Between them is a stream of
@@ -14,8 +14,10 @@
 //! it is kept. RFCs: 3501 as a client, 2342 (NAMESPACE), 4155 (mbox), 4616 (PLAIN), 6154
 //! (SPECIAL-USE), 8314.
 
+mod collect;
 mod courier;
 mod date;
+pub mod dav;
 mod error;
 mod frames;
 pub mod imap;
@@ -29,6 +31,6 @@ mod progress;
 
 pub use courier::{Courier, Exported};
 pub use error::Error;
-pub use frames::Mailbox;
+pub use frames::{Collection, Mailbox};
 pub use keeper::keep;
 pub use progress::Progress;

@@ -20,7 +20,7 @@ pub enum Objects {
 }
 
 impl Objects {
-    fn of(self, account: &Account) -> Collections {
+    pub(crate) fn of(self, account: &Account) -> Collections {
         match self {
             Self::Calendars => account.calendars(),
             Self::Contacts => account.address_books(),

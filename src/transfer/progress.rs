@@ -1,4 +1,4 @@
-//! The line that tells how far a transfer is: a bar, messages, bytes.
+//! The line that tells how far a transfer is: a bar, what is done of what was found, bytes.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
@@ -45,11 +45,11 @@ impl Line {
         let (done, bytes) = (self.done, size(self.bytes));
         let mailbox: String = printable(&self.mailbox).chars().take(30).collect();
         match self.found {
-            0 => format!("{done} messages, {bytes}  {mailbox}"),
+            0 => format!("{done}, {bytes}  {mailbox}"),
             found => {
                 let filled = (done.min(found) * WIDTH / found) as usize;
                 let bar = format!("{}{}", "#".repeat(filled), ".".repeat(WIDTH as usize - filled));
-                format!("[{bar}] {done}/{found} messages, {bytes}  {mailbox}")
+                format!("[{bar}] {done}/{found}, {bytes}  {mailbox}")
             }
         }
     }
@@ -105,10 +105,10 @@ mod tests {
         let mut line = Line::new();
         line.mailbox("INBOX");
         line.done(3);
-        assert_eq!(line.text(), "3 messages, 0 B  INBOX");
+        assert_eq!(line.text(), "3, 0 B  INBOX");
         line.found(12);
         line.bytes(2048);
-        assert_eq!(line.text(), "[######..................] 3/12 messages, 2.0 KiB  INBOX");
+        assert_eq!(line.text(), "[######..................] 3/12, 2.0 KiB  INBOX");
         // More than was announced: mail that arrived meanwhile.
         line.done(100);
         assert!(line.text().starts_with("[########################] 103/12"));

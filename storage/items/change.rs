@@ -84,6 +84,34 @@ pub async fn existing(
     Ok(existing)
 }
 
+/// What a collection has of these names and UIDs.
+pub async fn existing_all(
+    tx: &mut Tx,
+    account: AccountId,
+    collection: CollectionId,
+    wanted: &[(&str, &str)],
+) -> Result<Vec<ItemRow>> {
+    let by_name = concat!(
+        "SELECT ",
+        item_columns!(),
+        " FROM (VALUES {values}) AS v CROSS JOIN item i
+          WHERE i.account = v.column1 AND i.collection = v.column2 AND i.name = v.column3"
+    );
+    let names = wanted.iter().map(|(name, _)| values![account, collection.0, *name]).collect();
+    let mut found = tx.connection.query_many(by_name, names, item_row).await?;
+    let by_uid = concat!(
+        "SELECT ",
+        item_columns!(),
+        " FROM (VALUES {values}) AS v CROSS JOIN item i
+          WHERE i.account = v.column1 AND i.uid = v.column2 AND i.collection = v.column3"
+    );
+    let uids = wanted.iter().map(|(_, uid)| values![account, *uid, collection.0]).collect();
+    found.append(&mut tx.connection.query_many(by_uid, uids, item_row).await?);
+    found.sort_by_key(|row| row.id.0);
+    found.dedup_by_key(|row| row.id);
+    Ok(found)
+}
+
 /// Writes an item, in the place of `before`. Returns it as it is then. `OverQuota`.
 pub async fn put(
     tx: &mut Tx,
@@ -91,6 +119,34 @@ pub async fn put(
     collection: CollectionId,
     before: Option<&ItemRow>,
     new: NewItem,
+) -> Result<ItemRow> {
+    let row = row_of(tx, account, collection, before, &new)?;
+    write(tx, account, collection, vec![(row.clone(), before.is_none(), new)])?;
+    Ok(row)
+}
+
+/// Writes several, each in the place of what was there; no two are of one name. `OverQuota`.
+pub async fn put_all(
+    tx: &mut Tx,
+    account: AccountId,
+    collection: CollectionId,
+    items: Vec<(Option<ItemRow>, NewItem)>,
+) -> Result<()> {
+    let mut written = Vec::with_capacity(items.len());
+    for (before, new) in items {
+        let row = row_of(tx, account, collection, before.as_ref(), &new)?;
+        written.push((row, before.is_none(), new));
+    }
+    write(tx, account, collection, written)
+}
+
+/// An item as it will be; its bytes are taken.
+fn row_of(
+    tx: &mut Tx,
+    account: AccountId,
+    collection: CollectionId,
+    before: Option<&ItemRow>,
+    new: &NewItem,
 ) -> Result<ItemRow> {
     let size = new.data.len() as u64;
     tx.give_back_bytes(account, before.map_or(0, |row| row.size))?;
@@ -100,13 +156,13 @@ pub async fn put(
         Some(row) => row.id,
         None => ItemId(tx.take_ids(account, 1)?),
     };
-    let row = ItemRow {
+    Ok(ItemRow {
         collection,
         id,
-        name: new.name,
-        uid: new.uid,
+        name: new.name.clone(),
+        uid: new.uid.clone(),
         kind: new.kind,
-        etag: new.etag,
+        etag: new.etag.clone(),
         size,
         created_at: before.map_or(now, |row| row.created_at),
         modified_at: now,
@@ -116,7 +172,16 @@ pub async fn put(
             (ScheduleTag::Same, Some(row)) => row.schedule_tag,
             _ => modseq,
         },
-    };
+    })
+}
+
+/// Rows with whether they are new.
+fn write(
+    tx: &mut Tx,
+    account: AccountId,
+    collection: CollectionId,
+    items: Vec<(ItemRow, bool, NewItem)>,
+) -> Result<()> {
     let sql = "INSERT INTO item (account, collection, name, id, uid, kind, etag, size, created_at, modified_at,
            changed, schedule_tag, first_at, last_at, is_open, indexed_from, indexed_to) VALUES {values}
          ON CONFLICT (account, collection, name) DO UPDATE SET uid = excluded.uid, kind = excluded.kind,
@@ -124,30 +189,31 @@ pub async fn put(
            changed = excluded.changed, schedule_tag = excluded.schedule_tag,
            first_at = excluded.first_at, last_at = excluded.last_at,
            is_open = excluded.is_open, indexed_from = excluded.indexed_from, indexed_to = excluded.indexed_to";
-    tx.connection.defer_many(sql, vec![item_values(account, &row, &new.index)]);
+    let rows = items.iter().map(|(row, _, new)| item_values(account, row, &new.index)).collect();
+    tx.connection.defer_many(sql, rows);
+    let (created, updated): (Vec<_>, Vec<_>) = items.iter().partition(|(_, is_new, _)| *is_new);
+    let before = updated.iter().map(|(row, ..)| values![account, row.id.0]).collect();
+    tx.connection.defer_many(FORGET_OCCURRENCES, before);
+    // A name that is used again has not gone.
+    let sql = "DELETE FROM item_gone WHERE (account, collection, name) IN (VALUES {values})";
+    let names = created.iter().map(|(row, ..)| values![account, collection.0, row.name.as_str()]).collect();
+    tx.connection.defer_many(sql, names);
+    let happens = items.iter().flat_map(|(row, _, new)| occurrences(account, collection, row.id, &new.index));
+    tx.connection.defer_many(WRITE_OCCURRENCES, happens.collect());
+    let ids = |of: &[&(ItemRow, bool, NewItem)]| of.iter().map(|(row, ..)| row.id.0 as u64).collect();
+    let (created, updated) = (ids(&created), ids(&updated));
     let sql = "INSERT INTO item_data (account, id, data, text) VALUES {values}
          ON CONFLICT (account, id) DO UPDATE SET data = excluded.data, text = excluded.text";
-    tx.connection.defer_many(sql, vec![values![account, id.0, new.data, new.index.text.as_str()]]);
-    if before.is_some() {
-        tx.connection.defer_many(FORGET_OCCURRENCES, vec![values![account, id.0]]);
-    }
-    let rows = occurrences(account, collection, id, &new.index).collect();
-    tx.connection.defer_many(WRITE_OCCURRENCES, rows);
-    match new.index.alarm_at {
-        Some(at) => alarms::set(tx, account, id, at),
-        None if before.is_some() => alarms::unset(tx, account, id),
-        None => {}
-    }
-    match before {
-        Some(_) => touched(tx, account, collection, IdSet::new(), only(id.0), IdSet::new())?,
-        None => {
-            // A name that is used again has not gone.
-            let sql = "DELETE FROM item_gone WHERE account = $1 AND collection = $2 AND name = $3";
-            tx.connection.defer(sql, values![account, collection.0, row.name.as_str()]);
-            touched(tx, account, collection, only(id.0), IdSet::new(), IdSet::new())?;
+    for (row, is_new, new) in &items {
+        match new.index.alarm_at {
+            Some(at) => alarms::set(tx, account, row.id, at),
+            None if !is_new => alarms::unset(tx, account, row.id),
+            None => {}
         }
     }
-    Ok(row)
+    let data = items.into_iter().map(|(row, _, new)| values![account, row.id.0, new.data, new.index.text]);
+    tx.connection.defer_many(sql, data.collect());
+    touched(tx, account, collection, created, updated, IdSet::new())
 }
 
 fn item_values(account: AccountId, row: &ItemRow, index: &ItemIndex) -> Vec<Value> {

@@ -14,7 +14,8 @@ mod read;
 mod reclaim;
 
 pub use change::{
-    Existing, ItemIndex, NewItem, ScheduleTag, beyond, existing, move_to, put, reindex, remove,
+    Existing, ItemIndex, NewItem, ScheduleTag, beyond, existing, existing_all, move_to, put, put_all,
+    reindex, remove,
 };
 pub use collections::{
     CollectionFacts, CollectionRow, collection, create_collection, has_collections, remove_collection,

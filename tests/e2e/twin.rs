@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::harness::{ALICE, BOB, Hub, PASSWORD, assert_success, message, skip};
 
 /// A Python with a client that Debian does not have, from PyPI; `None` is a loud skip.
-fn python_with(package: &str, version: &str, module: &str) -> Option<PathBuf> {
+pub(crate) fn python_with(package: &str, version: &str, module: &str) -> Option<PathBuf> {
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("python-{package}-{version}"));
     let python = home.join("bin/python3");
     let runs = |program: &Path, arguments: &[&str]| {

@@ -53,7 +53,8 @@ impl Address {
     }
 }
 
-fn decoded(user: &str) -> Option<String> {
+/// Percent signs of a URL are read; `None` for what is no one name.
+pub(crate) fn decoded(user: &str) -> Option<String> {
     // Its form encoding has `+` for a blank, which a URL's authority has not.
     let text = user.replace('+', "%2B");
     let (name, value) = form_urlencoded::parse(text.as_bytes()).next()?;

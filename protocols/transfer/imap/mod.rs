@@ -6,6 +6,7 @@ mod connection;
 mod response;
 
 pub use account::import;
+pub(crate) use address::decoded;
 pub use address::{Address, Security};
 
 /// What is needed to log in.

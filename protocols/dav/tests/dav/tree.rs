@@ -10,6 +10,7 @@ async fn what_is_taken_of_the_listener() {
         ("PROPFIND", "/dav", true),
         ("PROPFIND", "/", true),
         ("OPTIONS", "/", true),
+        ("REPORT", "/", true),
         ("GET", "/", false),
         ("PUT", "/", false),
         ("GET", "/davx", false),
