@@ -71,7 +71,13 @@ impl Reading {
         let taken = match upper.as_str() {
             "FN" => self.full_name(property),
             "N" if !self.has_in("name", "components") => {
-                name::read(property, self.whole("name"));
+                let mut name = std::mem::take(self.whole("name"));
+                name::read(property, &mut name);
+                // Version 3 has one for who has none.
+                match name.is_empty() {
+                    true => drop(self.object.remove("name")),
+                    false => drop(self.object.insert("name".into(), name.into())),
+                }
                 Some(Unit::whole("name"))
             }
             "CATEGORIES" => {

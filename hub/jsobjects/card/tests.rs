@@ -173,6 +173,7 @@ fn rfc9555_2_names_and_sets() {
             "updated": "1995-10-31T22:27:10Z", "language": "de-AT", "speakToAs": { "grammaticalGender": "neuter" },
         })
     );
+    assert_eq!(said("FN;DERIVED=TRUE:x\nN:;;;;"), json!({}));
     assert_eq!(
         said("FN;DERIVED=TRUE:x\nitem1.X-FOO;X-BAR=a,b:r\\,aw")["vCardProps"],
         json!([["x-foo", { "x-bar": ["a", "b"], "group": "item1" }, "unknown", "r\\,aw"]])
