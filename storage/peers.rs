@@ -81,12 +81,16 @@ impl Storage {
     }
 }
 
-/// Keeps what is known of a hub, in the place of what was; but at what it was caught stays.
+/// Keeps what is known of a hub, in the place of what was; but at what it was caught stays, and so does the
+/// longest log: two look-ups may be at it at a time.
 pub async fn put_hub(tx: &mut Tx, hub: &HubRow) -> Result<()> {
     let sql = "INSERT INTO peer_hub (domain, api, keys, checked_at, size, root, note, trouble)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         ON CONFLICT (domain) DO UPDATE SET api = excluded.api, keys = excluded.keys,
-          checked_at = excluded.checked_at, size = excluded.size, root = excluded.root, note = excluded.note,
+          checked_at = excluded.checked_at,
+          size = CASE WHEN excluded.size >= peer_hub.size THEN excluded.size ELSE peer_hub.size END,
+          root = CASE WHEN excluded.size >= peer_hub.size THEN excluded.root ELSE peer_hub.root END,
+          note = CASE WHEN excluded.size >= peer_hub.size THEN excluded.note ELSE peer_hub.note END,
           trouble = CASE WHEN excluded.trouble = '' THEN peer_hub.trouble ELSE excluded.trouble END";
     let row = values![
         hub.domain.as_str(),
@@ -105,7 +109,7 @@ pub async fn put_hub(tx: &mut Tx, hub: &HubRow) -> Result<()> {
 pub async fn put_twin(tx: &mut Tx, twin: &TwinRow, from: u64, records: Vec<RecordRow>) -> Result<()> {
     let sql = "INSERT INTO peer_twin (handle, id, checked_at, pinned) VALUES ($1, $2, $3, $4)
         ON CONFLICT (handle) DO UPDATE SET id = excluded.id, checked_at = excluded.checked_at,
-          pinned = excluded.pinned";
+          pinned = CASE WHEN excluded.id = peer_twin.id AND peer_twin.pinned = 1 THEN 1 ELSE excluded.pinned END";
     let row = values![twin.handle.as_str(), twin.id.as_str(), twin.checked_at, i64::from(twin.pinned)];
     tx.connection.execute(sql, row).await?;
     let sql = "DELETE FROM peer_record WHERE id = $1 AND seq >= $2";

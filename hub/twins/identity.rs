@@ -198,7 +198,8 @@ impl Hub {
                     Ok(()) => renewed += 1,
                     // It is changed or removed at this moment, or its keys are elsewhere by now.
                     Err(Error::Stale | Error::NotFound(_) | Error::Forbidden(_)) => {}
-                    Err(error) => return Err(error),
+                    // One that is damaged must not keep the others from being renewed.
+                    Err(error) => tracing::error!(account = account.0, %error, "a record cannot be renewed"),
                 }
             }
             if renewed == 0 {

@@ -119,17 +119,16 @@ impl Hub {
         Ok(PeerHub::new(row))
     }
 
-    /// Reads the descriptor that a domain shows. A hub that is known may change its place, but of its keys one
-    /// must stay. `Invalid`, `Refused`.
+    /// Reads the descriptor that a domain shows. A hub that is known may change its place, but not get other
+    /// keys than it had: nothing in a descriptor proves who wrote it, and whoever could add a key of its own
+    /// today could drop the others tomorrow. `Invalid`, `Refused`.
     pub async fn believe_descriptor(&self, domain: &str, text: &[u8]) -> Result<PeerHub> {
         let (api, keys) = read_descriptor(domain, text)
             .ok_or_else(|| Error::Invalid(format!("the descriptor of {domain} makes no sense")))?;
         let known = self.0.storage.peer_hub(domain).await?.unwrap_or_default();
         let before = PeerHub::new(known.clone()).trusted()?;
-        if !before.keys.is_empty() && !before.keys.iter().any(|key| keys.contains(key)) {
-            return Err(self
-                .caught(known, "all its keys are others, and none of the old ones says so")
-                .await?);
+        if !before.keys.is_empty() && !keys.iter().all(|key| before.keys.contains(key)) {
+            return Err(self.caught(known, "it shows a key that it did not have").await?);
         }
         let keys: Vec<String> = keys.iter().map(PublicKey::to_string).collect();
         let row =
@@ -177,6 +176,9 @@ impl Hub {
         }
         if pin.is_some_and(|id| id != theirs.id()) {
             return Err(refused(&format!("it is {}", theirs.id())));
+        }
+        if theirs.current().draft().expires_at <= now {
+            return Err(refused(&"the record has ended"));
         }
         let known = self
             .known_twin(handle)
@@ -280,9 +282,12 @@ impl Hub {
             tracing::error!(%handle, %refusal, "what is kept of another hub's twin is damaged");
             Error::Unavailable(hub_storage::Error::Busy)
         })?;
+        let now = unix_now();
+        let is_fresh =
+            (0..TWIN_FOR).contains(&(now - row.checked_at)) && history.current().draft().expires_at > now;
         let twin = PeerTwin {
             history,
-            is_fresh: (0..TWIN_FOR).contains(&(unix_now() - row.checked_at)),
+            is_fresh,
             is_pinned: row.pinned,
             checked_at: row.checked_at,
             first_seen: seen.first().copied().unwrap_or_default(),

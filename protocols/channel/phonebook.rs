@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hub::identity::{Handle, TwinId};
-use hub::{Checkpoint, Error, Found, Hub, LONGEST_DESCRIPTOR, LONGEST_ENTRY, PeerHub};
+use hub::{Checkpoint, Error, Found, Hub, LONGEST_DESCRIPTOR, LONGEST_ENTRY, PeerHub, PeerTwin};
 use hub_https::Https;
 use hyper::http::request::Builder;
 use hyper::{Request, StatusCode, Uri};
@@ -58,13 +58,14 @@ impl Phonebook {
     /// asked then, for a week.
     pub async fn look_up(&self, handle: &Handle, how: LookUp) -> Result<Found, Trouble> {
         let known = self.hub.peer_twin(handle).await?;
-        if let Some(twin) = known.clone().filter(|twin| twin.is_fresh && !how.fresh) {
+        let is_meant = |twin: &PeerTwin| how.pin.is_none_or(|id| id == twin.history.id());
+        if let Some(twin) = known.clone().filter(|twin| is_meant(twin) && twin.is_fresh && !how.fresh) {
             return Ok(Found::Twin(twin));
         }
         match (self.ask(handle, how).await, known) {
             // A week is long enough for repairs, and short enough for a key that was taken away.
             (Err(Trouble::Unreachable(why)), Some(twin))
-                if !how.fresh && twin.checked_at + STALE_FOR > hub::unix_now() =>
+                if !how.fresh && is_meant(&twin) && twin.checked_at + STALE_FOR > hub::unix_now() =>
             {
                 debug!(%handle, why, "what is known of a twin is used, its hub does not answer");
                 Ok(Found::Twin(twin))
@@ -126,11 +127,12 @@ impl Phonebook {
                     believed => Ok(believed?),
                 }
             }
-            Ok(answer) if answer.status().is_server_error() => {
-                Err(Trouble::Unreachable(format!("{domain}: the answer is {}", answer.status())))
+            // Whoever had a hub has it.
+            Ok(answer) if matches!(answer.status(), StatusCode::NOT_FOUND | StatusCode::GONE) => {
+                Ok(self.hub.believe_no_hub(domain).await?)
             }
-            // Whoever had a hub has it; a domain without any website has none.
-            Ok(_) => Ok(self.hub.believe_no_hub(domain).await?),
+            // Too many questions, a proxy in the way: it says nothing of a hub.
+            Ok(answer) => Err(Trouble::Unreachable(format!("{domain}: the answer is {}", answer.status()))),
             Err(trouble) if had_hub => match known {
                 Some(peer) if !fresh => Ok(peer.trusted()?),
                 _ => Err(Trouble::Unreachable(format!("{domain}: {trouble}"))),

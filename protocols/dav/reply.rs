@@ -4,7 +4,7 @@ use hub_wire::http::{self, Body};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
-use crate::xml::Xml;
+use crate::xml::{TWINHUB, Xml};
 
 pub(crate) type Reply = Response<Body>;
 
@@ -61,6 +61,27 @@ pub(crate) fn explained(
         }
     };
     xml(status, Xml::document("error", content))
+}
+
+/// What no RFC has a condition for is told by one of ours, so that a program finds an element wherever
+/// something is refused (RFC 4918 §16), and a person the sentence.
+pub(crate) fn refused(status: StatusCode, text: &str) -> Reply {
+    let condition = match status {
+        StatusCode::BAD_REQUEST => "malformed-request",
+        StatusCode::NOT_FOUND => "not-found",
+        StatusCode::METHOD_NOT_ALLOWED => "method-not-allowed",
+        StatusCode::REQUEST_TIMEOUT => "request-came-too-slowly",
+        StatusCode::CONFLICT => "conflict",
+        StatusCode::PRECONDITION_FAILED => "precondition-failed",
+        StatusCode::PAYLOAD_TOO_LARGE => "request-too-large",
+        StatusCode::URI_TOO_LONG => "uri-too-long",
+        StatusCode::RANGE_NOT_SATISFIABLE => "range-not-satisfiable",
+        StatusCode::BAD_GATEWAY => "destination-elsewhere",
+        StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+        StatusCode::INSUFFICIENT_STORAGE => "limit-exceeded",
+        _ => "forbidden",
+    };
+    explained(status, TWINHUB, condition, text, None)
 }
 
 pub(crate) fn with_content(status: StatusCode, media_type: &'static str, content: String) -> Reply {

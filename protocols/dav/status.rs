@@ -9,8 +9,8 @@ use tracing::warn;
 
 use crate::head::{BadField, Elsewhere};
 use crate::path::{BadPath, Location};
-use crate::reply::{self, Reply};
-use crate::xml::{Malformed, TWINHUB, Xml, status_line};
+use crate::reply::{self, Reply, refused};
+use crate::xml::{Malformed, Xml, status_line};
 
 /// Why a request is not carried out.
 #[derive(Debug)]
@@ -61,27 +61,6 @@ fn insufficient_scope(needed: Scopes) -> Reply {
         reply::set(&mut reply, header::WWW_AUTHENTICATE, challenge);
     }
     reply
-}
-
-/// What no RFC has a condition for is told by one of ours, so that a program finds an element wherever
-/// something is refused (RFC 4918 §16), and a person the sentence.
-fn refused(status: StatusCode, text: &str) -> Reply {
-    let condition = match status {
-        StatusCode::BAD_REQUEST => "malformed-request",
-        StatusCode::NOT_FOUND => "not-found",
-        StatusCode::METHOD_NOT_ALLOWED => "method-not-allowed",
-        StatusCode::REQUEST_TIMEOUT => "request-came-too-slowly",
-        StatusCode::CONFLICT => "conflict",
-        StatusCode::PRECONDITION_FAILED => "precondition-failed",
-        StatusCode::PAYLOAD_TOO_LARGE => "request-too-large",
-        StatusCode::URI_TOO_LONG => "uri-too-long",
-        StatusCode::RANGE_NOT_SATISFIABLE => "range-not-satisfiable",
-        StatusCode::BAD_GATEWAY => "destination-elsewhere",
-        StatusCode::SERVICE_UNAVAILABLE => "unavailable",
-        StatusCode::INSUFFICIENT_STORAGE => "limit-exceeded",
-        _ => "forbidden",
-    };
-    reply::explained(status, TWINHUB, condition, text, None)
 }
 
 fn of_hub(error: &Error, method: &Method, location: &Location) -> Reply {

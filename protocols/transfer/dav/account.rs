@@ -53,7 +53,10 @@ pub async fn import<S: AsyncRead + AsyncWrite + Unpin>(
                 patiently(login, progress, async || fetch(login.address, &mut client, &one, some).await)
                     .await?;
             for one in some {
-                let Some(text) = texts.get(&name_of(&one.path)) else { continue };
+                let Some(text) = texts.get(&name_of(&one.path)) else {
+                    all.refused.push((name_of(&one.path), "the server has not sent it".to_owned()));
+                    continue;
+                };
                 courier.object(&name_of(&one.path), one.number, text.as_bytes()).await?;
                 progress.bytes(text.len() as u64);
             }

@@ -215,12 +215,9 @@ async fn create(context: &Context, files: &Files, on_exists: OnExists, given: &O
     let (path, may_replace) = place(files, wanted.path()?, on_exists, wanted.modified_at).await?;
     let id = match (kind, blob) {
         ("file", Some(blob)) => {
-            let (size, placed) =
-                put(&context.account, files, blob, &path, may_replace, wanted.metadata()).await?;
-            if given.get("size").is_some_and(|given| !given.is_null() && *given != json!(size)) {
-                return Err(SetError::property("size", "is not that of the blob"));
-            }
-            placed.node.id
+            let size = given.get("size").filter(|size| !size.is_null());
+            let content = Content { blob, size, may_replace };
+            put(&context.account, files, content, &path, wanted.metadata()).await?.node.id
         }
         ("file", None) => return Err(SetError::property("blobId", "is missing")),
         ("directory", Some(_)) => {
@@ -250,14 +247,21 @@ async fn create(context: &Context, files: &Files, on_exists: OnExists, given: &O
 }
 
 /// Writes what a blob holds to a path; its size, and what is there now.
+/// What a file is to have in it.
+struct Content<'a> {
+    blob: &'a Value,
+    /// What the client takes the size to be.
+    size: Option<&'a Value>,
+    may_replace: bool,
+}
+
 async fn put(
     account: &Account,
     files: &Files,
-    blob: &Value,
+    Content { blob, size, may_replace }: Content<'_>,
     path: &FilePath,
-    may_replace: bool,
     metadata: FileMetadata,
-) -> SetResult<(u64, Placed)> {
+) -> SetResult<Placed> {
     let missing = || SetError::new(SetErrorKind::BlobNotFound, "").with("notFound", json!([blob]));
     let id = blob.as_str().ok_or_else(|| SetError::property("blobId", "is not a string"))?;
     let source = blob::open(account, &BlobId::parse(id).ok_or_else(missing)?).await;
@@ -265,6 +269,9 @@ async fn put(
         Error::NotFound(_) => missing(),
         other => other.into(),
     })?;
+    if size.is_some_and(|size| *size != json!(source.size())) {
+        return Err(SetError::property("size", "is not that of the blob"));
+    }
     let preconditions = if may_replace { Vec::new() } else { vec![Precondition::NotExists] };
     let conditions = Conditions { preconditions, ..Conditions::default() };
     let mut upload = files.begin(path, Some(source.size()), conditions).await?;
@@ -272,12 +279,11 @@ async fn put(
     while let Some(piece) = source.next(&mut rest).await? {
         upload.write(&piece).await?;
     }
-    let placed = upload.finish(metadata).await.map_err(|error| match error {
+    upload.finish(metadata).await.map_err(|error| match error {
         // Somebody else was quicker.
         Error::Stale => SetErrorKind::AlreadyExists.into(),
         other => SetError::from(other),
-    })?;
-    Ok((source.size(), placed))
+    })
 }
 
 async fn find(files: &Files, id: &str) -> SetResult<Located> {
@@ -327,7 +333,8 @@ async fn update_one(
             ..FileMetadata::default()
         };
         let blob = after.get("blobId").unwrap_or(&Value::Null);
-        put(&context.account, files, blob, &path, true, metadata).await?;
+        let content = Content { blob, size: None, may_replace: true };
+        put(&context.account, files, content, &path, metadata).await?;
         let now = find(files, id).await?;
         by_server.insert("size".into(), json!(now.node.size));
         by_server.insert("blobId".into(), object(&now).remove("blobId").unwrap_or_default());

@@ -94,11 +94,13 @@ fn answer_at(hub: &Hub, last: u8, port: u16) {
     let listening =
         config.replace("https = \"127.0.0.1:0\"", &format!("https = [\"127.0.0.1:0\", \"{ip}:{port}\"]"));
     assert_ne!(listening, config);
+    let seen = listening.replace("https = 443\n", &format!("https = {port}\n"));
+    assert_ne!(seen, listening);
     let rest = format!(
-        "[public]\nhttps = {port}\n[tls]\ncertificates = [{{ chain = \"shown.pem\", key = \"shown.key\" }}]\n\
+        "[tls]\ncertificates = [{{ chain = \"shown.pem\", key = \"shown.key\" }}]\n\
          trust_roots = \"shown.pem\"\n[twins]\nport = {port}\nprivate_networks = true\n"
     );
-    fs::write(file, listening + &rest).expect("written");
+    fs::write(file, seen + &rest).expect("written");
 }
 
 #[test]
