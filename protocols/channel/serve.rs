@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hub::{Checkpoint, Error, Result};
 use hub_wire::http::{self, Answer, Body, Client, Mount};
+use hub_wire::small_body;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
@@ -26,8 +27,11 @@ impl Mount for Service {
 
     fn answer(self: Arc<Self>, client: Client, request: Request<Body>) -> Answer {
         Box::pin(async move {
-            let (head, _) = request.into_parts();
-            self.reply(client, &head).await
+            let (head, body) = request.into_parts();
+            let reply = self.reply(client, &head).await;
+            // No question has one; who sends it all the same is to see the answer.
+            small_body::drain(&head.headers, body).await;
+            reply
         })
     }
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use super::{Dns, Internet};
 use crate::harness::{ALICE, Hub, has_program, wait_until};
+use crate::postgres::free_port;
 
 const BOB: &str = "bob@far.test";
 const CAROL: &str = "carol@far.test";
@@ -21,7 +22,7 @@ struct Pair {
 impl Pair {
     fn new() -> Self {
         let mut internet = Internet::new();
-        let port = internet.port + 1;
+        let port = free_port();
         let mut hubs = [("hub.test", 2), ("far.test", 3)].map(|(domain, last)| {
             let hub = internet.hub(domain, last);
             internet.publish(&format!("{domain}. IN A 127.0.0.{last}"));

@@ -56,7 +56,8 @@ async function read(email) {
 await load();
 document.querySelector("main").hidden = false;
 for await (const event of twin.events(["Email"])) {
-  if (event.kind === "reset") await load();
+  // What came between the list and the stream is in neither.
+  if (event.kind !== "change") await load();
   if (event.kind !== "change") continue;
   event.destroyed.forEach((id) => emails.delete(id));
   for (const email of [...event.created, ...event.updated]) {

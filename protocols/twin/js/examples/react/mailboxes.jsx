@@ -15,7 +15,7 @@ function useMailboxes(twin) {
     (async () => {
       await load();
       for await (const event of twin.events(["Mailbox"], end.signal)) {
-        if (event.kind === "reset") await load();
+        if (event.kind !== "change") await load();
         if (event.kind !== "change") continue;
         setMailboxes((before) => {
           const now = new Map(before);

@@ -57,7 +57,7 @@ const Note = {
         note.sent = list;
       };
       await load();
-      for await (const event of twin.events(["Email"])) if (event.kind !== "ready") await load();
+      for await (const _ of twin.events(["Email"])) await load();
     }
 
     onMounted(() => follow().catch((error) => (note.problem = error.message)));
